@@ -1,0 +1,1 @@
+//! The function check: parses JavaScript without running it. Pure.

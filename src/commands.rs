@@ -1,0 +1,1 @@
+//! One verb, one file: gather, plan, guard, confirm, transfer, report.

@@ -1,0 +1,1 @@
+//! The CouchDB client; the only module that names reqwest.

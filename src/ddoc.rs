@@ -1,0 +1,1 @@
+//! The pure mapping between a design document and a folder.

@@ -1,0 +1,1 @@
+//! Which paths are left out, and by which rule. Pure.

@@ -1,0 +1,22 @@
+//! Keep folders and CouchDB in step.
+//!
+//! Data flows one way: `cli` → `settings` → `commands` → snapshots (`local`, `couch`) → `plan` → `transfer` → `report`.
+//! `ddoc` is the pure mapping between a design document and a folder. ARCHITECTURE.md has the picture.
+
+pub mod address;
+pub mod check;
+pub mod cli;
+pub mod commands;
+pub mod couch;
+pub mod ddoc;
+pub mod exit;
+pub mod filter;
+pub mod json;
+pub mod local;
+pub mod name;
+pub mod path;
+pub mod plan;
+pub mod report;
+pub mod secret;
+pub mod settings;
+pub mod transfer;

@@ -1,0 +1,1 @@
+//! The folder's side: the only module that touches the disk.

@@ -1,0 +1,3 @@
+//! The `couchapp` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Which names can be created on every system, and how the others are escaped.

@@ -1,0 +1,1 @@
+//! What has to change, as plain data. Pure.

@@ -1,0 +1,1 @@
+//! Words, bars, JSON: the only module that prints.

@@ -1,0 +1,1 @@
+//! What the command line means: flags, environment, files, credentials.
