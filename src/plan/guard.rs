@@ -1,0 +1,151 @@
+//! The safety valves: plans that are refused although nothing is wrong with them.
+
+use super::{Counts, Key, Mark, Plan};
+
+/// How much a push may remove: `--max-delete`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limit {
+    /// The built-in valve: not more than half of what is there, once it is more than [`Limit::FEW`].
+    #[default]
+    Half,
+    /// At most so many.
+    Count(u64),
+    /// At most so many percent of what is there.
+    Percent(u8),
+    /// No limit.
+    All,
+}
+
+impl Limit {
+    /// Up to so many removals never trip the built-in valve.
+    pub const FEW: u64 = 10;
+
+    fn allows(self, removed: u64, total: u64) -> bool {
+        match self {
+            Self::Half => removed <= Self::FEW || removed * 2 <= total,
+            Self::Count(most) => removed <= most,
+            Self::Percent(most) => removed * 100 <= total * u64::from(most),
+            Self::All => true,
+        }
+    }
+}
+
+/// `N`, `N%` or `all`, as typed after `--max-delete` or in `couchapp.toml`.
+impl std::str::FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = match text.strip_suffix('%') {
+            Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(Self::Percent),
+            None if text == "all" => Some(Self::All),
+            None => text.parse().ok().map(Self::Count),
+        };
+        parsed.ok_or_else(|| format!("`{text}` is neither a number, a percentage like `20%`, nor `all`"))
+    }
+}
+
+/// Why a plan is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is nothing on our side.
+    #[error("the folder holds nothing to push; refusing to empty the document")]
+    EmptySource,
+    /// More would be removed than allowed.
+    #[error("this push would remove {removed} of {total} attachments; refusing to remove {limit}")]
+    TooMany {
+        /// Attachments that would go.
+        removed: u64,
+        /// Attachments that are there.
+        total: u64,
+        /// The valve, in words.
+        limit: String,
+    },
+}
+
+/// Checks a plan against the valves.
+pub fn guard(plan: &Plan, limit: Limit, allow_empty: bool) -> Result<(), Refusal> {
+    let ours = plan.changes.iter().any(|change| matches!(change.mark, Mark::New | Mark::Changed | Mark::Same));
+    let removes = plan.changes.iter().any(|change| change.mark == Mark::Removed);
+    if !ours && removes && !allow_empty {
+        return Err(Refusal::EmptySource);
+    }
+    let attachments = |wanted: &dyn Fn(Mark) -> bool| {
+        let count =
+            plan.changes.iter().filter(|change| matches!(change.key, Key::Attachment(_)) && wanted(change.mark));
+        count.count() as u64
+    };
+    let removed = attachments(&|mark| mark == Mark::Removed);
+    let total = attachments(&|mark| mark != Mark::New);
+    if limit.allows(removed, total) {
+        return Ok(());
+    }
+    let limit = match limit {
+        Limit::Half | Limit::All => "more than half".to_owned(),
+        Limit::Count(most) => format!("more than {most}"),
+        Limit::Percent(most) => format!("more than {most} %"),
+    };
+    Err(Refusal::TooMany { removed, total, limit })
+}
+
+impl Counts {
+    /// Whether anything is removed.
+    pub fn removes(&self) -> bool {
+        self.removed > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::AttName;
+    use crate::plan::Change;
+
+    fn plan(removed: u64, same: u64) -> Plan {
+        let change = |index: u64, mark| Change {
+            key: Key::Attachment(AttName::new(format!("{mark:?}{index}")).unwrap()),
+            mark,
+            path: String::new(),
+            bytes: 0,
+            overwrites: false,
+        };
+        let gone = (0..removed).map(|index| change(index, Mark::Removed));
+        let stay = (0..same).map(|index| change(index, Mark::Same));
+        Plan { changes: gone.chain(stay).collect(), metadata: false }
+    }
+
+    #[test]
+    fn the_valve_closes_above_half_and_above_ten() {
+        let cases = [
+            (10, 0, Limit::Half, true),
+            (11, 10, Limit::Half, false),
+            (11, 11, Limit::Half, true),
+            (41, 16, Limit::Half, false),
+            (41, 16, Limit::Count(41), true),
+            (41, 16, Limit::Count(40), false),
+            (2, 8, Limit::Percent(20), true),
+            (3, 7, Limit::Percent(20), false),
+            (1, 0, Limit::Count(0), false),
+            (999, 1, Limit::All, true),
+        ];
+        for (removed, same, limit, allowed) in cases {
+            assert_eq!(guard(&plan(removed, same), limit, true).is_ok(), allowed, "{removed}, {same}, {limit:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_folder_never_empties_a_document_by_itself() {
+        assert_eq!(guard(&plan(1, 0), Limit::All, false), Err(Refusal::EmptySource));
+        assert_eq!(guard(&plan(1, 0), Limit::All, true), Ok(()));
+        assert_eq!(guard(&Plan::default(), Limit::Half, false), Ok(()));
+    }
+
+    #[test]
+    fn limits_are_read_as_typed() {
+        assert_eq!("20%".parse(), Ok(Limit::Percent(20)));
+        assert_eq!("41".parse(), Ok(Limit::Count(41)));
+        assert_eq!("all".parse(), Ok(Limit::All));
+        for bad in ["", "-1", "101%", "x", "%"] {
+            assert!(bad.parse::<Limit>().is_err(), "{bad:?}");
+        }
+    }
+}

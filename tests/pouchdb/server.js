@@ -1,0 +1,16 @@
+// A PouchDB Server in memory on 127.0.0.1:$PORT (default: a free port), which it prints.
+'use strict';
+
+const express = require('express');
+const PouchDB = require('pouchdb-core')
+  .plugin(require('pouchdb-adapter-memory'))
+  .plugin(require('pouchdb-adapter-http'))
+  .plugin(require('pouchdb-mapreduce'))
+  .plugin(require('pouchdb-replication'))
+  .plugin(require('pouchdb-find'));
+
+const app = express();
+app.use('/', require('express-pouchdb')(PouchDB.defaults({ adapter: 'memory' }), { inMemoryConfig: true }));
+const server = app.listen(Number(process.env.PORT || 0), '127.0.0.1', () => {
+  console.log(`http://127.0.0.1:${server.address().port}`);
+});
