@@ -7,6 +7,7 @@ pub mod address;
 pub mod check;
 pub mod cli;
 pub mod commands;
+pub mod content_type;
 pub mod couch;
 pub mod ddoc;
 pub mod exit;
