@@ -1,1 +1,29 @@
 //! The CouchDB client; the only module that names reqwest.
+//!
+//! A [`Server`] is one origin with its credentials, a [`Database`] one of its databases. Every request goes through one
+//! builder of request targets ([`target`]), one table of what is worth another try (`retry`), and one classification of
+//! answers ([`CouchError`]). Nothing here touches the disk: what is uploaded comes from a [`Source`], what is downloaded
+//! is handed on in chunks. Whatever a server says is hostile: answers have size limits, names and order of attachments
+//! come from the JSON only, credentials go to the origin they were given for and follow no redirect.
+
+pub mod digest;
+pub mod multipart;
+pub mod target;
+
+mod bulk;
+mod database;
+mod document;
+mod error;
+mod network;
+mod read;
+mod server;
+mod write;
+
+pub use bulk::BulkRow;
+pub use database::{Creation, Database, Info};
+pub use document::{Document, Read, Stub};
+pub use error::{Answer, CouchError, Missing};
+pub use network::{Backoff, Network, Notice, Observer, Pause};
+pub use read::{Download, Incoming, WithAttachments};
+pub use server::{Kind, Server, Session, Welcome};
+pub use write::{Attachment, ByteStream, Encoded, NewAttachment, Opening, Progress, Source, Write, Written};
