@@ -1,0 +1,10 @@
+//! Tells the tests whether an endpoint is named, so that the contract suite is `ignored`, never green by doing nothing.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=COUCHAPP_TEST_URL");
+    println!("cargo::rustc-check-cfg=cfg(endpoint)");
+    if std::env::var_os("COUCHAPP_TEST_URL").is_some() {
+        println!("cargo::rustc-cfg=endpoint");
+    }
+}
