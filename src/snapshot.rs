@@ -1,0 +1,3 @@
+//! Both sides as they are now, read before anything is planned: the folder, and the document on the server.
+
+pub mod attachments;
