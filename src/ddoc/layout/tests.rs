@@ -9,7 +9,7 @@ fn listing(names: &[&str]) -> Vec<(RelPath, bool)> {
     let mut all = BTreeMap::new();
     for name in names {
         let file = name.strip_suffix('/').map_or_else(|| path(name), path);
-        file.ancestors().for_each(|folder| drop(all.insert(path(folder), true)));
+        all.extend(file.ancestors().map(|folder| (path(folder), true)).collect::<Vec<_>>());
         all.insert(file, name.ends_with('/'));
     }
     all.into_iter().collect()
