@@ -87,6 +87,12 @@ struct Member {
     is_folder: bool,
 }
 
+/// The member of `couchapp` that a line of the manifest is about.
+fn metadata_key(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("couchapp/")?;
+    Some(rest.split_once('/').map_or_else(|| key_of(rest), |(folder, _)| folder))
+}
+
 struct Builder<'a> {
     findings: &'a mut Findings,
     keys: KeyPath,
@@ -193,10 +199,15 @@ impl Builder<'_> {
                     let message = format!("the member `couchapp.{key}` is in the folder `{}` as well", before.path);
                     self.findings.loss(Finding::error(&part.path, message));
                     before.origins.retain(|(keys, _)| keys.get(1) != Some(&key));
+                    before.manifest.retain(|line| metadata_key(line) != Some(key.as_str()));
                 }
             }
             before.origins.extend(part.origins);
             before.manifest.extend(part.manifest);
+        }
+        if let Some(Value::Object(object)) = whole.as_mut().map(|whole| &mut whole.value) {
+            // The order must not depend on which of the two a member is in.
+            object.sort_keys();
         }
         whole
     }

@@ -60,7 +60,8 @@ fn tree(names: Vec<&'static str>) -> impl Strategy<Value = Tree> {
         for (root, below, bytes) in entries {
             let text = below.join("/");
             let Ok(new) = RelPath::new(if root.is_empty() { text } else { format!("{root}/{text}") }) else { continue };
-            let is_blocked = tree
+            // A folder of this name is no metadata, and would be in the way of it.
+            let is_blocked = new.below("couchapp.json").is_some() || (bytes.is_none() && new.as_str() == "couchapp.json") || tree
                 .files
                 .keys()
                 .chain(&tree.folders)

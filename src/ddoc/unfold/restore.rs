@@ -4,6 +4,7 @@
 //! something else than it got would rebuild indexes, or worse. As every source may include files that are sources
 //! themselves, all are put back first and taken away again, one after the other, until the rest is right.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -142,8 +143,11 @@ fn toggle_newlines(
     toggled: &mut BTreeSet<RelPath>,
 ) -> bool {
     let agreement = |out: &Unfolded| match expand(out, contents, function, body, id).0 {
-        Ok(expanded) => common_prefix(&expanded, &function.stored),
-        Err(_) => 0,
+        Ok(expanded) => {
+            let surplus = expanded.len().abs_diff(function.stored.len());
+            (common_prefix(&expanded, &function.stored), Reverse(surplus))
+        }
+        Err(_) => (0, Reverse(usize::MAX)),
     };
     let before = agreement(out);
     for path in used {
