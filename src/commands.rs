@@ -1,17 +1,19 @@
 //! One verb, one file: gather, plan, guard, confirm, transfer, report.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::address::{Address, Expect};
+use crate::address::Address;
 use crate::cli;
 use crate::exit::{Exit, Failure};
-use crate::local;
+use crate::local::{self, State};
 use crate::report::{self, Printer};
 use crate::settings::{self, Command, Destination, Environment, Resolved, Settings};
 
+mod app;
 mod auth;
 mod browse;
 mod clone;
@@ -22,7 +24,9 @@ mod diff;
 mod explain;
 mod generate;
 mod init;
+mod listing;
 mod login;
+mod prepare;
 mod push;
 mod status;
 
@@ -40,11 +44,8 @@ impl Context {
     }
 
     /// The place that the app around the current folder was cloned from.
-    fn project_origin(&self) -> Result<Option<Address>> {
-        match &self.settings.project {
-            Some(project) => origin(&project.root),
-            None => Ok(None),
-        }
+    fn project_origin(&self) -> Option<Address> {
+        self.settings.project.as_ref().and_then(|project| origin(&project.root))
     }
 
     /// Asks `question` unless `--yes` was given. Without an answer, and when the answer is no, `doing` is refused.
@@ -64,9 +65,8 @@ impl Context {
 }
 
 /// The place that the app in `root` was cloned from.
-fn origin(root: &std::path::Path) -> Result<Option<Address>> {
-    let Some(url) = local::state::origin(root)? else { return Ok(None) };
-    Ok(Address::parse(&url, Expect::Document).ok().map(|(address, _)| address))
+fn origin(root: &Path) -> Option<Address> {
+    State::of(root).origin().found().map(|origin| origin.address)
 }
 
 /// Runs the program: the first of `arguments` is its name.

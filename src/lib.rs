@@ -20,4 +20,5 @@ pub mod plan;
 pub mod report;
 pub mod secret;
 pub mod settings;
+pub mod snapshot;
 pub mod transfer;

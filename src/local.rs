@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::path::RelPath;
 use crate::path::portable::for_display;
 
+mod desktop;
 mod find;
 mod folder;
 mod hash;
@@ -20,13 +21,14 @@ mod state;
 mod walk;
 mod write;
 
+pub use desktop::open_in_browser;
 pub use find::{
-    Child, Kind, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text, read_text,
+    Child, Kind, append_file, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text, read_text, write_file,
 };
 pub use folder::{ByteStream, Folder, Links};
 pub use hash::{Fingerprint, HashCache, Sums};
 pub use lock::Lock;
-pub use state::{Base, BaseAttachment, Loaded, State};
+pub use state::{Base, BaseAttachment, Loaded, Origin, State};
 pub use walk::{FileEntry, Ignored, Listing, Problem, ProblemKind, Special};
 pub use write::{Access, Destination, Existing, WriteOptions, Writer};
 

@@ -14,7 +14,7 @@ use crate::settings::{Destination, Endpoint};
 pub(super) async fn run(context: &Context, target: Option<&Destination>) -> Result<Exit> {
     let destination = match target {
         Some(target) => target.clone(),
-        None => context.default_destination(context.project_origin()?.as_ref())?,
+        None => context.default_destination(context.project_origin().as_ref())?,
     };
     for endpoint in &destination.endpoints {
         with_server(context, endpoint, async |reached| check(context, endpoint, reached).await).await?;

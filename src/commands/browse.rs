@@ -16,7 +16,7 @@ use crate::snapshot::app_url;
 pub(super) async fn run(context: &Context, command: &BrowseSettings) -> Result<Exit> {
     let destination = match &command.destination {
         Some(destination) => destination.clone(),
-        None => context.default_destination(super::origin(&command.folder.path)?.as_ref())?,
+        None => context.default_destination(super::origin(&command.folder.path).as_ref())?,
     };
     let Some(endpoint) = destination.endpoints.first() else { return Ok(Exit::Ok) };
     let id = match &endpoint.address.document {

@@ -25,9 +25,10 @@ pub(super) fn run(context: &Context, form: Generated, into: Option<&Path>) -> Re
         }
         (Generated::Man, Some(folder)) => {
             let destination = local::Destination::create(folder)?;
+            let options = local::WriteOptions { existing: local::Existing::Replace, ..local::WriteOptions::default() };
             for (name, command) in &pages {
                 let path = crate::path::RelPath::new(format!("{}.1", name.replace(' ', "-")))?;
-                destination.replace(&path, &man(name, command)?)?;
+                destination.write(&path, &man(name, command)?, options)?;
             }
         }
     }

@@ -14,6 +14,9 @@ use crate::settings::{Endpoint, Found, LookUp};
 /// How often a person is asked for a password.
 const TRIES: u32 = 3;
 
+/// The largest certificate file, in bytes.
+const PEM_LIMIT: u64 = 1 << 20;
+
 /// A server that answered, and what is known about our way to it.
 pub(super) struct Reached {
     pub server: Server,
@@ -108,7 +111,7 @@ fn ask(context: &Context, endpoint: &Endpoint, user: Option<&str>) -> Option<Fou
 fn network(context: &Context) -> Result<Network> {
     let settings = &context.settings.network;
     let pem = |path: &Option<std::path::PathBuf>| match path {
-        Some(path) => crate::local::read_file(path).map(Some),
+        Some(path) => crate::local::read_text(path, PEM_LIMIT).map(|text| Some(text.into_bytes())),
         None => Ok(None),
     };
     let printer = context.printer.clone();

@@ -17,6 +17,16 @@ use super::Stub;
 pub struct Digest([u8; 16]);
 
 impl Digest {
+    /// The digest of content whose md5 is known.
+    pub fn from_md5(md5: [u8; 16]) -> Self {
+        Self(md5)
+    }
+
+    /// The md5 itself.
+    pub fn md5(self) -> [u8; 16] {
+        self.0
+    }
+
     fn finish(hasher: Md5) -> Self {
         Self(hasher.finalize().into())
     }

@@ -3,8 +3,9 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::LocalError;
+use super::{Destination, Existing, LocalError, WriteOptions};
 use super::folder::open_ambient;
+use crate::path::RelPath;
 
 /// What stands at a path, links followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,24 @@ pub fn is_exposed(path: &Path) -> Result<bool, LocalError> {
         let _ = metadata;
         Ok(false)
     }
+}
+
+/// Opens a file to append to it, making it readable for its owner only: a log names servers and documents.
+pub fn append_file(path: &Path) -> Result<std::fs::File, LocalError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|source| LocalError::from_io("write", path, source))
+}
+
+/// Writes a file that the user named, whole or not at all.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| RelPath::new(name).ok());
+    let name = name.ok_or_else(|| LocalError::NotAFile { path: path.to_owned(), what: "no file name" })?;
+    let options = WriteOptions { existing: Existing::Replace, ..WriteOptions::default() };
+    Destination::open(folder)?.write(&name, bytes, options)
 }
 
 fn kind_of(metadata: &std::fs::Metadata) -> Kind {

@@ -11,13 +11,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::hash::to_hex;
 use super::{Access, Destination, Existing, Folder, HashCache, Links, LocalError, Lock, WriteOptions, shown};
-use crate::address::Address;
+use crate::address::{Address, Expect};
 use crate::json::{self, Object};
 use crate::name::Revision;
 use crate::path::RelPath;
 
 /// The state's folder inside an app.
 const FOLDER: &str = ".couchapp";
+
+/// The mark of a clone that did not end.
+const INCOMPLETE: &str = "incomplete";
 
 /// The version of the files' form. Files of other versions are not read.
 const VERSION: u32 = 1;
@@ -55,6 +58,15 @@ pub struct BaseAttachment {
     /// The encoding that the server keeps it in (`gzip`), if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
+}
+
+/// Where an app was cloned from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The document.
+    pub address: Address,
+    /// What its database said of itself then.
+    pub instance_start_time: String,
 }
 
 /// What was found where something may be remembered.
@@ -128,17 +140,46 @@ impl State {
         Lock::take(&self.prepared()?, &file_name("lock")?)
     }
 
-    /// The address that the app was cloned from.
-    pub fn origin(&self) -> Loaded<String> {
+    /// Where the app was cloned from.
+    pub fn origin(&self) -> Loaded<Origin> {
         self.load("origin").and_then(&self.folder.join("origin"), |lines| match lines.as_slice() {
-            [origin] => Ok(origin.clone()),
-            _ => Err("does not hold one address".to_owned()),
+            [address, instance_start_time] => {
+                let (address, _) = Address::parse(address, Expect::Document).map_err(|error| error.to_string())?;
+                Ok(Origin { address, instance_start_time: instance_start_time.clone() })
+            }
+            _ => Err("does not hold an address and a start time".to_owned()),
         })
     }
 
     /// Remembers where the app was cloned from.
-    pub fn set_origin(&self, origin: &Address) -> Result<(), LocalError> {
-        self.save("origin", &[origin.to_string()])
+    pub fn set_origin(&self, origin: &Origin) -> Result<(), LocalError> {
+        self.save("origin", &[origin.address.to_string(), origin.instance_start_time.clone()])
+    }
+
+    /// What is remembered of the place that the app was cloned from.
+    pub fn origin_base(&self) -> Option<Base> {
+        let origin = self.origin().found()?;
+        self.base(&origin.address, &origin.instance_start_time).found()
+    }
+
+    /// Marks the folder as half written, before the first file of a clone is. A push of it would take the files that did
+    /// not arrive for files that were removed.
+    pub fn begin_clone(&self, origin: &Address) -> Result<(), LocalError> {
+        self.save(INCOMPLETE, &[origin.to_string()])
+    }
+
+    /// The clone is whole.
+    pub fn end_clone(&self) -> Result<(), LocalError> {
+        Destination::open(&self.folder)?.remove(&file_name(INCOMPLETE)?).map(|_| ())
+    }
+
+    /// Where the clone that did not end came from; `None` for a folder that is whole.
+    pub fn incomplete(&self) -> Option<String> {
+        match self.load(INCOMPLETE) {
+            Loaded::Found(lines) => lines.into_iter().next(),
+            Loaded::Absent => None,
+            Loaded::Unusable(_) => Some(String::new()),
+        }
     }
 
     /// What is remembered of `target`, as long as it is the database that it was.
@@ -180,16 +221,6 @@ impl State {
     /// Remembers the sums of the app's files.
     pub fn set_hashes(&self, hashes: &HashCache) -> Result<(), LocalError> {
         self.save("hashes", &[self.encode(hashes)?])
-    }
-
-    /// The true names of files that a clone had to escape, by path.
-    pub fn names(&self) -> Loaded<BTreeMap<String, String>> {
-        self.load("names").and_then(&self.folder.join("names"), |lines| decode(&lines))
-    }
-
-    /// Remembers the true names of escaped files.
-    pub fn set_names(&self, names: &BTreeMap<String, String>) -> Result<(), LocalError> {
-        self.save("names", &[self.encode(names)?])
     }
 
     /// The folder, made if it is missing, and kept out of version control.

@@ -47,7 +47,7 @@ pub fn compare(local: LocalBytes, stub: &Stub, recorded: Option<Recorded>) -> Ve
     let known = recorded.filter(|recorded| recorded.md5 == local.md5).map(|recorded| recorded.digest);
     match (stub.digest, &stub.encoding) {
         (Some(digest), _) if known == Some(digest) => Verdict::Same,
-        (Some(digest), None) if digest == Digest::from(local.md5) => Verdict::Same,
+        (Some(digest), None) if digest == Digest::from_md5(local.md5) => Verdict::Same,
         (Some(_), None) => Verdict::Different,
         (Some(_) | None, _) => Verdict::Compressed,
     }
@@ -63,6 +63,23 @@ pub fn by_candidates(
 ) -> bool {
     stub.digest.is_some_and(|digest| candidates.contain(digest))
         || signature.and_then(|signature| signature.matches(&local.md5)).unwrap_or(false)
+}
+
+/// An md5 as the metadata of documents and the state files write it: lower-case hexadecimal.
+pub fn to_hex(md5: &[u8; 16]) -> String {
+    md5.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The opposite of [`to_hex`]; `None` when `text` is something else.
+pub fn from_hex(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut md5 = [0; 16];
+    for (index, byte) in md5.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(md5)
 }
 
 #[cfg(test)]
@@ -117,6 +134,15 @@ mod tests {
         let stub = stub(TEXT, Some(8));
         let stale = Recorded { md5: local(b"older").md5, digest: stub.digest.unwrap() };
         assert_eq!(compare(local(TEXT), &stub, Some(stale)), Verdict::Compressed);
+    }
+
+    #[test]
+    fn an_md5_is_written_and_read_as_hexadecimal() {
+        let md5 = local(TEXT).md5;
+        assert_eq!(from_hex(&to_hex(&md5)), Some(md5));
+        for bad in ["", "0", "zz", "é", &"g".repeat(32), &"+1".repeat(16)] {
+            assert_eq!(from_hex(bad), None, "{bad:?}");
+        }
     }
 
     #[test]
