@@ -77,12 +77,13 @@ fn one(command: &str, only: &OsStr, targets: &Targets, environment: &Environment
             Err(Failure::new(Exit::Usage, format!("`{word}` is a folder but does not look like an app"))
                 .coded("unknown_target")
                 .hint(format!("`couchapp {command} ./{word}` if you mean the folder"))
-                .hint(format!("`couchapp {command} . :{word}` for the database `{word}` on {}", targets.server().address)))
+                .hint(format!(
+                    "`couchapp {command} . :{word}` for the database `{word}` on {}",
+                    targets.server().address
+                )))
         }
         // The error of a destination says what may have been meant.
-        (false, false) => {
-            targets.destination(word).map(|_| Given { folder: None, target: Some(word.to_owned()) })
-        }
+        (false, false) => targets.destination(word).map(|_| Given { folder: None, target: Some(word.to_owned()) }),
     }
 }
 
@@ -95,7 +96,7 @@ fn is_path(word: &str) -> bool {
 }
 
 fn text(argument: &OsStr) -> Result<&str, Failure> {
-    argument.to_str().ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("`{}` is not valid UTF-8", argument.to_string_lossy()))
-    })
+    argument
+        .to_str()
+        .ok_or_else(|| Failure::new(Exit::Usage, format!("`{}` is not valid UTF-8", argument.to_string_lossy())))
 }

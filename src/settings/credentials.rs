@@ -97,10 +97,13 @@ impl Sources {
             _ => (environment.path("COUCHAPP_PASSWORD_FILE").map(Given::File))
                 .or_else(|| text("COUCHAPP_PASSWORD_COMMAND").map(Given::Command)),
         };
-        let netrc = environment.path("NETRC").map_or_else(|| {
-            let names: &[&str] = if cfg!(windows) { &["_netrc", ".netrc"] } else { &[".netrc"] };
-            environment.home.iter().flat_map(|home| names.iter().map(|name| home.join(name))).collect()
-        }, |path| vec![path]);
+        let netrc = environment.path("NETRC").map_or_else(
+            || {
+                let names: &[&str] = if cfg!(windows) { &["_netrc", ".netrc"] } else { &[".netrc"] };
+                environment.home.iter().flat_map(|home| names.iter().map(|name| home.join(name))).collect()
+            },
+            |path| vec![path],
+        );
         let netrc = netrc.into_iter().map(|path| (path.clone(), environment.shown(&path))).collect();
         Self {
             given,
@@ -265,7 +268,11 @@ impl Sources {
             let Some(login) = netrc::look_up(&text, host, search.user.as_deref()) else { continue };
             match (login.user, login.password) {
                 (Some(user), Some(password)) => {
-                    let entry = if login.is_default { "default netrc entry".to_owned() } else { format!("netrc entry for {host}") };
+                    let entry = if login.is_default {
+                        "default netrc entry".to_owned()
+                    } else {
+                        format!("netrc entry for {host}")
+                    };
                     return search.hit(Credentials::Basic { user, password }, entry);
                 }
                 (user, _) if !login.is_default => search.user = user,

@@ -55,9 +55,9 @@ impl Environment {
             self.path("APPDATA")
         } else {
             // The XDG specification: a relative path here is to be ignored.
-            let set = self.path("XDG_CONFIG_HOME").filter(|_| {
-                self.text("XDG_CONFIG_HOME").is_some_and(|text| Path::new(text).is_absolute())
-            });
+            let set = self
+                .path("XDG_CONFIG_HOME")
+                .filter(|_| self.text("XDG_CONFIG_HOME").is_some_and(|text| Path::new(text).is_absolute()));
             set.or_else(|| self.home.as_ref().map(|home| home.join(".config")))
         };
         folder.map(|folder| folder.join("couchapp").join("config.toml"))

@@ -84,7 +84,8 @@ impl ConfigFile {
 
     /// Whether somebody who can read the file learns a secret.
     pub(super) fn has_secrets(&self) -> bool {
-        let secret = |entry: &CredentialEntry| matches!(entry.secret, Some(SecretEntry::Password(_) | SecretEntry::Token(_)));
+        let secret =
+            |entry: &CredentialEntry| matches!(entry.secret, Some(SecretEntry::Password(_) | SecretEntry::Token(_)));
         let url = |url: &String| has_userinfo(url);
         self.credentials.iter().any(secret) || self.targets.iter().flat_map(|target| &target.urls).any(url)
     }
@@ -158,13 +159,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn check_project_option(
-        &self,
-        key: &str,
-        files: Files,
-        text: &str,
-        span: &Range<usize>,
-    ) -> Result<(), Failure> {
+    fn check_project_option(&self, key: &str, files: Files, text: &str, span: &Range<usize>) -> Result<(), Failure> {
         match files {
             Files::UserOnly => Err(self
                 .failure(span.start, false, &format!("a project cannot set `{key}`"))
@@ -250,9 +245,11 @@ impl Reader<'_> {
                 .hint("put them into netrc or into your own config.toml"));
         }
         for (origin, value) in entries {
-            let address = Address::parse(origin.get_ref(), Expect::Server).ok().filter(|(_, userinfo)| userinfo.is_none());
+            let address =
+                Address::parse(origin.get_ref(), Expect::Server).ok().filter(|(_, userinfo)| userinfo.is_none());
             let (Some((address, _)), DeValue::Table(table)) = (address, value.get_ref()) else {
-                let message = "credentials are a table named by a server: `[credentials.\"https://couch.example.com\"]`";
+                let message =
+                    "credentials are a table named by a server: `[credentials.\"https://couch.example.com\"]`";
                 return Err(self.failure(origin.span().start, false, message));
             };
             let entry = self.credential(address.origin(), table)?;
@@ -399,7 +396,11 @@ mjs = "text/javascript"
             ("default = \n", "couchapp.toml:1:11: ", ""),
             ("[push\n", "couchapp.toml:1:6: ", ""),
             ("a = 1\na = 2", "couchapp.toml:2:1: ", ""),
-            ("\n[push]\nmax-delet = 3", "couchapp.toml:3: unknown key `push.max-delet`", "did you mean `push.max-delete`?"),
+            (
+                "\n[push]\nmax-delet = 3",
+                "couchapp.toml:3: unknown key `push.max-delet`",
+                "did you mean `push.max-delete`?",
+            ),
             ("retries = 3", "couchapp.toml:1: unknown key `retries`", "it is called `network.retries`"),
             ("[push]\nforce = true", "couchapp.toml:2: unknown key `push.force`", "can only be given as a flag"),
             ("[pusj]\nx = 1", "couchapp.toml:1: unknown key `pusj`", "did you mean `push`?"),

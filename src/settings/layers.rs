@@ -198,9 +198,7 @@ impl<'a> Layers<'a> {
             (Some(path), _) => (directory.join(path), Origin::Flag(setting.flag())),
             (None, Some(path)) => (path, Origin::Variable(setting.variable())),
             (None, None) => match self.in_files(setting) {
-                Some((file, text, line)) => {
-                    (file.folder().join(text), Origin::File(file.shown.clone(), Some(line)))
-                }
+                Some((file, text, line)) => (file.folder().join(text), Origin::File(file.shown.clone(), Some(line))),
                 None => {
                     self.show(setting, String::new(), Origin::Default);
                     return Ok(None);

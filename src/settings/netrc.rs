@@ -194,7 +194,7 @@ default login anonymous password c4n4ry
             let escaped = password.replace('\\', "\\\\").replace('"', "\\\"");
             let text = format!("machine h login u password \"{escaped}\" machine x");
             let found = look_up(&text, "h", None).unwrap();
-            prop_assert_eq!(found.password.unwrap().expose(), &password);
+            prop_assert_eq!(found.password, Some(Secret::new(password)));
         }
     }
 }

@@ -107,7 +107,11 @@ pub(super) fn early(cli: Option<&Cli>, environment: &Environment) -> OutputSetti
     let variable = |name: &str| environment.text(name);
     let json = flags.json || variable("COUCHAPP_JSON").is_some_and(|text| switch(text) == Ok(true));
     let color = flags.color.or_else(|| variable("COUCHAPP_COLOR")?.parse().ok()).unwrap_or_default();
-    let quiet = if flags.quiet > 0 { flags.quiet } else { variable("COUCHAPP_QUIET").map_or(0, |text| times(text).unwrap_or(0)) };
+    let quiet = if flags.quiet > 0 {
+        flags.quiet
+    } else {
+        variable("COUCHAPP_QUIET").map_or(0, |text| times(text).unwrap_or(0))
+    };
     let quiet = if flags.verbose > 0 { 0 } else { quiet };
     let mut output = decide(environment, verbosity(quiet, flags.verbose), json, values::ProgressChoice::None, color);
     output.interactive = false;

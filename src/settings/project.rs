@@ -13,8 +13,19 @@ const ROOT_MARKS: [&str; 6] = ["couchapp.toml", ".couchapprc", ".couchapp", "_id
 
 /// What else makes a folder look like an app.
 const APP_MARKS: [&str; 13] = [
-    "_attachments", "_design", "_docs", "evently", "filters", "index.html", "lists", "rewrites.js", "rewrites.json", "shows",
-    "updates", "validate_doc_update.js", "views",
+    "_attachments",
+    "_design",
+    "_docs",
+    "evently",
+    "filters",
+    "index.html",
+    "lists",
+    "rewrites.js",
+    "rewrites.json",
+    "shows",
+    "updates",
+    "validate_doc_update.js",
+    "views",
 ];
 
 /// Whether a folder looks like an app, or like a folder of web pages that can be pushed as one.
@@ -146,7 +157,8 @@ impl ConfigFiles {
 /// `COUCHAPPCONF_PATH`: files, or folders with a `couchapp.conf`. Without it `~/.couchapp.conf`. The last one wins in
 /// the old tool, so the list is reversed here.
 fn old_user_files(environment: &Environment) -> Vec<PathBuf> {
-    let Some(list) = environment.variables.get(std::ffi::OsStr::new("COUCHAPPCONF_PATH")).filter(|list| !list.is_empty())
+    let Some(list) =
+        environment.variables.get(std::ffi::OsStr::new("COUCHAPPCONF_PATH")).filter(|list| !list.is_empty())
     else {
         return environment.home.iter().map(|home| home.join(".couchapp.conf")).collect();
     };
@@ -170,5 +182,6 @@ pub(super) fn read_legacy(path: &Path, environment: &Environment) -> Result<Opti
 }
 
 fn read(path: &Path, shown: &str) -> Result<Option<String>, Failure> {
-    disk::read(path).map_err(|error| Failure::new(Exit::Usage, format!("cannot read `{shown}`")).coded("config").because(error))
+    disk::read(path)
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read `{shown}`")).coded("config").because(error))
 }

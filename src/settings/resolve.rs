@@ -59,10 +59,9 @@ pub(super) fn resolve(cli: &Cli, environment: &Environment) -> Result<Resolved, 
         interactive: values.output.interactive,
         credentials: credentials::Sources::new(&cli.global, files.user.as_ref(), server, directory, environment),
         directory: environment.directory.clone(),
-        project: app.is_app.then(|| Project {
-            root: app.path.clone(),
-            config: files.project.as_ref().map(|file| file.path.clone()),
-        }),
+        project: app
+            .is_app
+            .then(|| Project { root: app.path.clone(), config: files.project.as_ref().map(|file| file.path.clone()) }),
         output: values.output,
         network: values.network,
         push: values.push,
@@ -165,11 +164,7 @@ impl Values {
     }
 }
 
-fn network(
-    flags: &GlobalArgs,
-    layers: &mut Layers<'_>,
-    environment: &Environment,
-) -> Result<NetworkSettings, Failure> {
+fn network(flags: &GlobalArgs, layers: &mut Layers<'_>, environment: &Environment) -> Result<NetworkSettings, Failure> {
     let default_timeout = Period(std::time::Duration::from_secs(45));
     let default_connect = Period(std::time::Duration::from_secs(10));
     let directory = &environment.directory;
@@ -341,7 +336,9 @@ impl Meaning<'_> {
 /// The old tool's commands: what to type now.
 fn renamed(command: &cli::Command) -> Option<Failure> {
     let (old, old_arguments, new, hint) = match command {
-        cli::Command::Pushdocs(old) => ("pushdocs", old, "push --docs", "the documents of `_docs` are pushed with the app"),
+        cli::Command::Pushdocs(old) => {
+            ("pushdocs", old, "push --docs", "the documents of `_docs` are pushed with the app")
+        }
         cli::Command::Pushapps(old) => ("pushapps", old, "push", "once for each app's folder"),
         cli::Command::Autopush(old) => ("autopush", old, "push", "after each change"),
         _ => return None,

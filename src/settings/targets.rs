@@ -104,7 +104,8 @@ impl Targets {
         for file in files {
             for (name, urls) in &file.environments {
                 // `text` would take an empty variable for an unset one; the old tool did not.
-                let variable = |name: &str| environment.variables.get(std::ffi::OsStr::new(name))?.to_str().map(str::to_owned);
+                let variable =
+                    |name: &str| environment.variables.get(std::ffi::OsStr::new(name))?.to_str().map(str::to_owned);
                 let expanded = urls.iter().map(|url| {
                     let url = expand(url, variable).map_err(|variable| Unusable {
                         message: format!("{}: `env.{name}.db` uses `${variable}`, which is not set", file.shown),
@@ -264,8 +265,12 @@ impl Targets {
         Endpoint::parse(url, expect, "the URL on the command line", true).map_err(|error| {
             let failure = Failure::new(Exit::Usage, format!("`{}` cannot be used: {error}", shown_url(url)));
             let hint = match (&error, expect) {
-                (AddressError::NoDocument, _) => Some(format!("`{}/_design` stands for its design document", shown_url(url).trim_end_matches('/'))),
-                (AddressError::NoDatabase, Expect::Database | Expect::Document) => Some("the database's name comes after the host: `http://127.0.0.1:5984/mydb`".to_owned()),
+                (AddressError::NoDocument, _) => {
+                    Some(format!("`{}/_design` stands for its design document", shown_url(url).trim_end_matches('/')))
+                }
+                (AddressError::NoDatabase, Expect::Database | Expect::Document) => {
+                    Some("the database's name comes after the host: `http://127.0.0.1:5984/mydb`".to_owned())
+                }
                 _ => address_hint(&error),
             };
             match hint {
@@ -279,7 +284,10 @@ impl Targets {
     fn on_default_server(&self, rest: &str, any: bool) -> Result<Endpoint, String> {
         let (database, id) = rest.split_once('/').map_or((rest, None), |(database, id)| (database, Some(id)));
         let decode = |text: &str| {
-            percent_encoding::percent_decode_str(text).decode_utf8().map(String::from).map_err(|error| error.to_string())
+            percent_encoding::percent_decode_str(text)
+                .decode_utf8()
+                .map(String::from)
+                .map_err(|error| error.to_string())
         };
         let database = DbName::new(decode(database)?).map_err(|error| error.to_string())?;
         let id = id.map(str::to_owned).filter(|id| !id.is_empty());
