@@ -14,6 +14,8 @@ mod printer;
 mod progress;
 mod question;
 mod size;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use difference::{Difference, Side};
 pub use error::exit_of;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::cli::Cli;
 use crate::exit::Failure;
 
+mod arguments;
 pub mod command;
 pub mod credentials;
 pub mod destination;
@@ -24,6 +25,7 @@ mod netrc;
 mod output;
 mod project;
 mod resolve;
+mod suggest;
 mod targets;
 pub mod values;
 

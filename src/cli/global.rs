@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use crate::settings::values::{Bandwidth, ColorChoice, Period, ProgressChoice};
+use crate::settings::values::{self, Bandwidth, ColorChoice, Period, ProgressChoice};
 
 const OUTPUT: &str = "Output";
 const SETTINGS: &str = "Settings";
@@ -56,7 +56,8 @@ pub struct GlobalArgs {
     pub no_config: bool,
 
     /// How often a failed request is tried again [default: 4]
-    #[arg(long, global = true, value_name = "N", help_heading = NETWORK, hide_short_help = true)]
+    #[arg(long, global = true, value_name = "N", value_parser = values::retries, help_heading = NETWORK,
+        hide_short_help = true)]
     pub retries: Option<u32>,
     /// Give up when nothing moves for this long [default: 45s]
     #[arg(long, global = true, value_name = "TIME", help_heading = NETWORK, hide_short_help = true)]
@@ -68,7 +69,8 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "RATE", help_heading = NETWORK, hide_short_help = true)]
     pub bwlimit: Option<Bandwidth>,
     /// How many downloads run at once [default: 8]
-    #[arg(long, global = true, value_name = "N", help_heading = NETWORK, hide_short_help = true)]
+    #[arg(long, global = true, value_name = "N", value_parser = values::jobs, help_heading = NETWORK,
+        hide_short_help = true)]
     pub jobs: Option<usize>,
     /// Trust the certificates in this file (PEM) as well
     #[arg(long, global = true, value_name = "FILE", help_heading = NETWORK, hide_short_help = true)]

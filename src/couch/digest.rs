@@ -332,8 +332,10 @@ mod tests {
 
     #[test]
     fn compressible_types_are_those_of_the_default_configuration() {
-        let yes = ["text/css", "TEXT/HTML; charset=utf-8", "application/javascript", "application/json;x", "application/xml"];
-        let no = ["image/svg+xml", "application/wasm", "application/xhtml+xml", "application/octet-stream", "textual", ""];
+        let yes =
+            ["text/css", "TEXT/HTML; charset=utf-8", "application/javascript", "application/json;x", "application/xml"];
+        let no =
+            ["image/svg+xml", "application/wasm", "application/xhtml+xml", "application/octet-stream", "textual", ""];
         assert!(yes.into_iter().all(is_compressible));
         assert!(!no.into_iter().any(is_compressible));
     }

@@ -122,8 +122,7 @@ impl Target {
     }
 
     fn root(address: &Address) -> Self {
-        let root =
-            Self { origin: address.origin().to_owned(), path: String::new(), query: String::new(), dots: None };
+        let root = Self { origin: address.origin().to_owned(), path: String::new(), query: String::new(), dots: None };
         address.prefix().iter().fold(root, |target, segment| target.segment(segment))
     }
 

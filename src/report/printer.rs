@@ -299,8 +299,180 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn read_stdin() -> io::Result<String> {
     let mut line = String::new();
-    match io::stdin().read_line(&mut line)? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(line),
+    io::stdin().read_line(&mut line)?;
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::{captured, plain};
+    use crate::report::{Listing, Mark, PlanLine};
+
+    const START: Start<'_> = Start {
+        command: "push",
+        doing: "Pushing",
+        from: "blog",
+        to: "https://admin:c4n4ry@couch.example.com/blog/_design/blog",
+        remark: Some("prod"),
+    };
+
+    fn listing() -> Listing {
+        let line =
+            |mark, path: &str, bytes| PlanLine { mark, path: path.into(), bytes, reason: Some("content".into()) };
+        Listing {
+            lines: vec![
+                line(Mark::Change, "views/by_date/map.js", None),
+                line(Mark::Add, "_attachments/img/logo.svg", Some(4198)),
+                line(Mark::Remove, "_attachments/old\x1b[2J.css", None),
+                line(Mark::Same, "language", None),
+            ],
+            same: 118,
+            bytes: 4198,
+            whole: false,
+        }
+    }
+
+    fn session(change: impl FnOnce(&mut OutputSettings)) -> (String, String) {
+        let (printer, captured) = captured(change);
+        printer.start(&START);
+        printer.plan(&listing());
+        printer.detail("credentials: netrc entry for couch.example.com");
+        printer.warning("sandbox", "apps are sandboxed");
+        printer.summary("Pushed: rev 6-9c31ab → 7-5c0e2f", Map::from_iter([("rev".to_owned(), "7-5c0e2f".into())]));
+        printer.answer("https://couch.example.com/blog/_design/blog/index.html");
+        let out = captured.out();
+        // The only number that is not the same every time.
+        let elapsed = out.find("\"elapsed_ms\":").map_or(out.clone(), |at| format!("{}…", &out[..at]));
+        (elapsed, captured.err())
+    }
+
+    #[test]
+    fn people_read_stderr_and_scripts_the_answer() {
+        let (out, err) = session(|_| {});
+        assert_eq!(out, "https://couch.example.com/blog/_design/blog/index.html\n");
+        insta::assert_snapshot!(err, @r"
+        Pushing blog → https://admin:****@couch.example.com/blog/_design/blog (prod)
+          ~ views/by_date/map.js
+          + _attachments/img/logo.svg     4.1 KiB
+          - _attachments/old\u{1b}[2J.css
+        warning: apps are sandboxed
+        Pushed: rev 6-9c31ab → 7-5c0e2f
+        ");
+    }
+
+    #[test]
+    fn json_is_a_stream_of_events_and_stderr_keeps_the_warnings() {
+        let (out, err) = session(|output| output.json = true);
+        assert_eq!(err, "warning: apps are sandboxed\n");
+        insta::assert_snapshot!(out, @r#"
+        {"v":1,"type":"start","command":"push","from":"blog","to":"https://admin:****@couch.example.com/blog/_design/blog"}
+        {"v":1,"type":"plan","add":1,"change":1,"remove":1,"same":118,"conflict":0,"bytes":4198}
+        {"v":1,"type":"item","op":"change","path":"views/by_date/map.js","reason":"content"}
+        {"v":1,"type":"item","op":"add","path":"_attachments/img/logo.svg","bytes":4198,"reason":"content"}
+        {"v":1,"type":"item","op":"remove","path":"_attachments/old\u001b[2J.css","reason":"content"}
+        {"v":1,"type":"item","op":"same","path":"language","reason":"content"}
+        {"v":1,"type":"warning","code":"sandbox","message":"apps are sandboxed"}
+        {"v":1,"type":"summary","ok":true,"rev":"7-5c0e2f",…
+        "#);
+    }
+
+    #[test]
+    fn quiet_leaves_the_answer_and_silent_nothing() {
+        let quiet = |json| {
+            session(move |output| {
+                output.verbosity = Verbosity::Quiet;
+                output.json = json;
+            })
+        };
+        assert_eq!(
+            quiet(false),
+            ("https://couch.example.com/blog/_design/blog/index.html\n".to_owned(), String::new())
+        );
+        let (out, err) = quiet(true);
+        assert!(
+            out.starts_with("{\"v\":1,\"type\":\"summary\"") && out.lines().count() == 1 && err.is_empty(),
+            "{out}"
+        );
+        assert_eq!(session(|output| output.verbosity = Verbosity::Silent), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn verbose_says_why_and_lists_what_is_the_same_at_last() {
+        let (_, err) = session(|output| output.verbosity = Verbosity::Verbose);
+        assert!(err.contains("  ~ views/by_date/map.js  (content)\n") && err.contains("credentials: netrc"), "{err}");
+        assert!(!err.contains("= language"));
+        let (_, err) = session(|output| output.verbosity = Verbosity::Requests);
+        assert!(err.contains("= language"), "{err}");
+    }
+
+    #[test]
+    fn colours_only_add_to_the_letters() {
+        let (_, err) = session(|output| output.color_err = true);
+        assert!(err.contains("\x1b["), "{err}");
+        let plain = anstream::adapter::strip_str(&err).to_string();
+        assert_eq!(plain, session(|_| {}).1);
+    }
+
+    #[test]
+    fn long_plans_are_cut_but_never_what_is_removed() {
+        let many = |mark| (0..60).map(move |n| PlanLine { mark, path: format!("{n}"), bytes: None, reason: None });
+        let listing = Listing { lines: many(Mark::Add).chain(many(Mark::Remove)).collect(), ..Listing::default() };
+        for (whole, verbosity, lines) in
+            [(false, Verbosity::Normal, 101), (true, Verbosity::Normal, 120), (false, Verbosity::Verbose, 120)]
+        {
+            let (printer, captured) = captured(|output| output.verbosity = verbosity);
+            printer.plan(&Listing { whole, ..listing.clone() });
+            assert_eq!(captured.err().lines().count(), lines);
+        }
+        assert_eq!(listing.counts(), "60 new, 60 removed, 0 same");
+    }
+
+    #[test]
+    fn the_users_own_bytes_are_not_touched() {
+        let (printer, captured) = captured(|_| {});
+        printer.data(b"{\"u\":\"http://a:b@h/\x1b\"}");
+        assert_eq!(captured.out(), "{\"u\":\"http://a:b@h/\x1b\"}");
+    }
+
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
+        for (kind, exit) in [(io::ErrorKind::BrokenPipe, Exit::Ok), (io::ErrorKind::StorageFull, Exit::Failed)] {
+            let printer =
+                Printer::with_streams(plain(), Box::new(Broken(kind)), Box::new(io::sink()), || Ok(String::new()));
+            printer.answer("x");
+            printer.answer("y");
+            assert!(printer.is_out_closed());
+            assert_eq!(printer.finish(Exit::Ok), exit);
+        }
+    }
+
+    #[test]
+    fn usage_errors_end_with_2_and_help_with_0() {
+        let parse = |arguments: &[&str]| crate::cli::parse(arguments.iter().map(Into::into)).unwrap_err();
+        let (printer, output) = captured(|output| output.json = true);
+        let error = parse(&["couchapp", "status", "a", "b", "http://x:c4n4ry@h/"]);
+        assert_eq!(printer.usage(&error), Exit::Usage);
+        assert!(
+            output.out().starts_with("{\"v\":1,\"type\":\"error\",\"ok\":false,\"exit\":2,\"code\":\"usage\""),
+            "{}",
+            output.out()
+        );
+        assert!(!output.out().contains("c4n4ry") && !output.err().contains("c4n4ry"), "{}", output.err());
+        let (printer, output) = captured(|_| {});
+        assert_eq!(printer.usage(&parse(&["couchapp", "--version"])), Exit::Ok);
+        assert!(output.out().starts_with("couchapp ") && output.err().is_empty());
     }
 }

@@ -1,9 +1,14 @@
 //! What is printed, and how.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use crate::cli::Cli;
+use super::layers::{self, Layers};
+use super::values::{ColorChoice, ProgressChoice, switch, times};
+use super::{disk, values};
+use crate::cli::{Cli, GlobalArgs};
+use crate::exit::{Exit, Failure};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +64,165 @@ pub struct OutputSettings {
     pub backtrace: bool,
 }
 
+impl OutputSettings {
+    /// Opens `--log-file` for appending.
+    pub fn open_log(&self) -> Result<Option<File>, Failure> {
+        let open = |path: &PathBuf| {
+            disk::open_log(path).map_err(|error| {
+                let message = format!("cannot write the log file `{}`", path.display());
+                Failure::new(Exit::Usage, message).because(error)
+            })
+        };
+        self.log_file.as_ref().map(open).transpose()
+    }
+}
+
+/// From flags, environment and files.
+pub(super) fn resolve(
+    flags: &GlobalArgs,
+    layers: &mut Layers<'_>,
+    environment: &Environment,
+    directory: &Path,
+) -> Result<OutputSettings, Failure> {
+    let no_input = layers.switch(&layers::NO_INPUT, flags.no_input)?;
+    let given = |count: u8| Some(count.min(2)).filter(|count| *count > 0);
+    let quiet = layers.get(&layers::QUIET, given(flags.quiet), 0, times)?;
+    let verbose = layers.get(&layers::VERBOSE, given(flags.verbose), 0, times)?;
+    // A flag wins over the opposite variable.
+    let (quiet, verbose) = if flags.verbose > 0 { (0, verbose) } else { (quiet, verbose) };
+    let json = layers.get(&layers::JSON, flags.json.then_some(true), false, switch)?;
+    let progress = layers.get(&layers::PROGRESS, flags.progress, ProgressChoice::Auto, str::parse)?;
+    let color = layers.get(&layers::COLOR, flags.color, ColorChoice::Auto, str::parse)?;
+    let log_file = layers.path(&layers::LOG_FILE, flags.log_file.as_deref(), directory)?;
+    let mut output = decide(environment, verbosity(quiet, verbose), json, progress, color);
+    output.interactive &= !no_input;
+    output.log_file = log_file;
+    Ok(output)
+}
+
+/// From flags and environment alone, bad values ignored: for errors in reading the rest.
 pub(super) fn early(cli: Option<&Cli>, environment: &Environment) -> OutputSettings {
-    let _ = (cli, environment);
-    unimplemented!()
+    let nothing = GlobalArgs::default();
+    let flags = cli.map_or(&nothing, |cli| &cli.global);
+    let variable = |name: &str| environment.text(name);
+    let json = flags.json || variable("COUCHAPP_JSON").is_some_and(|text| switch(text) == Ok(true));
+    let color = flags.color.or_else(|| variable("COUCHAPP_COLOR")?.parse().ok()).unwrap_or_default();
+    let quiet = if flags.quiet > 0 {
+        flags.quiet
+    } else {
+        variable("COUCHAPP_QUIET").map_or(0, |text| times(text).unwrap_or(0))
+    };
+    let quiet = if flags.verbose > 0 { 0 } else { quiet };
+    let mut output = decide(environment, verbosity(quiet, flags.verbose), json, values::ProgressChoice::None, color);
+    output.interactive = false;
+    output
+}
+
+fn verbosity(quiet: u8, verbose: u8) -> Verbosity {
+    match (quiet, verbose) {
+        (0, 0) => Verbosity::Normal,
+        (0, 1) => Verbosity::Verbose,
+        (0, _) => Verbosity::Requests,
+        (1, _) => Verbosity::Quiet,
+        _ => Verbosity::Silent,
+    }
+}
+
+fn decide(
+    environment: &Environment,
+    verbosity: Verbosity,
+    json: bool,
+    progress: ProgressChoice,
+    color: ColorChoice,
+) -> OutputSettings {
+    let dumb = environment.text("TERM") == Some("dumb");
+    let progress = match progress {
+        _ if verbosity < Verbosity::Normal => ProgressStyle::None,
+        ProgressChoice::None => ProgressStyle::None,
+        _ if json => ProgressStyle::Json,
+        ProgressChoice::Bar => ProgressStyle::Bar,
+        ProgressChoice::Auto if environment.terminal_err && !dumb => ProgressStyle::Bar,
+        ProgressChoice::Auto | ProgressChoice::Lines => ProgressStyle::Lines,
+    };
+    OutputSettings {
+        verbosity,
+        json,
+        progress,
+        color_out: colors(environment, color, environment.terminal_out),
+        color_err: colors(environment, color, environment.terminal_err),
+        terminal_out: environment.terminal_out,
+        interactive: environment.terminal_in && environment.terminal_err,
+        log_file: None,
+        log_filter: environment.text("RUST_LOG").map(str::to_owned),
+        backtrace: environment.text("RUST_BACKTRACE").is_some_and(|text| text != "0"),
+    }
+}
+
+/// <https://no-color.org>, <https://bixense.com/clicolors>
+fn colors(environment: &Environment, choice: ColorChoice, terminal: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            let variable = |name: &str| environment.text(name);
+            if variable("NO_COLOR").is_some() {
+                false
+            } else if variable("CLICOLOR_FORCE").is_some_and(|text| text != "0") {
+                true
+            } else {
+                terminal && variable("CLICOLOR") != Some("0") && variable("TERM") != Some("dumb")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::environment::testing::environment;
+
+    #[test]
+    fn colours_follow_flag_variables_and_terminal() {
+        use ColorChoice::{Always, Auto, Never};
+        let cases: [(ColorChoice, &[(&str, &str)], bool, bool); 10] = [
+            (Auto, &[], true, true),
+            (Auto, &[], false, false),
+            (Always, &[("NO_COLOR", "1")], false, true),
+            (Never, &[("CLICOLOR_FORCE", "1")], true, false),
+            (Auto, &[("NO_COLOR", "1")], true, false),
+            (Auto, &[("NO_COLOR", "")], true, true),
+            (Auto, &[("CLICOLOR_FORCE", "1")], false, true),
+            (Auto, &[("CLICOLOR_FORCE", "0")], false, false),
+            (Auto, &[("CLICOLOR", "0")], true, false),
+            (Auto, &[("TERM", "dumb")], true, false),
+        ];
+        for (choice, variables, terminal, expected) in cases {
+            let environment = environment(Path::new("/"), variables);
+            assert_eq!(colors(&environment, choice, terminal), expected, "{choice:?} {variables:?} {terminal}");
+        }
+    }
+
+    #[test]
+    fn progress_is_a_bar_only_where_it_can_be_drawn() {
+        use ProgressChoice as C;
+        use ProgressStyle as S;
+        let decided = |terminal, term, json, verbosity, choice| {
+            let made_up = Environment { terminal_err: terminal, ..environment(Path::new("/"), &[("TERM", term)]) };
+            decide(&made_up, verbosity, json, choice, ColorChoice::Auto).progress
+        };
+        let cases = [
+            (true, "xterm", false, Verbosity::Normal, C::Auto, S::Bar),
+            (true, "dumb", false, Verbosity::Normal, C::Auto, S::Lines),
+            (false, "xterm", false, Verbosity::Normal, C::Auto, S::Lines),
+            (false, "xterm", false, Verbosity::Normal, C::Bar, S::Bar),
+            (true, "xterm", false, Verbosity::Normal, C::Lines, S::Lines),
+            (true, "xterm", true, Verbosity::Normal, C::Auto, S::Json),
+            (true, "xterm", true, Verbosity::Normal, C::None, S::None),
+            (true, "xterm", true, Verbosity::Quiet, C::Auto, S::None),
+            (true, "xterm", false, Verbosity::Quiet, C::Bar, S::None),
+        ];
+        for (terminal, term, json, verbosity, choice, style) in cases {
+            assert_eq!(decided(terminal, term, json, verbosity, choice), style, "{terminal} {term} {json} {choice:?}");
+        }
+    }
 }

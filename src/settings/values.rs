@@ -208,6 +208,31 @@ pub(super) fn switch(text: &str) -> Result<bool, ValueError> {
     }
 }
 
+/// How often `-q` or `-v` was meant to be given: a number, or a switch for once.
+pub(super) fn times(text: &str) -> Result<u8, ValueError> {
+    let error = ValueError("0, 1 or 2");
+    text.parse().or_else(|_| switch(text).map(u8::from)).map_err(|_| error.clone()).and_then(|times| match times {
+        0..=2 => Ok(times),
+        _ => Err(error),
+    })
+}
+
+/// How often a failed request is tried again: 0 to 100.
+pub fn retries(text: &str) -> Result<u32, ValueError> {
+    match text.parse() {
+        Ok(retries @ 0..=100) => Ok(retries),
+        _ => Err(ValueError("a number from 0 to 100")),
+    }
+}
+
+/// How many things run at once: 1 to 256.
+pub fn jobs(text: &str) -> Result<usize, ValueError> {
+    match text.parse() {
+        Ok(jobs @ 1..=256) => Ok(jobs),
+        _ => Err(ValueError("a number from 1 to 256")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,5 +273,9 @@ mod tests {
         assert_eq!(switch("Yes"), Ok(true));
         assert_eq!(switch("0"), Ok(false));
         assert!(switch("perhaps").is_err());
+        assert_eq!((times("true"), times("2"), times("0")), (Ok(1), Ok(2), Ok(0)));
+        assert!(times("3").is_err() && times("-1").is_err());
+        assert_eq!((retries("0"), jobs("256")), (Ok(0), Ok(256)));
+        assert!(retries("101").is_err() && jobs("0").is_err() && jobs("").is_err());
     }
 }
