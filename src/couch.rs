@@ -24,6 +24,7 @@ mod random;
 mod read;
 mod recognise;
 mod retry;
+mod security;
 mod server;
 mod write;
 
@@ -34,5 +35,6 @@ pub use error::{Answer, CouchError, Missing};
 pub use incoming::{Incoming, WithAttachments};
 pub use network::{Backoff, Network, Notice, Observer, Pause};
 pub use read::Download;
+pub use security::Security;
 pub use server::{Kind, Server, Session, Welcome};
 pub use write::{Attachment, ByteStream, Encoded, NewAttachment, Opening, Progress, Source, Write, Written};

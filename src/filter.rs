@@ -144,6 +144,11 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// No rules at all, for folders that are no app.
+    pub fn none() -> Self {
+        Self { layers: Vec::new() }
+    }
+
     /// The built-in rules and those of `sources`, weakest first.
     ///
     /// The first rule that cannot be read is an error: an ignore file that is half understood publishes what it should

@@ -22,3 +22,5 @@ pub mod secret;
 pub mod settings;
 pub mod snapshot;
 pub mod transfer;
+
+pub use commands::run;

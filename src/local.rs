@@ -23,7 +23,8 @@ mod write;
 
 pub use desktop::open_in_browser;
 pub use find::{
-    Child, Kind, append_file, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text, read_text, write_file,
+    Child, Kind, append_file, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text,
+    read_text, write_file,
 };
 pub use folder::{ByteStream, Folder, Links};
 pub use hash::{Fingerprint, HashCache, Sums};

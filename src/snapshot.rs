@@ -4,7 +4,7 @@ mod app;
 pub mod attachments;
 mod comparison;
 
-pub use app::{App, LoadError, LoadOptions, LocalAttachment, LocalDocument, load};
+pub use app::{App, FolderFiles, LoadError, LoadOptions, LocalAttachment, LocalDocument, designs, folder_files, load};
 pub use comparison::{Compared, Sides, compare};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -16,7 +16,8 @@ use crate::json::Object;
 use crate::local::Base;
 
 /// What a path typed by an author may hold in a URL; the rest is encoded.
-const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'}');
+const PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'}');
 
 /// Where the app opens: at `couchapp.index`, at its rewrites, or at `index.html`; `None` when it has no page.
 pub fn app_url(address: &Address, document: &Document) -> Option<String> {

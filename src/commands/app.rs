@@ -42,7 +42,8 @@ pub(super) fn load(context: &Context, folder: &AppFolder, options: &LoadOptions)
 }
 
 fn no_app(folder: &AppFolder) -> Result<Failure> {
-    let is_app = |name: &str| ["_id", "_attachments", "views", "couchapp.json", ".couchapprc", "couchapp.toml"].contains(&name);
+    let is_app =
+        |name: &str| ["_id", "_attachments", "views", "couchapp.json", ".couchapprc", "couchapp.toml"].contains(&name);
     let mut inside = Vec::new();
     for child in local::children(&folder.path)?.into_iter().filter(|child| child.kind == local::Kind::Folder) {
         let names = local::children(&folder.path.join(&child.name))?;
@@ -108,7 +109,8 @@ fn lines(finding: &Finding) -> Vec<String> {
 fn pointed(text: &str, source_line: Option<&str>, column: Option<usize>) -> Vec<String> {
     let mut lines = vec![text.to_owned()];
     if let (Some(line), Some(column)) = (source_line, column) {
-        let before: String = line.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let before: String =
+            line.chars().take(column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         lines.push(format!("    {line}"));
         lines.push(format!("    {before}^"));
     }
@@ -138,9 +140,9 @@ pub(super) fn check(context: &Context, apps: &Apps) -> Result<()> {
 
 /// The failure for functions that do not compile.
 pub(super) fn broken(problems: &[Problem]) -> Failure {
-    let lines = problems.iter().flat_map(|problem| {
-        pointed(&problem.to_string(), problem.source_line.as_deref(), Some(problem.column))
-    });
+    let lines = problems
+        .iter()
+        .flat_map(|problem| pointed(&problem.to_string(), problem.source_line.as_deref(), Some(problem.column)));
     let what = if problems.len() == 1 { "a function does not compile" } else { "some functions do not compile" };
     Failure::new(Exit::Usage, format!("{what}; nothing was sent"))
         .coded("function")

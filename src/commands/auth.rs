@@ -38,8 +38,9 @@ async fn check(context: &Context, endpoint: &Endpoint, reached: &Reached) -> Res
     context.printer.answer(&format!("  design documents: {}", if may_write { "may write" } else { "may not write" }));
     warn_of_sandbox(context, &session, reached).await;
     if !may_write {
-        let failure = Failure::new(Exit::Auth, format!("{user} may not write design documents of `{}`", endpoint.address))
-            .hint("only server admins and admins of the database may; `_security` of the database names those");
+        let failure =
+            Failure::new(Exit::Auth, format!("{user} may not write design documents of `{}`", endpoint.address))
+                .hint("only server admins and admins of the database may; `_security` of the database names those");
         return Err(failure.into());
     }
     let roles = session.roles.iter().map(|role| Value::from(role.as_str())).collect();

@@ -10,7 +10,7 @@ use super::Context;
 use super::login::{Reached, with_server};
 use crate::address::Address;
 use crate::couch::{Database, Document, Read};
-use crate::ddoc::{Unfolded, UnfoldOptions, unfold};
+use crate::ddoc::{UnfoldOptions, Unfolded, unfold};
 use crate::exit::{Exit, Failure};
 use crate::filter::{Rules, Verdict};
 use crate::local::{self, Destination, Origin, State, WriteOptions};
@@ -89,7 +89,8 @@ async fn the_only_design(reached: &Reached, database: &Database, endpoint: &Endp
         [(id, _)] => Ok(id.clone()),
         several => {
             let message = format!("`{}` has {} design documents: name one", database.address(), several.len());
-            let address = |id: &DocId| endpoint.address.with(Some(database.name().clone()), Some(id.clone())).to_string();
+            let address =
+                |id: &DocId| endpoint.address.with(Some(database.name().clone()), Some(id.clone())).to_string();
             let failure = Failure::new(Exit::Usage, message).details(several.iter().map(|(id, _)| address(id)));
             Err(failure.hint(format!("`couchapp clone {}`", address(&several[0].0))).into())
         }
@@ -127,7 +128,7 @@ impl Source<'_> {
     /// The document as a folder; attachments that macros include are fetched where that lets sources be restored.
     async fn unfold(&self, escape_names: bool) -> Result<Unfolded> {
         let names: Vec<AttName> = self.document.attachments.iter().map(|(name, _)| name.clone()).collect();
-        let rules = Rules::builtin();
+        let rules = Rules::default();
         let ignored = |path: &RelPath| rules.verdict(path, false) != Verdict::Kept;
         let mut contents = BTreeMap::new();
         loop {
@@ -244,8 +245,7 @@ async fn fresh(context: &Context, source: &Source<'_>, unfolded: &Unfolded, root
     state.set_origin(&source.origin())?;
     state.end_clone()?;
     let seconds = context.printer.elapsed().as_secs_f64();
-    let text =
-        format!("Cloned {files} files ({}) at rev {} in {seconds:.1} s", human_size(bytes), revision.short());
+    let text = format!("Cloned {files} files ({}) at rev {} in {seconds:.1} s", human_size(bytes), revision.short());
     context.printer.summary(&text, fields);
     context.printer.note(&format!("next: cd {} && couchapp status", shown.strip_prefix("./").unwrap_or(shown)));
     Ok(Exit::Ok)

@@ -56,7 +56,9 @@ fn hints(error: &CouchError, known: &Circumstances) -> Vec<String> {
             vec!["the server's configuration sets the limits: `max_document_size`, `max_attachment_size`".into()]
         }
         CouchError::NotCouchDb { .. } => vec!["the URL may need a path prefix such as `/couch`".into()],
-        CouchError::Certificate { .. } => vec!["`--cacert FILE` trusts another authority; `--insecure` is for tests".into()],
+        CouchError::Certificate { .. } => {
+            vec!["`--cacert FILE` trusts another authority; `--insecure` is for tests".into()]
+        }
         CouchError::Proxy { credentials: true, .. } => {
             vec!["put the proxy's credentials into `HTTPS_PROXY` or `HTTP_PROXY`".into()]
         }
@@ -104,8 +106,11 @@ mod tests {
 
     #[test]
     fn refused_credentials_name_their_source_and_the_places() {
-        let error =
-            CouchError::Unauthorized { host: "h".into(), given: true, source: answer(401, "Name or password is wrong") };
+        let error = CouchError::Unauthorized {
+            host: "h".into(),
+            given: true,
+            source: answer(401, "Name or password is wrong"),
+        };
         let known = Circumstances {
             credentials: Some("netrc entry for h".into()),
             places: vec!["the URL".into(), "netrc".into()],

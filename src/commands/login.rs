@@ -26,14 +26,15 @@ pub(super) struct Reached {
 
 impl Reached {
     /// Makes a failure of a client error.
-    pub fn failure(&self, error: CouchError) -> anyhow::Error {
+    pub(super) fn failure(&self, error: CouchError) -> anyhow::Error {
         explain(error, &self.known).into()
     }
 
     /// The database that `endpoint` names.
-    pub fn database(&self, endpoint: &Endpoint) -> Result<Database> {
+    pub(super) fn database(&self, endpoint: &Endpoint) -> Result<Database> {
         let name = endpoint.address.database.as_ref();
-        let name = name.ok_or_else(|| Failure::new(Exit::Usage, format!("`{}` names no database", endpoint.address)))?;
+        let name =
+            name.ok_or_else(|| Failure::new(Exit::Usage, format!("`{}` names no database", endpoint.address)))?;
         Ok(self.server.database(name))
     }
 }
@@ -83,8 +84,7 @@ async fn reach_and_work<T>(
 ) -> Result<T> {
     let network = network(context)?;
     let credentials = found.map(|found| found.credentials.clone());
-    let server =
-        Server::connect(&endpoint.address, credentials, &network).map_err(|error| explain(error, &known))?;
+    let server = Server::connect(&endpoint.address, credentials, &network).map_err(|error| explain(error, &known))?;
     let welcome = server.welcome().await.map_err(|error| explain(error, &known))?;
     work(&Reached { server, welcome, known }).await
 }
@@ -104,7 +104,7 @@ fn ask(context: &Context, endpoint: &Endpoint, user: Option<&str>) -> Option<Fou
     };
     let password = context.printer.prompt_password(&user, host)?;
     let credentials = Credentials::Basic { user, password };
-    Some(Found { credentials, source: "the answer at the prompt".into() })
+    Some(Found { credentials, source: "the answer at the prompt".into(), exposed: false })
 }
 
 /// The client's settings, with retries told to the user.

@@ -50,10 +50,7 @@ pub(super) async fn run(context: &Context, command: &PushSettings) -> Result<Exi
         named => named.to_vec(),
     };
     let rules = Rules {
-        choice: Choice {
-            policy: Policy { delete: command.delete, force: command.force },
-            only: globs(&command.only)?,
-        },
+        choice: Choice { policy: Policy { delete: command.delete, force: command.force }, only: globs(&command.only)? },
         limit: command.max_delete.map(limit).unwrap_or_default(),
         allow_empty: command.allow_empty,
         create_database: command.create_database,
@@ -74,7 +71,9 @@ pub(super) async fn run(context: &Context, command: &PushSettings) -> Result<Exi
 }
 
 fn flat(destinations: &[Destination]) -> impl Iterator<Item = (&Destination, &Endpoint)> {
-    destinations.iter().flat_map(|destination| destination.endpoints.iter().map(move |endpoint| (destination, endpoint)))
+    destinations
+        .iter()
+        .flat_map(|destination| destination.endpoints.iter().map(move |endpoint| (destination, endpoint)))
 }
 
 fn load_options(command: &PushSettings) -> LoadOptions {
@@ -143,7 +142,10 @@ fn conclude(
         Some(error) => {
             let exit = exit_of(&error);
             let failure = Failure::new(Exit::Partial, format!("{succeeded} targets are done, others are not"));
-            Err(failure.detail(format!("the first failure ends with code {} by itself", exit.code())).because(error).into())
+            Err(failure
+                .detail(format!("the first failure ends with code {} by itself", exit.code()))
+                .because(error)
+                .into())
         }
     }
 }

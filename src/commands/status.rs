@@ -113,7 +113,8 @@ fn heading(
         (Some(now), Some(base)) => format!("rev {}, last pushed {}", now.short(), base.short()),
     };
     let text = format!("{} ⇄ {label}{address} ({revisions})", command.folder.shown);
-    let revision = |revision: Option<&crate::name::Revision>| revision.map_or(Value::Null, |it| Value::from(it.as_str()));
+    let revision =
+        |revision: Option<&crate::name::Revision>| revision.map_or(Value::Null, |it| Value::from(it.as_str()));
     let fields = Map::from_iter([
         ("folder".to_owned(), Value::from(command.folder.shown.as_str())),
         ("target".to_owned(), Value::from(address.to_string())),
@@ -152,7 +153,9 @@ async fn verify(place: &Place<'_>, prepared: &Prepared<'_>) -> Result<Vec<AttNam
     let mut damaged = Vec::new();
     for change in prepared.plan.changes.iter().filter(|change| change.mark == Mark::Same) {
         let Key::Attachment(name) = &change.key else { continue };
-        let (Some(stub), Some(file)) = (remote.attachment(name), prepared.local.attachments.get(name)) else { continue };
+        let (Some(stub), Some(file)) = (remote.attachment(name), prepared.local.attachments.get(name)) else {
+            continue;
+        };
         let md5 = transfer::content_md5(place.database, &remote.id, &remote.revision, name, stub).await;
         match md5 {
             Ok(md5) if md5 == file.md5 => {}

@@ -158,7 +158,7 @@ impl Database {
         }
     }
 
-    fn request(&self, method: Method, target: Target, verb: &str) -> Request {
+    pub(super) fn request(&self, method: Method, target: Target, verb: &str) -> Request {
         let action = format!("{verb} database `{}`", self.name);
         Request::new(method, target, Subject::new(action, What::Database { name: self.name.to_string() }))
     }

@@ -45,6 +45,16 @@ pub struct Welcome {
     pub version: Option<String>,
 }
 
+impl Welcome {
+    /// Whether apps are sandboxed unless an admin lifts it: CouchDB since 3.5 sends `Content-Security-Policy: sandbox`.
+    pub fn has_sandbox(&self) -> bool {
+        let mut parts =
+            self.version.iter().flat_map(|version| version.split('.')).map(|part| part.parse::<u32>().unwrap_or(0));
+        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        self.kind == Kind::CouchDb && version >= (3, 5)
+    }
+}
+
 /// Who we are to the server (`GET /_session`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {

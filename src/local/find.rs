@@ -3,8 +3,8 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{Destination, Existing, LocalError, WriteOptions};
 use super::folder::open_ambient;
+use super::{Destination, Existing, LocalError, WriteOptions};
 use crate::path::RelPath;
 
 /// What stands at a path, links followed.

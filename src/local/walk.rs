@@ -3,6 +3,7 @@
 use std::fs::FileType;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -59,7 +60,7 @@ pub struct Ignored {
 }
 
 /// An entry that is neither listed nor left out by a rule.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("`{path}` {kind}")]
 pub struct Problem {
     /// Its path below the folder, fit for display: it may not even be text.
@@ -69,7 +70,7 @@ pub struct Problem {
 }
 
 /// Why an entry cannot be listed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ProblemKind {
     /// The name is not UTF-8.
     #[error("has a name that is not UTF-8")]
@@ -91,7 +92,7 @@ pub enum ProblemKind {
     Special(Special),
     /// The system does not let us look.
     #[error("cannot be read: {0}")]
-    Unreadable(io::Error),
+    Unreadable(Arc<io::Error>),
 }
 
 /// An entry that is neither file nor folder.
@@ -253,7 +254,7 @@ impl Walk<'_> {
 }
 
 fn unreadable(source: Option<io::Error>) -> ProblemKind {
-    ProblemKind::Unreadable(source.unwrap_or_else(|| io::ErrorKind::Other.into()))
+    ProblemKind::Unreadable(Arc::new(source.unwrap_or_else(|| io::ErrorKind::Other.into())))
 }
 
 #[cfg(unix)]

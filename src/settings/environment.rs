@@ -49,8 +49,8 @@ impl Environment {
         self.variables.get(OsStr::new(name)).filter(|text| !text.is_empty()).map(|path| self.directory.join(path))
     }
 
-    /// The user's configuration file, whether it exists or not.
-    pub(super) fn user_file(&self) -> Option<PathBuf> {
+    /// The folder of the user's configuration, whether it exists or not.
+    pub fn config_folder(&self) -> Option<PathBuf> {
         let folder = if cfg!(windows) {
             self.path("APPDATA")
         } else {
@@ -60,7 +60,12 @@ impl Environment {
                 .filter(|_| self.text("XDG_CONFIG_HOME").is_some_and(|text| Path::new(text).is_absolute()));
             set.or_else(|| self.home.as_ref().map(|home| home.join(".config")))
         };
-        folder.map(|folder| folder.join("couchapp").join("config.toml"))
+        folder.map(|folder| folder.join("couchapp"))
+    }
+
+    /// The user's configuration file, whether it exists or not.
+    pub(super) fn user_file(&self) -> Option<PathBuf> {
+        self.config_folder().map(|folder| folder.join("config.toml"))
     }
 
     /// `path` as people write it: below the current folder relative, below the home folder with `~`.

@@ -111,7 +111,8 @@ pub fn load(root: &Path, options: &LoadOptions) -> Result<App, LoadError> {
     let fold_options = FoldOptions { id: options.id.clone(), lenient: options.lenient, ..FoldOptions::default() };
     let (sources, attachments) = loader.sources(&sorted, true)?;
     let folded = take(ddoc::fold(&sources, &fold_options), &mut findings);
-    let documents = if options.documents { loader.documents(&sorted, options.lenient, &mut findings)? } else { Vec::new() };
+    let documents =
+        if options.documents { loader.documents(&sorted, options.lenient, &mut findings)? } else { Vec::new() };
     let documents = documents.into_iter().collect::<Option<Vec<_>>>();
     match (folded, documents) {
         (Some(folded), Some(documents)) if findings.iter().all(|finding| finding.severity != Severity::Error) => {
@@ -131,6 +132,33 @@ pub fn designs(root: &Path) -> Result<Vec<RelPath>, LoadError> {
     let entries = listing.files.iter().map(|file| (file.path.clone(), false));
     let entries = entries.chain(listing.directories.iter().map(|path| (path.clone(), true)));
     Ok(ddoc::sort(entries, Layout::Couchapp, &Names::default(), true).designs)
+}
+
+/// The files of an app as they are, without being made into a document: what an update is merged into.
+#[derive(Debug)]
+pub struct FolderFiles {
+    /// The folder that was read.
+    pub folder: Folder,
+    /// The bytes of fields, of `_id` and of our `_fields.json` and `_names.json`.
+    pub fields: BTreeMap<RelPath, Vec<u8>>,
+    /// The attachments.
+    pub attachments: BTreeMap<AttName, LocalAttachment>,
+}
+
+/// Reads the files of the app in `root`; a broken one is as good as any.
+pub fn folder_files(root: &Path) -> Result<FolderFiles, LoadError> {
+    let folder = Folder::open(root, Links::Inside)?;
+    let listing = folder.walk(&rules(&folder)?)?;
+    let loader = Loader::new(&folder, &listing, root)?;
+    let entries = listing.files.iter().map(|file| (file.path.clone(), false));
+    let entries = entries.chain(listing.directories.iter().map(|path| (path.clone(), true)));
+    let sorted = ddoc::sort(entries, Layout::Couchapp, &loader.names()?, true);
+    let mut fields = loader.read_all(&sorted.fields)?;
+    let names: Vec<RelPath> = loader.all.iter().filter(|path| path.as_str() == "_names.json").cloned().collect();
+    fields.extend(loader.read_all(&names)?);
+    let attachments = loader.hash(&sorted.attachments)?;
+    drop(loader);
+    Ok(FolderFiles { folder, fields, attachments })
 }
 
 /// The rules of the folder: built in, `.ericaignore`, `.couchappignore`.

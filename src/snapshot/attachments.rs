@@ -55,12 +55,7 @@ pub fn compare(local: LocalBytes, stub: &Stub, recorded: Option<Recorded>) -> Ve
 
 /// Compares by the digests that the file may have on a server, else by a signature left in the document. A difference
 /// means "unknown": the server may compress in a way of its own.
-pub fn by_candidates(
-    local: LocalBytes,
-    stub: &Stub,
-    candidates: &Candidates,
-    signature: Option<&Signature>,
-) -> bool {
+pub fn by_candidates(local: LocalBytes, stub: &Stub, candidates: &Candidates, signature: Option<&Signature>) -> bool {
     stub.digest.is_some_and(|digest| candidates.contain(digest))
         || signature.and_then(|signature| signature.matches(&local.md5)).unwrap_or(false)
 }

@@ -122,7 +122,9 @@ fn file_of(origins: &Origins, path: &KeyPath) -> Option<String> {
 }
 
 fn origins_of(remote: &Document) -> Origins {
-    unfold(&remote.body, &remote.id, &[], &UnfoldOptions::default()).map(|unfolded| unfolded.origins).unwrap_or_default()
+    unfold(&remote.body, &remote.id, &[], &UnfoldOptions::default())
+        .map(|unfolded| unfolded.origins)
+        .unwrap_or_default()
 }
 
 fn differs(ours: &Metadata, theirs: &Metadata) -> bool {
@@ -157,10 +159,7 @@ fn base_snapshot(base: &Base) -> Snapshot {
     Snapshot::new(&base.body, attachments.collect())
 }
 
-fn local_attachments(
-    sides: &Sides<'_>,
-    metadata: &Metadata,
-) -> Result<BTreeMap<AttName, AttachmentEntry>, LocalError> {
+fn local_attachments(sides: &Sides<'_>, metadata: &Metadata) -> Result<BTreeMap<AttName, AttachmentEntry>, LocalError> {
     let mut entries = BTreeMap::new();
     for (name, file) in &sides.local.attachments {
         let content = content(sides, metadata, name, file)?;

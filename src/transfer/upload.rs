@@ -93,8 +93,11 @@ fn attachment(
         false => None,
     };
     let is_utf8 = bytes.as_deref().is_some_and(|bytes| std::str::from_utf8(bytes).is_ok());
-    let content_type =
-        if file.guessed { content_type::with_charset(file.content_type.clone(), is_utf8) } else { file.content_type.clone() };
+    let content_type = if file.guessed {
+        content_type::with_charset(file.content_type.clone(), is_utf8)
+    } else {
+        file.content_type.clone()
+    };
     let attachment = match bytes.filter(|_| compressible) {
         Some(bytes) => {
             let stored = compress(&bytes, file.stored_as);

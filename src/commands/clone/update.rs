@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Source;
 use crate::commands::Context;
-use crate::ddoc::{Unfolded, UnfoldOptions, unfold};
+use crate::ddoc::{UnfoldOptions, Unfolded, unfold};
 use crate::exit::{Exit, Failure};
 use crate::json;
 use crate::local::{Base, Destination, Existing, State, WriteOptions};
@@ -42,8 +42,13 @@ pub(super) async fn run(
     let ours = ours(&local);
     let base_files = base.as_ref().map(base_files);
     let theirs = theirs(source, &unfolded, &local, base.as_ref())?;
-    let merged =
-        merge(&MergeInput { ours: &ours, base: base_files.as_ref(), theirs: &theirs, same: &same, force: command.force });
+    let merged = merge(&MergeInput {
+        ours: &ours,
+        base: base_files.as_ref(),
+        theirs: &theirs,
+        same: &same,
+        force: command.force,
+    });
     context.printer.plan(&listing(&merged, &ours, &theirs));
     if !merged.clashes.is_empty() {
         return Err(clash(&merged).into());
@@ -80,7 +85,8 @@ fn clash(merged: &Merged) -> Failure {
 
 fn ours(local: &FolderFiles) -> Files {
     let fields = local.fields.iter().map(|(path, bytes)| (path.clone(), File::Field(bytes.clone())));
-    let attachments = local.attachments.iter().map(|(_, file)| (file.path.clone(), File::Attachment(to_hex(&file.md5))));
+    let attachments =
+        local.attachments.iter().map(|(_, file)| (file.path.clone(), File::Attachment(to_hex(&file.md5))));
     fields.chain(attachments).collect()
 }
 
@@ -103,12 +109,14 @@ fn base_files(base: &Base) -> Files {
 /// The folder as a fresh clone would write it. An attachment is known by the md5 of its content where that can be told,
 /// so that it can be compared with a file; by its digest where not.
 fn theirs(source: &Source<'_>, unfolded: &Unfolded, local: &FolderFiles, base: Option<&Base>) -> Result<Files> {
-    let mut files: Files = unfolded.files.iter().map(|(path, bytes)| (path.clone(), File::Field(bytes.clone()))).collect();
+    let mut files: Files =
+        unfolded.files.iter().map(|(path, bytes)| (path.clone(), File::Field(bytes.clone()))).collect();
     for (path, name) in &unfolded.attachments {
         let Some(stub) = source.document.attachment(name) else { continue };
         let recorded = base.and_then(|base| recorded(base, name));
         let by_digest = || stub.digest.map(|digest| digest.to_string()).unwrap_or_default();
-        let known = recorded.filter(|recorded| Some(recorded.digest) == stub.digest).map(|recorded| to_hex(&recorded.md5));
+        let known =
+            recorded.filter(|recorded| Some(recorded.digest) == stub.digest).map(|recorded| to_hex(&recorded.md5));
         let file = local.attachments.values().find(|file| &file.path == path);
         let identity = match (known, file) {
             (Some(md5), _) => md5,
@@ -209,9 +217,10 @@ fn unchanged(
     merged: &Merged,
     local: &FolderFiles,
 ) -> BTreeMap<AttName, [u8; 16]> {
-    let same = unfolded.attachments.iter().filter(|(path, _)| {
-        !merged.actions.contains_key(*path) && !merged.kept.contains(path)
-    });
+    let same = unfolded
+        .attachments
+        .iter()
+        .filter(|(path, _)| !merged.actions.contains_key(*path) && !merged.kept.contains(path));
     same.filter(|(_, name)| source.document.attachment(name).is_some())
         .filter_map(|(path, name)| {
             let file = local.attachments.values().find(|file| &file.path == path)?;

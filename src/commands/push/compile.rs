@@ -14,7 +14,12 @@ use crate::json::Object;
 use crate::name::DocId;
 
 /// Compiles `source` on the server of `database`; the scratch document is always removed again.
-pub(super) async fn validation(reached: &Reached, database: &Database, source: &str, file: Option<String>) -> Result<()> {
+pub(super) async fn validation(
+    reached: &Reached,
+    database: &Database,
+    source: &str,
+    file: Option<String>,
+) -> Result<()> {
     if reached.welcome.kind != Kind::CouchDb {
         return Ok(());
     }

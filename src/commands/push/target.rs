@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::compile;
 use super::Rules;
+use super::compile;
 use super::write::Pushed;
+use crate::commands::Context;
 use crate::commands::csp;
 use crate::commands::listing::listing;
 use crate::commands::login::{Reached, with_server};
-use crate::commands::Context;
 use crate::commands::prepare::{Place, Prepared};
 use crate::couch::{CouchError, Creation, Database, Info, Missing, Progress};
 use crate::exit::{Exit, Failure};
@@ -59,12 +59,7 @@ pub(super) async fn push(
 }
 
 /// The facts about the database, which is made if that was asked for; `None` in a dry run that would make it.
-async fn existing(
-    context: &Context,
-    reached: &Reached,
-    database: &Database,
-    rules: &Rules,
-) -> Result<Option<Info>> {
+async fn existing(context: &Context, reached: &Reached, database: &Database, rules: &Rules) -> Result<Option<Info>> {
     match database.info().await {
         Ok(info) => return Ok(Some(info)),
         Err(error @ CouchError::NotFound { what: Missing::Database(_), .. }) => {
@@ -160,9 +155,8 @@ fn conflict(place: &Place<'_>, prepared: &Prepared<'_>, clash: &Clash) -> Failur
         let shown = if paths.is_empty() { "nothing".to_owned() } else { paths.join(", ") };
         format!("{who}: {shown}")
     };
-    let failure = Failure::new(Exit::Conflict, message)
-        .detail(list("theirs", &clash.theirs))
-        .detail(list("yours", &clash.ours));
+    let failure =
+        Failure::new(Exit::Conflict, message).detail(list("theirs", &clash.theirs)).detail(list("yours", &clash.ours));
     let overlap: Vec<&String> = clash.overlap().collect();
     let origin = place.address(id);
     match (&prepared.remote, overlap.is_empty()) {
@@ -238,10 +232,12 @@ fn notes(context: &Context, prepared: &[Prepared<'_>]) {
 
 /// One question, if something is overwritten or removed that no base of ours knows, or if the target always asks.
 fn confirm(context: &Context, destination: &Destination, due: &[&Prepared<'_>]) -> Result<()> {
-    let overwritten = due.iter().flat_map(|prepared| prepared.plan.effective()).filter(|change| change.overwrites).count();
+    let overwritten =
+        due.iter().flat_map(|prepared| prepared.plan.effective()).filter(|change| change.overwrites).count();
     if overwritten > 0 {
         let unknown = due.iter().any(|prepared| prepared.is_unknown());
-        let why = if unknown { "this folder has not been pushed there before" } else { "they changed since your last push" };
+        let why =
+            if unknown { "this folder has not been pushed there before" } else { "they changed since your last push" };
         let what = format!("overwriting {overwritten} things on the server ({why})");
         return context.confirmed(&format!("This overwrites {overwritten} things on the server: {why}. Go on?"), &what);
     }
