@@ -44,7 +44,8 @@ pub struct GlobalArgs {
     pub log_file: Option<PathBuf>,
 
     /// Act as if started in this folder
-    #[arg(short = 'C', long, global = true, value_name = "DIR", help_heading = SETTINGS, hide_short_help = true)]
+    // An id of its own: `clone DIR` and `init DIR` have a `directory`, too.
+    #[arg(id = "working_directory", short = 'C', long = "directory", global = true, value_name = "DIR", help_heading = SETTINGS, hide_short_help = true)]
     pub directory: Option<PathBuf>,
     /// Read this file instead of the project's couchapp.toml
     #[arg(long, global = true, value_name = "FILE", help_heading = SETTINGS, hide_short_help = true)]
