@@ -127,7 +127,7 @@ fn add_fields_file(out: &mut Unfolded, mut left: Object, id: &DocId, listed: boo
     for key in left.keys().filter(|key| *key != "_id") {
         out.origins.insert(vec![key.clone()], fields_path.clone());
         if !listed {
-            let message = format!("holds the member `{}`, which no file name can hold", key.escape_debug());
+            let message = format!("holds the member `{}`, which cannot be a file of its own", key.escape_debug());
             out.findings.push(Finding::warning(&fields_path, message));
         }
     }

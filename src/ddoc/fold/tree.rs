@@ -205,10 +205,6 @@ impl Builder<'_> {
             before.origins.extend(part.origins);
             before.manifest.extend(part.manifest);
         }
-        if let Some(Value::Object(object)) = whole.as_mut().map(|whole| &mut whole.value) {
-            // The order must not depend on which of the two a member is in.
-            object.sort_keys();
-        }
         whole
     }
 

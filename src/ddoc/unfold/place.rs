@@ -260,7 +260,8 @@ fn is_language(keys: &[String]) -> bool {
 fn usual_names(keys: &[String], key: &str, string: &str) -> Vec<String> {
     let is_builtin = string.starts_with('_') && matches!(keys, [views, _, _] if views == "views");
     let is_module = string.contains("module.exports") || string.contains("exports.");
-    let is_code = is_function(keys) || is_module;
+    let is_analyzer = matches!(keys, [fulltext, _, part] if fulltext == "fulltext" && part != "index");
+    let is_code = (is_function(keys) && !is_analyzer) || is_module;
     let mut names = Vec::new();
     if is_code && !is_builtin {
         names.push(format!("{key}.js"));
@@ -270,11 +271,13 @@ fn usual_names(keys: &[String], key: &str, string: &str) -> Vec<String> {
     names
 }
 
-/// Whether people would write an object as a folder: when it holds text, and is no part of a Mango index.
+/// Whether people would write an object as a folder: when it holds text, and is neither part of a Mango index nor the
+/// metadata of npm couchapp.
 fn is_usual_folder(keys: &[String], value: &Value) -> bool {
     let is_mango =
         matches!(keys, [views, _, part] if views == "views" && matches!(part.as_str(), "map" | "reduce" | "options"));
-    value.is_object() && !is_mango && holds_text(value)
+    let is_metadata = matches!(keys, [root] if root == "attachments_md5");
+    value.is_object() && !is_mango && !is_metadata && holds_text(value)
 }
 
 fn holds_text(value: &Value) -> bool {
