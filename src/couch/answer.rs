@@ -180,30 +180,23 @@ impl Subject {
 /// The first line of text in `body`, tags stripped: what a proxy wants to say.
 fn first_line(body: &[u8]) -> Option<String> {
     const LONGEST: usize = 200;
-    let start = &body[..body.len().min(16 * 1024)];
-    let text = String::from_utf8_lossy(start);
+    let text = String::from_utf8_lossy(&body[..body.len().min(16 * 1024)]);
     let mut clean = String::new();
-    let (mut rest, mut skipping) = (text.as_ref(), None::<&str>);
-    while let Some(at) = rest.find('<') {
-        if skipping.is_none() {
-            clean.push_str(&rest[..at]);
-        }
-        let tag = &rest[at..];
-        let end = tag.find('>').map_or(tag.len(), |end| end + 1);
-        let name = tag[1..end].trim_end_matches('>').split([' ', '\n', '\t']).next().unwrap_or_default();
-        let name = name.to_ascii_lowercase();
-        skipping = match (skipping, name.as_str()) {
-            (None, "style") => Some("/style"),
-            (None, "script") => Some("/script"),
-            (Some(until), name) if name == until => None,
-            (skipping, _) => skipping,
-        };
+    let mut rest = text.as_ref();
+    while let Some((before, tag)) = rest.split_once('<') {
+        clean.push_str(before);
         clean.push('\n');
-        rest = &tag[end..];
+        let name = tag.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_lowercase();
+        // What stands in these is no text; a `<` in it begins no tag.
+        let end = if matches!(name.as_str(), "script" | "style") {
+            tag.to_ascii_lowercase().find(&format!("</{name}")).map(|at| at + 2)
+        } else {
+            Some(0)
+        };
+        let closing = end.and_then(|from| tag[from..].find('>').map(|at| from + at + 1));
+        rest = closing.map_or("", |closing| &tag[closing..]);
     }
-    if skipping.is_none() {
-        clean.push_str(rest);
-    }
+    clean.push_str(rest);
     let line = clean.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(redact(&line.chars().take(LONGEST).collect::<String>()))
 }

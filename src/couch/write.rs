@@ -17,7 +17,7 @@ use super::digest::Digest;
 use super::fault::{Effect, Fault};
 use super::recognise::{Expected, Found};
 use super::retry::{self, Next, Repeat};
-use super::{CouchError, Database, Stub, multipart, random};
+use super::{CouchError, Database, Missing, Stub, multipart, random};
 use crate::json::Object;
 use crate::name::{AttName, DocId, Revision};
 
@@ -131,11 +131,11 @@ impl Database {
         // PouchDB finds a part by the file name in its header, and not every name can stand there.
         let inline = self.server().is_pouchdb() && new.iter().any(|(name, _)| !multipart::is_faithful(name.as_str()));
         if new.is_empty() || inline {
-            let text = serialise(&write.members(|new| new.source.clone(), inline).await?);
+            let text = serialise(&write.members(inline).await?);
             request.body = Some(Body { progress: write.progress.clone(), ..Body::json(text) });
             return Ok(false);
         }
-        let text = serialise(&write.members(|new| new.source.clone(), false).await?);
+        let text = serialise(&write.members(false).await?);
         let parts = new.into_iter().map(|(name, new)| multipart::Part {
             name: name.to_string(),
             content_type: new.content_type.clone(),
@@ -179,9 +179,14 @@ impl Database {
                 }
                 corrupted = true;
             }
-            let conflict_in_doubt = doubtful && matches!(fault.error, CouchError::Conflict { .. });
+            // What a try in doubt has done after all makes the next one stale.
+            let stale_in_doubt = doubtful
+                && matches!(
+                    fault.error,
+                    CouchError::Conflict { .. } | CouchError::NotFound { what: Missing::Document { .. }, .. }
+                );
             match retry::next(fault.effect, Repeat::Recognise) {
-                Next::Stop if !conflict_in_doubt => return Err(fault.error),
+                Next::Stop if !stale_in_doubt => return Err(fault.error),
                 Next::Again => {}
                 Next::Recognise | Next::Stop => {
                     doubtful = true;
@@ -191,7 +196,7 @@ impl Database {
                         Ok(Found::Untouched) => {}
                         Ok(Found::Changed) => return Err(into_conflict(fault.error, request, expected)),
                         // Whether it was carried out is as unknown as before.
-                        Err(_) if conflict_in_doubt => return Err(fault.error),
+                        Err(_) if stale_in_doubt => return Err(fault.error),
                         Err(error @ (CouchError::Unauthorized { .. } | CouchError::NotFound { .. })) => {
                             return Err(error);
                         }
@@ -229,11 +234,7 @@ impl NewAttachment {
 impl Write {
     /// All members as they are sent. `_id` is among them for PouchDB, which does not take it from the URL of a
     /// multipart request.
-    async fn members(
-        &self,
-        source: impl Fn(&NewAttachment) -> Arc<dyn Source>,
-        inline: bool,
-    ) -> Result<Object, CouchError> {
+    async fn members(&self, inline: bool) -> Result<Object, CouchError> {
         let mut members = Object::new();
         members.insert("_id".to_owned(), Value::from(self.id.as_str()));
         if let Some(parent) = &self.parent {
@@ -245,7 +246,7 @@ impl Write {
             let value = match attachment {
                 Attachment::Stub(stub) => Value::Object(stub.raw.clone()),
                 Attachment::New(new) if inline => {
-                    let bytes = read_all(source(new)).await;
+                    let bytes = read_all(new.source.as_ref()).await;
                     let bytes = bytes.map_err(|source| CouchError::Source { name: name.to_string(), source })?;
                     json!({ "content_type": new.content_type, "data": BASE64_STANDARD.encode(bytes) })
                 }
@@ -260,7 +261,7 @@ impl Write {
     }
 }
 
-async fn read_all(source: Arc<dyn Source>) -> io::Result<Vec<u8>> {
+async fn read_all(source: &dyn Source) -> io::Result<Vec<u8>> {
     let mut stream = source.open().await?;
     let mut all = Vec::new();
     while let Some(bytes) = stream.next().await {

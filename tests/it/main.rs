@@ -1,3 +1,15 @@
 //! The integration tests: one crate, one module per subject.
 
-mod ddoc;
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![allow(clippy::missing_docs_in_private_items, reason = "tests say in their names what they show")]
+
+mod architecture;
+mod client;
+mod contract;
+mod fake_couch;
+mod fault_proxy;
+mod harness;
+mod requests;
+mod rig;
+mod scripted_server;
+mod wire;
