@@ -1,13 +1,14 @@
 //! What is printed, and how.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::disk;
 use super::environment::Environment;
 use super::layers::{self, Layers};
 use super::values::{ColorChoice, ProgressChoice, switch, times};
-use super::{disk, values};
-use crate::cli::{Cli, GlobalArgs};
+use crate::cli::GlobalArgs;
 use crate::exit::{Exit, Failure};
 
 /// How much is said.
@@ -100,20 +101,24 @@ pub(super) fn resolve(
     Ok(output)
 }
 
-/// From flags and environment alone, bad values ignored: for errors in reading the rest.
-pub(super) fn early(cli: Option<&Cli>, environment: &Environment) -> OutputSettings {
-    let nothing = GlobalArgs::default();
-    let flags = cli.map_or(&nothing, |cli| &cli.global);
+/// From raw arguments and environment alone, bad values ignored: for errors in reading the rest.
+pub(super) fn early(arguments: &[OsString], environment: &Environment) -> OutputSettings {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
     let variable = |name: &str| environment.text(name);
-    let json = flags.json || variable("COUCHAPP_JSON").is_some_and(|text| switch(text) == Ok(true));
-    let color = flags.color.or_else(|| variable("COUCHAPP_COLOR")?.parse().ok()).unwrap_or_default();
-    let quiet = if flags.quiet > 0 {
-        flags.quiet
-    } else {
-        variable("COUCHAPP_QUIET").map_or(0, |text| times(text).unwrap_or(0))
-    };
-    let quiet = if flags.verbose > 0 { 0 } else { quiet };
-    let mut output = decide(environment, verbosity(quiet, flags.verbose), json, values::ProgressChoice::None, color);
+    let json = words.contains(&"--json") || variable("COUCHAPP_JSON").is_some_and(|text| switch(text) == Ok(true));
+    let color = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--color") {
+        Some("") => words.get(at + 1).copied(),
+        Some(value) => value.strip_prefix('='),
+        None => None,
+    });
+    let color = color.or_else(|| variable("COUCHAPP_COLOR")).and_then(|text| text.parse().ok()).unwrap_or_default();
+    let quiet = words.iter().map(|word| match *word {
+        "-qq" => 2,
+        "-q" | "--quiet" => 1,
+        _ => 0,
+    });
+    let quiet = quiet.sum::<u8>().max(variable("COUCHAPP_QUIET").map_or(0, |text| times(text).unwrap_or(0)));
+    let mut output = decide(environment, verbosity(quiet, 0), json, ProgressChoice::None, color);
     output.interactive = false;
     output
 }
@@ -200,6 +205,22 @@ mod tests {
             let environment = environment(Path::new("/"), variables);
             assert_eq!(colors(&environment, choice, terminal), expected, "{choice:?} {variables:?} {terminal}");
         }
+    }
+
+    #[test]
+    fn output_is_known_before_anything_else_is() {
+        let early = |line: &str, variables: &[(&str, &str)]| {
+            let arguments: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+            let output = early(&arguments, &environment(Path::new("/"), variables));
+            (output.json, output.verbosity, output.color_err)
+        };
+        let normal = (false, Verbosity::Normal, false);
+        assert_eq!(early("couchapp push --nonsense", &[]), normal);
+        assert_eq!(early("couchapp --json push -q", &[]), (true, Verbosity::Quiet, false));
+        assert_eq!(early("couchapp push -q --quiet --color always", &[]), (false, Verbosity::Silent, true));
+        assert_eq!(early("couchapp -- --json --color=always", &[]), normal);
+        assert_eq!(early("couchapp --color=always", &[("COUCHAPP_JSON", "1")]), (true, Verbosity::Normal, true));
+        assert_eq!(early("couchapp --color", &[("COUCHAPP_QUIET", "2")]), (false, Verbosity::Silent, false));
     }
 
     #[test]

@@ -267,7 +267,7 @@ impl Meaning<'_> {
     }
 
     fn init(&self, init: &InitArgs) -> InitSettings {
-        let typed = init.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let typed = init.folder.clone().unwrap_or_else(|| PathBuf::from("."));
         InitSettings {
             folder: self.environment.directory.join(&typed),
             shown: typed.display().to_string(),
@@ -280,7 +280,7 @@ impl Meaning<'_> {
         let (source, label) = self.targets.source(&clone.source)?;
         let revision = clone.rev.as_deref().map(Revision::new).transpose();
         let revision = revision.map_err(|error| Failure::new(Exit::Usage, format!("`--rev`: {error}")))?;
-        let into = match &clone.directory {
+        let into = match &clone.folder {
             None => CloneInto::Named,
             Some(path) if path.as_os_str() == "-" => CloneInto::Stdout,
             Some(path) => {
