@@ -162,12 +162,11 @@ impl Sources {
         let Some(user) = search.user.clone().or_else(|| self.variable_user.clone()) else {
             return Err(Failure::new(Exit::Usage, format!("`{flag}` needs to know the user")).hint("add `--user NAME`"));
         };
-        let secret = match self.read.get() {
-            Some(secret) => secret.clone(),
-            None => {
-                let secret = self.read_given(given)?;
-                self.read.get_or_init(|| secret).clone()
-            }
+        let secret = if let Some(secret) = self.read.get() {
+            secret.clone()
+        } else {
+            let secret = self.read_given(given)?;
+            self.read.get_or_init(|| secret).clone()
         };
         search.hit(Credentials::Basic { user, password: secret }, format!("`{flag}`"));
         Ok(())
@@ -201,7 +200,7 @@ impl Sources {
             return search.hit(Credentials::Bearer(token.clone()), "COUCHAPP_TOKEN".to_owned());
         }
         if search.user.is_none() {
-            search.user = self.variable_user.clone();
+            search.user.clone_from(&self.variable_user);
         }
     }
 
@@ -383,6 +382,9 @@ user = "only-a-name"
         Ok((text, found))
     }
 
+    /// Variables, flags, URL, what is found.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str, &'a str);
+
     #[test]
     #[cfg(unix)]
     fn the_first_place_that_has_them_wins() {
@@ -390,7 +392,7 @@ user = "only-a-name"
         let token = [("COUCHAPP_TOKEN", "c4n4ry-env")];
         let server = [("COUCHDB_URL", "https://ann:c4n4ry-url@url.example.com")];
         let none: [(&str, &str); 0] = [];
-        let cases: [(&[(&str, &str)], &str, &str, &str); 21] = [
+        let cases: &[Case] = &[
             (
                 &both,
                 "--user u --password-file password",
@@ -465,7 +467,7 @@ user = "only-a-name"
             (&none, "", "https://couch.example.com/db", "netter:c4n4ry-netrc from netrc entry for couch.example.com"),
         ];
         for (variables, line, url, expected) in cases {
-            assert_eq!(look_up(variables, line, url).unwrap().0, expected, "{variables:?} {line} {url}");
+            assert_eq!(look_up(variables, line, url).unwrap().0, *expected, "{variables:?} {line} {url}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::disk;
 use super::environment::Environment;
@@ -83,7 +83,6 @@ pub(super) fn resolve(
     flags: &GlobalArgs,
     layers: &mut Layers<'_>,
     environment: &Environment,
-    directory: &Path,
 ) -> Result<OutputSettings, Failure> {
     let no_input = layers.switch(&layers::NO_INPUT, flags.no_input)?;
     let given = |count: u8| Some(count.min(2)).filter(|count| *count > 0);
@@ -94,7 +93,7 @@ pub(super) fn resolve(
     let json = layers.get(&layers::JSON, flags.json.then_some(true), false, switch)?;
     let progress = layers.get(&layers::PROGRESS, flags.progress, ProgressChoice::Auto, str::parse)?;
     let color = layers.get(&layers::COLOR, flags.color, ColorChoice::Auto, str::parse)?;
-    let log_file = layers.path(&layers::LOG_FILE, flags.log_file.as_deref(), directory)?;
+    let log_file = layers.path(&layers::LOG_FILE, flags.log_file.as_deref());
     let mut output = decide(environment, verbosity(quiet, verbose), json, progress, color);
     output.interactive &= !no_input;
     output.log_file = log_file;
@@ -183,13 +182,18 @@ fn colors(environment: &Environment, choice: ColorChoice, terminal: bool) -> boo
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::settings::environment::testing::environment;
+
+    /// Choice, variables, whether it is a terminal, whether there are colours.
+    type Case<'a> = (ColorChoice, &'a [(&'a str, &'a str)], bool, bool);
 
     #[test]
     fn colours_follow_flag_variables_and_terminal() {
         use ColorChoice::{Always, Auto, Never};
-        let cases: [(ColorChoice, &[(&str, &str)], bool, bool); 10] = [
+        let cases: &[Case] = &[
             (Auto, &[], true, true),
             (Auto, &[], false, false),
             (Always, &[("NO_COLOR", "1")], false, true),
@@ -203,7 +207,7 @@ mod tests {
         ];
         for (choice, variables, terminal, expected) in cases {
             let environment = environment(Path::new("/"), variables);
-            assert_eq!(colors(&environment, choice, terminal), expected, "{choice:?} {variables:?} {terminal}");
+            assert_eq!(colors(&environment, *choice, *terminal), *expected, "{choice:?} {variables:?} {terminal}");
         }
     }
 
