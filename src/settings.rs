@@ -5,6 +5,7 @@
 //! the environment, and nothing here asks, prints or talks to a server. Every error is a [`Failure`] ready for people.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ mod project;
 mod resolve;
 mod suggest;
 mod targets;
+#[cfg(test)]
+mod tests;
 pub mod values;
 
 pub use command::Command;
@@ -141,7 +144,8 @@ pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Resolved, Failure
     resolve::resolve(cli, environment)
 }
 
-/// How to print before (or although) the settings cannot be resolved: flags and environment only.
-pub fn early_output(cli: Option<&Cli>, environment: &Environment) -> OutputSettings {
-    output::early(cli, environment)
+/// How to print before (or although) the command line and the settings can be understood: from `--json`, `--color` and
+/// `-q` as they stand among the raw arguments, and from the environment.
+pub fn early_output(arguments: &[OsString], environment: &Environment) -> OutputSettings {
+    output::early(arguments, environment)
 }

@@ -8,11 +8,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::settings::values::{Layout, MaxDelete};
 
 /// `couchapp init`
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Args)]
 pub struct InitArgs {
     /// The new app's folder [default: the current one]
     #[arg(value_name = "DIR")]
-    pub directory: Option<PathBuf>,
+    pub folder: Option<PathBuf>,
     /// Which files to start with
     #[arg(long, value_name = "NAME")]
     pub template: Option<String>,
@@ -22,14 +22,14 @@ pub struct InitArgs {
 }
 
 /// `couchapp clone`
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Args)]
 pub struct CloneArgs {
     /// A document's URL, a target, or :database
     #[arg(value_name = "URL")]
     pub source: String,
     /// The folder to write, `-` to print the document [default: the document's name]
     #[arg(value_name = "DIR")]
-    pub directory: Option<PathBuf>,
+    pub folder: Option<PathBuf>,
     /// This revision instead of the winning one
     #[arg(long, value_name = "REV")]
     pub rev: Option<String>,
@@ -45,7 +45,7 @@ pub struct CloneArgs {
 }
 
 /// The folder and the target, as `push`, `status` and `browse` take them.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Default, Args)]
 pub struct AppArgs {
     /// The app's folder [default: the app around the current folder]
     #[arg(value_name = "DIR")]
@@ -56,7 +56,7 @@ pub struct AppArgs {
 }
 
 /// `couchapp push`
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Default, Args)]
 pub struct PushArgs {
     /// The app's folder [default: the app around the current folder]
     #[arg(value_name = "DIR")]
@@ -83,7 +83,7 @@ pub struct PushArgs {
     #[arg(long, overrides_with = "no_docs")]
     pub docs: bool,
     /// Leave the documents in _docs alone
-    #[arg(long)]
+    #[arg(long, overrides_with = "docs")]
     pub no_docs: bool,
     /// Open the app in a browser afterwards
     #[arg(long)]
@@ -119,7 +119,7 @@ pub struct PushArgs {
 }
 
 /// `couchapp status`
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Args)]
 pub struct StatusArgs {
     /// Folder and target.
     #[command(flatten)]
@@ -136,7 +136,7 @@ pub struct StatusArgs {
 }
 
 /// `couchapp diff`
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Args)]
 pub struct DiffArgs {
     /// Only these files and folders, relative to the app
     #[arg(value_name = "PATH")]
@@ -153,7 +153,7 @@ pub struct DiffArgs {
 }
 
 /// `couchapp browse`
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Args)]
 pub struct BrowseArgs {
     /// Folder and target.
     #[command(flatten)]
@@ -164,7 +164,7 @@ pub struct BrowseArgs {
 }
 
 /// `couchapp config`
-#[derive(Clone, Debug, Subcommand)]
+#[derive(Clone, Subcommand)]
 pub enum ConfigCommand {
     /// Print every setting
     Show {
@@ -175,7 +175,7 @@ pub enum ConfigCommand {
 }
 
 /// `couchapp auth`
-#[derive(Clone, Debug, Subcommand)]
+#[derive(Clone, Subcommand)]
 pub enum AuthCommand {
     /// Ask the server who you are and whether you may write
     Check {
@@ -186,7 +186,7 @@ pub enum AuthCommand {
 }
 
 /// `couchapp csp`
-#[derive(Clone, Debug, Subcommand)]
+#[derive(Clone, Subcommand)]
 pub enum CspCommand {
     /// Turn the sandbox off: apps may run scripts, send forms and read cookies
     Allow {
@@ -203,7 +203,7 @@ pub enum CspCommand {
 }
 
 /// A command of the old tool, with whatever it was given.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Args)]
 pub struct OldArgs {
     /// The old command's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]

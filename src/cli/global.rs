@@ -12,16 +12,16 @@ const NETWORK: &str = "Network";
 const CREDENTIALS: &str = "Credentials";
 
 /// The flags that every command takes, before or after its name.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Default, Args)]
 pub struct GlobalArgs {
     /// Show what would be done and stop before the first write
-    #[arg(short = 'n', long, global = true)]
+    #[arg(short = 'n', long, global = true, display_order = 900)]
     pub dry_run: bool,
     /// Answer yes to the question a command may ask
-    #[arg(short = 'y', long, global = true)]
+    #[arg(short = 'y', long, global = true, display_order = 901)]
     pub yes: bool,
     /// Never ask, not even on a terminal
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 902)]
     pub no_input: bool,
 
     /// Errors only; twice: nothing

@@ -1,5 +1,7 @@
 //! A plan as people and programs read it: a mark and a path per line, counts, bytes.
 
+use std::fmt::Write;
+
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
@@ -162,11 +164,12 @@ fn row(line: &PlanLine, width: usize, said: Verbosity, color: bool) -> String {
     let mut row = format!("{} {path}", line.mark.letter());
     if let Some(bytes) = line.bytes {
         let pad = width.saturating_sub(path.chars().count());
-        row.push_str(&format!("{:pad$} {:>11}", "", human_size(bytes)));
+        // Writing to a String cannot fail.
+        let _ = write!(row, "{:pad$} {:>11}", "", human_size(bytes));
     }
     let telling = matches!(line.mark, Mark::Ignored | Mark::Conflict) || said >= Verbosity::Verbose;
     if let Some(reason) = line.reason.as_deref().filter(|_| telling) {
-        row.push_str(&format!("  ({})", clean(reason)));
+        let _ = write!(row, "  ({})", clean(reason));
     }
     format!("  {}", paint(color, line.mark.style(), &row))
 }

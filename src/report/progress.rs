@@ -80,7 +80,6 @@ impl Shared {
         let due = |wait: Duration| now.saturating_duration_since(screen.last) >= wait;
         match self.printer.settings().progress {
             _ if screen.finished => {}
-            ProgressStyle::None => {}
             ProgressStyle::Bar => {
                 if screen.bar.is_none() && due(PATIENCE) {
                     screen.bar = Some(self.raise_bar());
@@ -100,7 +99,7 @@ impl Shared {
                 drop(screen);
                 self.printer.event("progress", self.fields(now));
             }
-            ProgressStyle::Lines | ProgressStyle::Json => {}
+            ProgressStyle::Lines | ProgressStyle::Json | ProgressStyle::None => {}
         }
     }
 

@@ -59,9 +59,11 @@ mod tests {
 
     use crate::report::testing::{captured, captured_with};
 
+    type Answer = fn() -> io::Result<String>;
+
     #[test]
     fn only_a_clear_yes_is_yes() {
-        let cases: [(fn() -> io::Result<String>, bool); 7] = [
+        let cases: &[(Answer, bool)] = &[
             (|| Ok("y\n".into()), true),
             (|| Ok(" YES \r\n".into()), true),
             (|| Ok("\n".into()), false),
@@ -70,7 +72,7 @@ mod tests {
             (|| Ok(String::new()), false),
             (|| Err(io::ErrorKind::UnexpectedEof.into()), false),
         ];
-        for (answer, expected) in cases {
+        for &(answer, expected) in cases {
             let (printer, captured) = captured_with(|output| output.interactive = true, answer);
             assert_eq!(printer.confirm("Go on?"), Some(expected));
             assert!(captured.err().starts_with("Go on? [y/N] "), "{}", captured.err());

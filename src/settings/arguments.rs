@@ -12,7 +12,7 @@ use super::{Environment, Targets, disk, project};
 use crate::exit::{Exit, Failure};
 
 /// What the arguments say.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Given {
     /// The folder, if one was named.
     pub(super) folder: Option<AppFolder>,

@@ -68,7 +68,8 @@ pub struct Sources {
 enum Given {
     Stdin,
     File(PathBuf),
-    Command(String),
+    /// The command may hold the password itself.
+    Command(Secret),
 }
 
 impl Given {
@@ -93,9 +94,9 @@ impl Sources {
         let given = match (flags.password_stdin, &flags.password_file, &flags.password_command) {
             (true, ..) => Some(Given::Stdin),
             (_, Some(file), _) => Some(Given::File(directory.join(file))),
-            (_, _, Some(command)) => Some(Given::Command(command.clone())),
+            (_, _, Some(command)) => Some(Given::Command(Secret::new(command.as_str()))),
             _ => (environment.path("COUCHAPP_PASSWORD_FILE").map(Given::File))
-                .or_else(|| text("COUCHAPP_PASSWORD_COMMAND").map(Given::Command)),
+                .or_else(|| text("COUCHAPP_PASSWORD_COMMAND").map(Secret::new).map(Given::Command)),
         };
         let netrc = environment.path("NETRC").map_or_else(
             || {
@@ -161,12 +162,11 @@ impl Sources {
         let Some(user) = search.user.clone().or_else(|| self.variable_user.clone()) else {
             return Err(Failure::new(Exit::Usage, format!("`{flag}` needs to know the user")).hint("add `--user NAME`"));
         };
-        let secret = match self.read.get() {
-            Some(secret) => secret.clone(),
-            None => {
-                let secret = self.read_given(given)?;
-                self.read.get_or_init(|| secret).clone()
-            }
+        let secret = if let Some(secret) = self.read.get() {
+            secret.clone()
+        } else {
+            let secret = self.read_given(given)?;
+            self.read.get_or_init(|| secret).clone()
         };
         search.hit(Credentials::Basic { user, password: secret }, format!("`{flag}`"));
         Ok(())
@@ -176,7 +176,7 @@ impl Sources {
         let text = match given {
             Given::Stdin => (self.read_line)(),
             Given::File(path) => read_file(path),
-            Given::Command(command) => disk::output_of(command, &self.directory),
+            Given::Command(command) => disk::output_of(command.expose(), &self.directory),
         };
         let place = match given {
             Given::File(path) => format!("the password file `{}`", path.display()),
@@ -200,7 +200,7 @@ impl Sources {
             return search.hit(Credentials::Bearer(token.clone()), "COUCHAPP_TOKEN".to_owned());
         }
         if search.user.is_none() {
-            search.user = self.variable_user.clone();
+            search.user.clone_from(&self.variable_user);
         }
     }
 
@@ -226,7 +226,7 @@ impl Sources {
                 Some(first_line(read_file(path), &format!("the password file `{}`", path.display()))?)
             }
             Some(SecretEntry::PasswordCommand(command)) => {
-                let output = disk::output_of(command, &self.directory);
+                let output = disk::output_of(command.expose(), &self.directory);
                 Some(first_line(output, &format!("`password-command` in `{}`", self.entries_place))?)
             }
             None => None,
@@ -320,5 +320,208 @@ fn first_line(text: io::Result<String>, place: &str) -> Result<Secret, Failure> 
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Secret::new(line)),
         _ => Err(Failure::new(Exit::Usage, format!("no password from {place}: its first line is empty"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::address::Expect;
+    use crate::settings::environment::testing::environment;
+    use crate::settings::{Resolved, resolve};
+
+    const CONFIG: &str = r#"
+[credentials."https://file.example.com"]
+user = "filer"
+password = "c4n4ry-file"
+[credentials."https://token.example.com"]
+token = "c4n4ry-token"
+[credentials."https://command.example.com"]
+user = "commander"
+password-command = "printf 'c4n4ry-command\nrest'"
+[credentials."https://name.example.com"]
+user = "only-a-name"
+"#;
+    const NETRC: &str = "machine couch.example.com login netter password c4n4ry-netrc\n\
+                         machine file.example.com login netter password c4n4ry-netrc\n\
+                         machine nameless.example.com login nobody\n";
+
+    /// The outcome for `url`, as `user:password from source`; with `line` typed before a push to it.
+    fn look_up(variables: &[(&str, &str)], line: &str, url: &str) -> Result<(String, LookUp), Failure> {
+        let root = tempfile::tempdir().unwrap();
+        let directory = fs::canonicalize(root.path()).unwrap();
+        for (path, text) in [
+            ("home/.config/couchapp/config.toml", CONFIG),
+            ("home/.netrc", NETRC),
+            ("password", " c4n4ry-given \r\nsecond line"),
+            ("empty", "\n"),
+        ] {
+            let path = directory.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let mut environment = environment(&directory, variables);
+        environment.read_line = || Ok("c4n4ry-stdin\n".to_owned());
+        let line = format!("couchapp {line} push");
+        let cli = crate::cli::parse(line.split_whitespace().map(Into::into)).unwrap();
+        let Resolved { settings, .. } = resolve(&cli, &environment)?;
+        assert!(!format!("{settings:?}").contains("c4n4ry"), "{settings:?}");
+        let endpoint = Endpoint::parse(url, Expect::Database, "the URL on the command line", true).unwrap();
+        let found = settings.credentials.look_up(&endpoint)?;
+        assert_eq!(settings.credentials.look_up(&endpoint)?, found, "a second look finds the same");
+        assert!(!format!("{found:?}").contains("c4n4ry"), "{found:?}");
+        let text = found.found.as_ref().map_or("nothing".to_owned(), |found| {
+            let credentials = match &found.credentials {
+                Credentials::Basic { user, password } => format!("{user}:{}", password.expose()),
+                Credentials::Bearer(token) => format!("bearer {}", token.expose()),
+            };
+            format!("{credentials} from {}", found.source)
+        });
+        Ok((text, found))
+    }
+
+    /// Variables, flags, URL, what is found.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str, &'a str);
+
+    #[test]
+    #[cfg(unix)]
+    fn the_first_place_that_has_them_wins() {
+        let both = [("COUCHAPP_USER", "eve"), ("COUCHAPP_PASSWORD", "c4n4ry-env")];
+        let token = [("COUCHAPP_TOKEN", "c4n4ry-env")];
+        let server = [("COUCHDB_URL", "https://ann:c4n4ry-url@url.example.com")];
+        let none: [(&str, &str); 0] = [];
+        let cases: &[Case] = &[
+            (
+                &both,
+                "--user u --password-file password",
+                "https://a:c4n4ry@couch.example.com/db",
+                "a:c4n4ry from the URL on the command line",
+            ),
+            (
+                &both,
+                "--user u --password-file password",
+                "https://couch.example.com/db",
+                "u: c4n4ry-given  from `--password-file`",
+            ),
+            (
+                &both,
+                "--password-file password",
+                "https://couch.example.com/db",
+                "eve: c4n4ry-given  from `--password-file`",
+            ),
+            (
+                &none,
+                "--password-file password",
+                "https://bob@couch.example.com/db",
+                "bob: c4n4ry-given  from `--password-file`",
+            ),
+            (
+                &none,
+                "--user u --password-stdin",
+                "https://couch.example.com/db",
+                "u:c4n4ry-stdin from `--password-stdin`",
+            ),
+            (
+                &[("COUCHAPP_PASSWORD_FILE", "password")],
+                "--user u",
+                "https://h/db",
+                "u: c4n4ry-given  from `--password-file`",
+            ),
+            (&both, "", "https://couch.example.com/db", "eve:c4n4ry-env from COUCHAPP_PASSWORD"),
+            (&both, "--user other", "https://nowhere.example.com/db", "nothing"),
+            (&[("COUCHAPP_PASSWORD", "c4n4ry-env")], "--user u", "https://h/db", "u:c4n4ry-env from COUCHAPP_PASSWORD"),
+            (&token, "", "https://couch.example.com/db", "bearer c4n4ry-env from COUCHAPP_TOKEN"),
+            (
+                &token,
+                "--user netter",
+                "https://couch.example.com/db",
+                "netter:c4n4ry-netrc from netrc entry for couch.example.com",
+            ),
+            (
+                &none,
+                "",
+                "https://file.example.com/db",
+                "filer:c4n4ry-file from entry for https://file.example.com in `home/.config/couchapp/config.toml`",
+            ),
+            (
+                &none,
+                "",
+                "https://token.example.com/db",
+                "bearer c4n4ry-token from entry for https://token.example.com in `home/.config/couchapp/config.toml`",
+            ),
+            (
+                &none,
+                "",
+                "https://command.example.com/db",
+                "commander:c4n4ry-command from entry for https://command.example.com in `home/.config/couchapp/config.toml`",
+            ),
+            // Another scheme or port is another server.
+            (&none, "", "http://file.example.com/db", "netter:c4n4ry-netrc from netrc entry for file.example.com"),
+            (&none, "", "https://token.example.com:6984/db", "nothing"),
+            (&server, "", "https://url.example.com/db", "ann:c4n4ry-url from COUCHDB_URL"),
+            (&server, "", "http://url.example.com/db", "nothing"),
+            (&server, "--user bob", "https://url.example.com/db", "nothing"),
+            (&[("NETRC", "nowhere")], "", "https://couch.example.com/db", "nothing"),
+            (&none, "", "https://couch.example.com/db", "netter:c4n4ry-netrc from netrc entry for couch.example.com"),
+        ];
+        for (variables, line, url, expected) in cases {
+            assert_eq!(look_up(variables, line, url).unwrap().0, *expected, "{variables:?} {line} {url}");
+        }
+    }
+
+    #[test]
+    fn a_name_alone_is_who_to_ask() {
+        for (line, url, user) in [
+            ("", "https://bob@h/db", Some("bob")),
+            ("--user ann", "https://h/db", Some("ann")),
+            ("", "https://nameless.example.com/db", Some("nobody")),
+            ("", "https://name.example.com/db", Some("only-a-name")),
+            ("", "https://h/db", None),
+        ] {
+            let (found, look_up) = look_up(&[], line, url).unwrap();
+            assert_eq!((found.as_str(), look_up.user.as_deref()), ("nothing", user), "{line} {url}");
+        }
+        let places = look_up(&[], "", "https://h/db").unwrap().1.places;
+        insta::assert_snapshot!(places.join("\n"), @r"
+        the URL
+        COUCHAPP_USER and COUCHAPP_PASSWORD
+        COUCHAPP_TOKEN
+        `home/.config/couchapp/config.toml`
+        COUCHDB_URL
+        `home/.netrc`
+        ");
+    }
+
+    #[test]
+    fn dangers_are_named() {
+        for (url, codes) in [
+            ("https://a:c4n4ry@h/db", vec!["password_in_arguments"]),
+            ("http://a:c4n4ry@h/db", vec!["password_in_arguments", "plain_http"]),
+            ("http://couch.example.com/db", vec!["plain_http"]),
+            ("https://couch.example.com/db", vec![]),
+            ("http://h/db", vec![]),
+        ] {
+            let warnings = look_up(&[], "", url).unwrap().1.warnings;
+            assert_eq!(warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), codes, "{url}");
+        }
+        let loopback = look_up(&[("COUCHAPP_PASSWORD", "c4n4ry")], "--user u", "http://127.0.0.1:5984/db").unwrap().1;
+        assert!(loopback.found.is_some() && loopback.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_place_that_was_pointed_at_must_have_it() {
+        for (line, message) in [
+            ("--password-file password", "`--password-file` needs to know the user"),
+            ("--user u --password-file nowhere", "no password from the password file"),
+            ("--user u --password-file empty", "no password from the password file"),
+            ("--user u --password-command false", "no password from `--password-command`"),
+            ("--user u --password-command true", "no password from `--password-command`: its first line is empty"),
+        ] {
+            let failure = look_up(&[], line, "https://h/db").unwrap_err();
+            assert!(failure.to_string().starts_with(message), "{line}: {failure}");
+            assert_eq!(failure.exit(), Exit::Usage);
+        }
     }
 }

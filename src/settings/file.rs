@@ -4,6 +4,7 @@
 //! passwords, or point outside the project. A key that is not known is an error: it is most likely a typing mistake.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
@@ -45,12 +46,19 @@ pub(super) struct ConfigFile {
 }
 
 /// One `[targets.NAME]`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct TargetEntry {
     pub(super) name: String,
     pub(super) urls: Vec<String>,
     pub(super) confirm: bool,
     pub(super) line: usize,
+}
+
+/// The URLs of a user's file may hold passwords.
+impl fmt::Debug for TargetEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TargetEntry").field("name", &self.name).field("line", &self.line).finish_non_exhaustive()
+    }
 }
 
 /// One `[credentials."ORIGIN"]`.
@@ -68,7 +76,8 @@ pub(super) enum SecretEntry {
     Password(Secret),
     Token(Secret),
     PasswordFile(PathBuf),
-    PasswordCommand(String),
+    /// The command may hold the password itself.
+    PasswordCommand(Secret),
 }
 
 impl ConfigFile {
@@ -277,7 +286,7 @@ impl Reader<'_> {
                 "password" => SecretEntry::Password(Secret::new(text.as_ref())),
                 "token" => SecretEntry::Token(Secret::new(text.as_ref())),
                 "password-file" => SecretEntry::PasswordFile(self.file.folder().join(text.as_ref())),
-                _ => SecretEntry::PasswordCommand(text.to_string()),
+                _ => SecretEntry::PasswordCommand(Secret::new(text.as_ref())),
             };
             if entry.secret.replace(secret).is_some() {
                 return Err(self.failure(key.span().start, false, "one password or token is enough"));

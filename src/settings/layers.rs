@@ -188,25 +188,17 @@ impl<'a> Layers<'a> {
     }
 
     /// The value of a path: absolute, relative to where it was written.
-    pub(super) fn path(
-        &mut self,
-        setting: &Setting,
-        flag: Option<&Path>,
-        directory: &Path,
-    ) -> Result<Option<PathBuf>, Failure> {
-        let (path, origin) = match (flag, self.environment.path(&setting.variable())) {
-            (Some(path), _) => (directory.join(path), Origin::Flag(setting.flag())),
-            (None, Some(path)) => (path, Origin::Variable(setting.variable())),
-            (None, None) => match self.in_files(setting) {
-                Some((file, text, line)) => (file.folder().join(text), Origin::File(file.shown.clone(), Some(line))),
-                None => {
-                    self.show(setting, String::new(), Origin::Default);
-                    return Ok(None);
-                }
-            },
+    pub(super) fn path(&mut self, setting: &Setting, flag: Option<&Path>) -> Option<PathBuf> {
+        let variable = || Some((self.environment.path(&setting.variable())?, Origin::Variable(setting.variable())));
+        let file = || {
+            let (file, text, line) = self.in_files(setting)?;
+            Some((file.folder().join(text), Origin::File(file.shown.clone(), Some(line))))
         };
-        self.show(setting, path.display().to_string(), origin);
-        Ok(Some(path))
+        let flag = flag.map(|path| (self.environment.directory.join(path), Origin::Flag(setting.flag())));
+        let (path, origin) = flag.or_else(variable).or_else(file).unzip();
+        let text = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        self.show(setting, text, origin.unwrap_or(Origin::Default));
+        path
     }
 
     /// Shows a value that is no [`Setting`]: a target, a content type.

@@ -3,12 +3,14 @@
 //! Only `env` matters here. The old tool let one file's `env` hide all of another's; here they are merged environment by
 //! environment. Variables are put into the URLs when an environment is used, so that a missing one spoils nothing else.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::exit::{Exit, Failure};
 
 /// One of the old files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct LegacyFile {
     /// The path as people write it.
     pub(super) shown: String,
@@ -16,6 +18,13 @@ pub(super) struct LegacyFile {
     pub(super) environments: Vec<(String, Vec<String>)>,
     /// Other settings that are there (`hooks`, `extensions`, …).
     pub(super) others: Vec<String>,
+}
+
+/// The URLs may hold passwords.
+impl fmt::Debug for LegacyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LegacyFile").field("shown", &self.shown).finish_non_exhaustive()
+    }
 }
 
 impl LegacyFile {

@@ -152,9 +152,12 @@ machine ::1 login six password p
 default login anonymous password c4n4ry
 "#;
 
+    /// Host, wanted user; user and password found, whether in the default entry.
+    type Case<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>, bool);
+
     #[test]
     fn entries_are_found_by_host_and_user() {
-        let cases: [(&str, Option<&str>, Option<&str>, Option<&str>, bool); 11] = [
+        let cases: &[Case] = &[
             ("a.example.com", None, Some("bob"), Some("c4n4ry"), false),
             ("A.EXAMPLE.com", Some("bob"), Some("bob"), Some("c4n4ry"), false),
             ("a.example.com", Some("eve"), None, None, true),
@@ -167,7 +170,7 @@ default login anonymous password c4n4ry
             ("trap.example.com", None, Some("anonymous"), Some("c4n4ry"), true),
             ("no.example.com", None, Some("anonymous"), Some("c4n4ry"), true),
         ];
-        for (host, user, login, password, is_default) in cases {
+        for &(host, user, login, password, is_default) in cases {
             let found = look_up(FILE, host, user);
             if login.is_none() {
                 assert_eq!(found, None, "{host} {user:?}");

@@ -1,13 +1,14 @@
 //! What is printed, and how.
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::disk;
 use super::environment::Environment;
 use super::layers::{self, Layers};
 use super::values::{ColorChoice, ProgressChoice, switch, times};
-use super::{disk, values};
-use crate::cli::{Cli, GlobalArgs};
+use crate::cli::GlobalArgs;
 use crate::exit::{Exit, Failure};
 
 /// How much is said.
@@ -82,7 +83,6 @@ pub(super) fn resolve(
     flags: &GlobalArgs,
     layers: &mut Layers<'_>,
     environment: &Environment,
-    directory: &Path,
 ) -> Result<OutputSettings, Failure> {
     let no_input = layers.switch(&layers::NO_INPUT, flags.no_input)?;
     let given = |count: u8| Some(count.min(2)).filter(|count| *count > 0);
@@ -93,27 +93,31 @@ pub(super) fn resolve(
     let json = layers.get(&layers::JSON, flags.json.then_some(true), false, switch)?;
     let progress = layers.get(&layers::PROGRESS, flags.progress, ProgressChoice::Auto, str::parse)?;
     let color = layers.get(&layers::COLOR, flags.color, ColorChoice::Auto, str::parse)?;
-    let log_file = layers.path(&layers::LOG_FILE, flags.log_file.as_deref(), directory)?;
+    let log_file = layers.path(&layers::LOG_FILE, flags.log_file.as_deref());
     let mut output = decide(environment, verbosity(quiet, verbose), json, progress, color);
     output.interactive &= !no_input;
     output.log_file = log_file;
     Ok(output)
 }
 
-/// From flags and environment alone, bad values ignored: for errors in reading the rest.
-pub(super) fn early(cli: Option<&Cli>, environment: &Environment) -> OutputSettings {
-    let nothing = GlobalArgs::default();
-    let flags = cli.map_or(&nothing, |cli| &cli.global);
+/// From raw arguments and environment alone, bad values ignored: for errors in reading the rest.
+pub(super) fn early(arguments: &[OsString], environment: &Environment) -> OutputSettings {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
     let variable = |name: &str| environment.text(name);
-    let json = flags.json || variable("COUCHAPP_JSON").is_some_and(|text| switch(text) == Ok(true));
-    let color = flags.color.or_else(|| variable("COUCHAPP_COLOR")?.parse().ok()).unwrap_or_default();
-    let quiet = if flags.quiet > 0 {
-        flags.quiet
-    } else {
-        variable("COUCHAPP_QUIET").map_or(0, |text| times(text).unwrap_or(0))
-    };
-    let quiet = if flags.verbose > 0 { 0 } else { quiet };
-    let mut output = decide(environment, verbosity(quiet, flags.verbose), json, values::ProgressChoice::None, color);
+    let json = words.contains(&"--json") || variable("COUCHAPP_JSON").is_some_and(|text| switch(text) == Ok(true));
+    let color = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--color") {
+        Some("") => words.get(at + 1).copied(),
+        Some(value) => value.strip_prefix('='),
+        None => None,
+    });
+    let color = color.or_else(|| variable("COUCHAPP_COLOR")).and_then(|text| text.parse().ok()).unwrap_or_default();
+    let quiet = words.iter().map(|word| match *word {
+        "-qq" => 2,
+        "-q" | "--quiet" => 1,
+        _ => 0,
+    });
+    let quiet = quiet.sum::<u8>().max(variable("COUCHAPP_QUIET").map_or(0, |text| times(text).unwrap_or(0)));
+    let mut output = decide(environment, verbosity(quiet, 0), json, ProgressChoice::None, color);
     output.interactive = false;
     output
 }
@@ -178,13 +182,18 @@ fn colors(environment: &Environment, choice: ColorChoice, terminal: bool) -> boo
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::settings::environment::testing::environment;
+
+    /// Choice, variables, whether it is a terminal, whether there are colours.
+    type Case<'a> = (ColorChoice, &'a [(&'a str, &'a str)], bool, bool);
 
     #[test]
     fn colours_follow_flag_variables_and_terminal() {
         use ColorChoice::{Always, Auto, Never};
-        let cases: [(ColorChoice, &[(&str, &str)], bool, bool); 10] = [
+        let cases: &[Case] = &[
             (Auto, &[], true, true),
             (Auto, &[], false, false),
             (Always, &[("NO_COLOR", "1")], false, true),
@@ -198,8 +207,24 @@ mod tests {
         ];
         for (choice, variables, terminal, expected) in cases {
             let environment = environment(Path::new("/"), variables);
-            assert_eq!(colors(&environment, choice, terminal), expected, "{choice:?} {variables:?} {terminal}");
+            assert_eq!(colors(&environment, *choice, *terminal), *expected, "{choice:?} {variables:?} {terminal}");
         }
+    }
+
+    #[test]
+    fn output_is_known_before_anything_else_is() {
+        let early = |line: &str, variables: &[(&str, &str)]| {
+            let arguments: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+            let output = early(&arguments, &environment(Path::new("/"), variables));
+            (output.json, output.verbosity, output.color_err)
+        };
+        let normal = (false, Verbosity::Normal, false);
+        assert_eq!(early("couchapp push --nonsense", &[]), normal);
+        assert_eq!(early("couchapp --json push -q", &[]), (true, Verbosity::Quiet, false));
+        assert_eq!(early("couchapp push -q --quiet --color always", &[]), (false, Verbosity::Silent, true));
+        assert_eq!(early("couchapp -- --json --color=always", &[]), normal);
+        assert_eq!(early("couchapp --color=always", &[("COUCHAPP_JSON", "1")]), (true, Verbosity::Normal, true));
+        assert_eq!(early("couchapp --color", &[("COUCHAPP_QUIET", "2")]), (false, Verbosity::Silent, false));
     }
 
     #[test]

@@ -149,8 +149,8 @@ impl Values {
             default,
             dry_run: layers.switch(&layers::DRY_RUN, flags.dry_run)?,
             yes: layers.switch(&layers::YES, flags.yes)?,
-            output: output::resolve(flags, layers, environment, &environment.directory)?,
-            network: network(flags, layers, environment)?,
+            output: output::resolve(flags, layers, environment)?,
+            network: network(flags, layers)?,
             push: push_defaults(push, layers)?,
             keep_going: layers.switch(&layers::KEEP_GOING, push.keep_going)?,
             create_database: layers.switch(&layers::CREATE_DB, push.create_db)?,
@@ -164,18 +164,17 @@ impl Values {
     }
 }
 
-fn network(flags: &GlobalArgs, layers: &mut Layers<'_>, environment: &Environment) -> Result<NetworkSettings, Failure> {
+fn network(flags: &GlobalArgs, layers: &mut Layers<'_>) -> Result<NetworkSettings, Failure> {
     let default_timeout = Period(std::time::Duration::from_secs(45));
     let default_connect = Period(std::time::Duration::from_secs(10));
-    let directory = &environment.directory;
     Ok(NetworkSettings {
         retries: layers.get(&layers::RETRIES, flags.retries, 4, retries)?,
         timeout: layers.get(&layers::TIMEOUT, flags.timeout, default_timeout, str::parse)?.0,
         connect_timeout: layers.get(&layers::CONNECT_TIMEOUT, flags.connect_timeout, default_connect, str::parse)?.0,
         bwlimit: layers.get(&layers::BWLIMIT, flags.bwlimit, Bandwidth::default(), str::parse)?,
         jobs: layers.get(&layers::JOBS, flags.jobs, 8, jobs)?,
-        ca_certificate: layers.path(&layers::CACERT, flags.cacert.as_deref(), directory)?,
-        client_certificate: layers.path(&layers::CLIENT_CERT, flags.client_cert.as_deref(), directory)?,
+        ca_certificate: layers.path(&layers::CACERT, flags.cacert.as_deref()),
+        client_certificate: layers.path(&layers::CLIENT_CERT, flags.client_cert.as_deref()),
         insecure: layers.switch(&layers::INSECURE, flags.insecure)?,
     })
 }
@@ -221,7 +220,6 @@ struct Meaning<'a> {
 impl Meaning<'_> {
     fn of(self, cli: &Cli) -> Result<Command, Failure> {
         Ok(match &cli.command {
-            None => Command::Help,
             Some(cli::Command::Init(init)) => Command::Init(self.init(init)),
             Some(cli::Command::Clone(clone)) => Command::Clone(self.clone(clone)?),
             Some(cli::Command::Push(push)) => Command::Push(self.push(push)?),
@@ -258,7 +256,10 @@ impl Meaning<'_> {
                 form: *form,
                 into: into.as_ref().map(|folder| self.environment.directory.join(folder)),
             },
-            Some(cli::Command::Pushdocs(_) | cli::Command::Pushapps(_) | cli::Command::Autopush(_)) => Command::Help,
+            // The old names were refused before anything was read.
+            None | Some(cli::Command::Pushdocs(_) | cli::Command::Pushapps(_) | cli::Command::Autopush(_)) => {
+                Command::Help
+            }
         })
     }
 
@@ -267,7 +268,7 @@ impl Meaning<'_> {
     }
 
     fn init(&self, init: &InitArgs) -> InitSettings {
-        let typed = init.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let typed = init.folder.clone().unwrap_or_else(|| PathBuf::from("."));
         InitSettings {
             folder: self.environment.directory.join(&typed),
             shown: typed.display().to_string(),
@@ -280,7 +281,7 @@ impl Meaning<'_> {
         let (source, label) = self.targets.source(&clone.source)?;
         let revision = clone.rev.as_deref().map(Revision::new).transpose();
         let revision = revision.map_err(|error| Failure::new(Exit::Usage, format!("`--rev`: {error}")))?;
-        let into = match &clone.directory {
+        let into = match &clone.folder {
             None => CloneInto::Named,
             Some(path) if path.as_os_str() == "-" => CloneInto::Stdout,
             Some(path) => {

@@ -167,7 +167,7 @@ impl Targets {
     /// hints say what may have been meant.
     pub fn destination(&self, argument: &str) -> Result<Destination, Failure> {
         if argument.contains("://") {
-            let endpoint = self.url(argument, Expect::Database)?;
+            let endpoint = typed_url(argument, Expect::Database)?;
             return Ok(Destination { label: None, endpoints: vec![endpoint], confirm: false });
         }
         if let Some(rest) = argument.strip_prefix(':') {
@@ -188,17 +188,15 @@ impl Targets {
     /// target or `:database` without a document means all design documents. With the target's name.
     pub fn source(&self, argument: &str) -> Result<(Endpoint, Option<String>), Failure> {
         if argument.contains("://") {
-            return Ok((self.url(argument, Expect::Document)?, None));
+            return Ok((typed_url(argument, Expect::Document)?, None));
         }
-        let (mut endpoint, label) = match argument.strip_prefix(':') {
-            Some(rest) => (self.on_default_server(rest, true).map_err(|reason| bad_argument(argument, &reason))?, None),
-            None => {
-                let destination = self.destination(argument)?;
-                let label = destination.label;
-                match <[Endpoint; 1]>::try_from(destination.endpoints) {
-                    Ok([endpoint]) => (endpoint, label),
-                    Err(several) => return Err(several_urls(argument, &several)),
-                }
+        let (mut endpoint, label) = if let Some(rest) = argument.strip_prefix(':') {
+            (self.on_default_server(rest, true).map_err(|reason| bad_argument(argument, &reason))?, None)
+        } else {
+            let destination = self.destination(argument)?;
+            match <[Endpoint; 1]>::try_from(destination.endpoints) {
+                Ok([endpoint]) => (endpoint, destination.label),
+                Err(several) => return Err(several_urls(argument, &several)),
             }
         };
         endpoint.address.all_designs = endpoint.address.document.is_none();
@@ -208,7 +206,7 @@ impl Targets {
     /// What `argument` means as a server: a URL, or the server of a target.
     pub fn servers(&self, argument: &str) -> Result<Vec<Endpoint>, Failure> {
         if argument.contains("://") {
-            return Ok(vec![self.url(argument, Expect::Server)?]);
+            return Ok(vec![typed_url(argument, Expect::Server)?]);
         }
         let mut servers: Vec<Endpoint> = Vec::new();
         for endpoint in self.destination(argument)?.endpoints {
@@ -261,25 +259,6 @@ impl Targets {
         }
     }
 
-    fn url(&self, url: &str, expect: Expect) -> Result<Endpoint, Failure> {
-        Endpoint::parse(url, expect, "the URL on the command line", true).map_err(|error| {
-            let failure = Failure::new(Exit::Usage, format!("`{}` cannot be used: {error}", shown_url(url)));
-            let hint = match (&error, expect) {
-                (AddressError::NoDocument, _) => {
-                    Some(format!("`{}/_design` stands for its design document", shown_url(url).trim_end_matches('/')))
-                }
-                (AddressError::NoDatabase, Expect::Database | Expect::Document) => {
-                    Some("the database's name comes after the host: `http://127.0.0.1:5984/mydb`".to_owned())
-                }
-                _ => address_hint(&error),
-            };
-            match hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })
-    }
-
     /// `db`, `db/_design/name`, and with `any` also `db/id`, on the default server.
     fn on_default_server(&self, rest: &str, any: bool) -> Result<Endpoint, String> {
         let (database, id) = rest.split_once('/').map_or((rest, None), |(database, id)| (database, Some(id)));
@@ -318,6 +297,26 @@ impl Targets {
         let names: Vec<&str> = self.names().collect();
         if names.is_empty() { failure } else { failure.hint(format!("targets: {}", names.join(", "))) }
     }
+}
+
+/// A URL that was typed.
+fn typed_url(url: &str, expect: Expect) -> Result<Endpoint, Failure> {
+    Endpoint::parse(url, expect, "the URL on the command line", true).map_err(|error| {
+        let failure = Failure::new(Exit::Usage, format!("`{}` cannot be used: {error}", shown_url(url)));
+        let hint = match (&error, expect) {
+            (AddressError::NoDocument, _) => {
+                Some(format!("`{}/_design` stands for its design document", shown_url(url).trim_end_matches('/')))
+            }
+            (AddressError::NoDatabase, Expect::Database | Expect::Document) => {
+                Some("the database's name comes after the host: `http://127.0.0.1:5984/mydb`".to_owned())
+            }
+            _ => address_hint(&error),
+        };
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })
 }
 
 fn default_server(environment: &Environment) -> Result<Endpoint, Failure> {
