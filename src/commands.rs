@@ -75,10 +75,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(environment) => environment,
         Err(_) => return ExitCode::from(Exit::Failed.code()),
     };
-    let cli = match cli::parse(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let early = || Printer::new(settings::early_output(&arguments, &environment));
+    let cli = match cli::parse(arguments.iter().cloned()) {
         Ok(cli) => cli,
         Err(error) => {
-            let printer = Printer::new(settings::early_output(None, &environment));
+            let printer = early();
             let exit = printer.usage(&error);
             return ExitCode::from(printer.finish(exit).code());
         }
@@ -86,10 +88,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (printer, outcome) = match settings::resolve(&cli, &environment) {
         Ok(Resolved { settings, command }) => {
             let printer = Printer::new(settings.output.clone());
-            let context = Context { settings, printer: printer.clone(), environment };
+            let context = Context { settings, printer: printer.clone(), environment: environment.clone() };
             (printer, carry_out(&context, &command))
         }
-        Err(failure) => (Printer::new(settings::early_output(Some(&cli), &environment)), Err(failure.into())),
+        Err(failure) => (early(), Err(failure.into())),
     };
     let exit = outcome.unwrap_or_else(|error| printer.error(&error));
     ExitCode::from(printer.finish(exit).code())

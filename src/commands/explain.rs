@@ -16,17 +16,20 @@ pub(super) struct Circumstances {
     pub loopback: bool,
 }
 
+/// The `code` of a failure for want of (other) credentials.
+pub(super) const UNAUTHORISED: &str = "unauthorised";
+
 /// Makes a failure of `error`, with hints.
 pub(super) fn explain(error: CouchError, known: &Circumstances) -> Failure {
-    let mut message = error.to_string();
-    if let (CouchError::Unauthorized { given: true, .. }, Some(source)) = (&error, &known.credentials) {
-        message = format!("{message} (from {source})");
+    let message = match (&error, &known.credentials) {
+        (CouchError::Unauthorized { given: true, .. }, Some(place)) => format!("{error} (from {place})"),
+        _ => error.to_string(),
+    };
+    let failure = hints(&error, known).into_iter().fold(Failure::new(error.exit(), message), Failure::hint);
+    match error {
+        CouchError::Unauthorized { source, .. } => failure.coded(UNAUTHORISED).because(*source),
+        error => failure.because(error),
     }
-    let mut failure = Failure::new(error.exit(), message);
-    for hint in hints(&error, known) {
-        failure = failure.hint(hint);
-    }
-    failure.because(error)
 }
 
 fn hints(error: &CouchError, known: &Circumstances) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::Context;
-use super::explain::{Circumstances, explain};
+use super::explain::{Circumstances, UNAUTHORISED, explain};
 use crate::couch::{CouchError, Database, Network, Notice, Server, Welcome};
 use crate::exit::{Exit, Failure};
 use crate::secret::Credentials;
@@ -90,10 +90,8 @@ async fn reach_and_work<T>(
 }
 
 fn is_unauthorised(error: &anyhow::Error) -> bool {
-    let unauthorised = |cause: &(dyn std::error::Error + 'static)| {
-        matches!(cause.downcast_ref(), Some(CouchError::Unauthorized { .. }))
-    };
-    error.chain().any(unauthorised)
+    let failures = error.chain().filter_map(|cause| cause.downcast_ref::<Failure>());
+    failures.into_iter().any(|failure| failure.code() == UNAUTHORISED)
 }
 
 fn ask(context: &Context, endpoint: &Endpoint, user: Option<&str>) -> Option<Found> {

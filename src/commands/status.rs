@@ -71,6 +71,7 @@ async fn one(
     let mut shown = Vec::new();
     let mut damaged = Vec::new();
     let mut head = None;
+    let mut since_last_push = Vec::new();
     let mut differs = false;
     for local in std::iter::once(&app.document).chain(&app.documents) {
         let prepared = place.prepare(local, &context.settings.content_types, &Choice::default(), &warn).await?;
@@ -78,10 +79,18 @@ async fn one(
             damaged.extend(verify(&place, &prepared).await?);
         }
         differs |= !prepared.plan.is_empty() || prepared.clash.is_some();
+        if let Some(clash) = &prepared.clash {
+            since_last_push.push(format!("  the server changed since your last push: {}", clash.theirs.join(", ")));
+        }
         shown.append(&mut marked(&prepared));
         head.get_or_insert_with(|| heading(&place, command, destination, &prepared));
     }
-    report(context, head.unwrap_or_default(), &shown, differs);
+    let (head, fields) = head.unwrap_or_default();
+    context.printer.answer(&head);
+    for line in since_last_push {
+        context.printer.answer(&line);
+    }
+    report(context, fields, &shown, differs);
     if damaged.is_empty() { Ok(differs) } else { Err(unequal(&damaged).into()) }
 }
 
@@ -124,7 +133,7 @@ fn heading(
     (text, fields)
 }
 
-fn report(context: &Context, (head, mut fields): (String, Map<String, Value>), shown: &[(Line, bool)], differs: bool) {
+fn report(context: &Context, mut fields: Map<String, Value>, shown: &[(Line, bool)], differs: bool) {
     let plain: Vec<Line> = shown.iter().map(|(line, _)| line.clone()).collect();
     let counts = Counts::of(&plain);
     let mut list = listing(&plain, &counts);
@@ -134,7 +143,6 @@ fn report(context: &Context, (head, mut fields): (String, Map<String, Value>), s
         line.reason = Some("changed on both sides".to_owned());
     }
     list.whole = true;
-    context.printer.answer(&head);
     context.printer.answer_plan(&list);
     for (line, _) in shown.iter().filter(|(line, _)| line.mark == Mark::Kept) {
         context.printer.answer(&format!("  ? {}  (only on the server)", line.path));

@@ -238,8 +238,9 @@ fn confirm(context: &Context, destination: &Destination, due: &[&Prepared<'_>]) 
         let unknown = due.iter().any(|prepared| prepared.is_unknown());
         let why =
             if unknown { "this folder has not been pushed there before" } else { "they changed since your last push" };
-        let what = format!("overwriting {overwritten} things on the server ({why})");
-        return context.confirmed(&format!("This overwrites {overwritten} things on the server: {why}. Go on?"), &what);
+        let files = if overwritten == 1 { "1 thing".to_owned() } else { format!("{overwritten} things") };
+        let what = format!("overwriting {files} on the server ({why})");
+        return context.confirmed(&format!("This overwrites {files} on the server: {why}. Go on?"), &what);
     }
     if destination.confirm {
         let question = "This target asks before every push (confirm = true). Go on?";
