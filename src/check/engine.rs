@@ -15,9 +15,9 @@ use rquickjs::{Context, Ctx, Error, Runtime, Value};
 const GUARD: &str = "throw 0;\n";
 /// For one script; a megabyte of source needs about a tenth of it.
 const MEMORY_BYTES: usize = 512 << 20;
-const STACK_BYTES: usize = 24 << 20;
-/// QuickJS walks nested functions a second time without looking at its limit: that walk needs less than the rest.
-const THREAD_STACK_BYTES: usize = 32 << 20;
+const STACK_BYTES: usize = 16 << 20;
+/// QuickJS compiles nested functions in a second walk that does not look at its limit; only what is touched is used.
+const THREAD_STACK_BYTES: usize = 128 << 20;
 /// For one script. QuickJS cannot be interrupted while it parses; it is left behind.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -33,6 +33,8 @@ pub(super) enum Refusal {
         /// The engine's words.
         message: String,
     },
+    /// The script is nested more deeply than the parser can follow.
+    TooDeep,
     /// The script exceeds a bound of the parser, or the parser could not be started.
     Beyond(String),
 }
@@ -102,8 +104,6 @@ fn parse(request: Request) -> Result<(), Refusal> {
         let runtime = Runtime::new()?;
         runtime.set_memory_limit(MEMORY_BYTES);
         runtime.set_max_stack_size(STACK_BYTES);
-        // Should any code be reached in spite of all, it stops at once.
-        runtime.set_interrupt_handler(Some(Box::new(|| true)));
         Context::full(&runtime)
     };
     match start() {
@@ -132,7 +132,7 @@ fn judge(thrown: &Value<'_>) -> Result<(), Refusal> {
     };
     let message = exception.message().unwrap_or_default();
     if message.contains("stack overflow") || message.contains("call stack") {
-        return Err(Refusal::Beyond("it is nested too deeply".to_owned()));
+        return Err(Refusal::TooDeep);
     }
     if message.contains("out of memory") {
         return Err(Refusal::Beyond("it needs too much memory".to_owned()));

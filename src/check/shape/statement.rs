@@ -22,38 +22,70 @@ pub(super) fn function_declaration(tokens: &Tokens<'_>, at: usize) -> Option<(Na
 }
 
 /// The index behind the statement that begins at `at`.
+///
+/// Heads (`if (…)`, `else`, `label:`) and clauses (`else`, `catch`) are passed one by one, without recursion: foreign
+/// text may chain any number of them.
 pub(super) fn end(tokens: &Tokens<'_>, at: usize) -> usize {
     let mut at = at;
-    // Heads of statements (`if (…)`, `else`, `label:`) are passed one by one, without recursion.
+    let mut open_loops = 0;
     loop {
-        if let Some((declaration, _)) = function_declaration(tokens, at) {
-            let body = tokens.skip(declaration.parameters);
-            return if tokens.is(body, "{") { tokens.skip(body) } else { body };
-        }
-        let word = if tokens.kind(at) == Some(Kind::Word) { tokens.text(at) } else { "" };
-        at = match word {
-            _ if tokens.is(at, ";") => return at + 1,
-            _ if tokens.is(at, "{") => return follow(tokens, tokens.skip(at)),
-            _ if is_label(tokens, at) => at + 2,
-            "if" | "while" | "for" | "with" => head_end(tokens, at),
-            "else" | "do" => at + 1,
-            "try" | "finally" if tokens.is(at + 1, "{") => return follow(tokens, tokens.skip(at + 1)),
-            "catch" | "switch" => {
-                let body = if tokens.is(at + 1, "(") { tokens.skip(at + 1) } else { at + 1 };
-                return follow(tokens, if tokens.is(body, "{") { tokens.skip(body) } else { body });
+        at = match pass_head(tokens, at) {
+            Some(next) => {
+                open_loops += usize::from(tokens.is_keyword(at, "do"));
+                next
             }
-            "class" => return class_end(tokens, at),
-            _ => return follow(tokens, expression_end(tokens, at)),
+            None => match clause(tokens, simple_end(tokens, at), &mut open_loops) {
+                (next, true) => next,
+                (next, false) => return next,
+            },
         };
     }
 }
 
-/// Clauses that belong to the statement that ends at `at` are part of it.
-fn follow(tokens: &Tokens<'_>, at: usize) -> usize {
-    if ["else", "catch", "finally"].iter().any(|word| tokens.is_keyword(at, word)) {
-        return end(tokens, at);
+/// The index behind what comes before another statement that belongs to this one.
+fn pass_head(tokens: &Tokens<'_>, at: usize) -> Option<usize> {
+    if is_label(tokens, at) {
+        return Some(at + 2);
     }
-    at
+    if ["if", "while", "for", "with"].iter().any(|word| tokens.is_keyword(at, word)) {
+        return Some(head_end(tokens, at));
+    }
+    (tokens.is_keyword(at, "else") || tokens.is_keyword(at, "do")).then_some(at + 1)
+}
+
+/// The index behind the statement at `at`, which has no head.
+fn simple_end(tokens: &Tokens<'_>, at: usize) -> usize {
+    if let Some((declaration, _)) = function_declaration(tokens, at) {
+        let body = tokens.skip(declaration.parameters);
+        return if tokens.is(body, "{") { tokens.skip(body) } else { body };
+    }
+    let braces = |at: usize| if tokens.is(at, "{") { tokens.skip(at) } else { at };
+    match tokens.text(at) {
+        _ if tokens.is(at, ";") => at + 1,
+        _ if tokens.is(at, "{") => tokens.skip(at),
+        "try" | "finally" if tokens.is(at + 1, "{") => tokens.skip(at + 1),
+        "catch" | "switch" if tokens.is(at + 1, "(") => braces(tokens.skip(at + 1)),
+        "catch" if tokens.is(at + 1, "{") => tokens.skip(at + 1),
+        "class" if tokens.is_keyword(at, "class") => class_end(tokens, at),
+        _ => expression_end(tokens, at),
+    }
+}
+
+/// Whether a clause at `at` goes on with the statement that seems to end there, and where its own statement begins.
+fn clause(tokens: &Tokens<'_>, mut at: usize, open_loops: &mut usize) -> (usize, bool) {
+    loop {
+        if ["else", "catch", "finally"].iter().any(|word| tokens.is_keyword(at, word)) {
+            return (at, true);
+        }
+        if *open_loops == 0 || !tokens.is_keyword(at, "while") {
+            return (at, false);
+        }
+        *open_loops -= 1;
+        at = head_end(tokens, at);
+        if tokens.is(at, ";") {
+            at += 1;
+        }
+    }
 }
 
 fn is_label(tokens: &Tokens<'_>, at: usize) -> bool {
