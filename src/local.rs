@@ -19,6 +19,10 @@ mod lock;
 mod state;
 mod walk;
 mod write;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use find::{
     Child, Kind, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text, read_text,
@@ -28,7 +32,8 @@ pub use hash::{Fingerprint, HashCache, Sums};
 pub use lock::Lock;
 pub use state::{Base, BaseAttachment, Loaded, State};
 pub use walk::{FileEntry, Ignored, Listing, Problem, ProblemKind, Special};
-pub use write::{Access, Destination, Existing, WriteOptions, Writer};
+pub use write::{Access, Destination, Existing, WriteOptions};
+pub use writer::Writer;
 
 /// What went wrong on the disk, and where.
 #[derive(Debug, thiserror::Error)]
