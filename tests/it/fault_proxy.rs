@@ -262,7 +262,7 @@ async fn exchange(client: &mut Side, server: &mut Side, head: &Head, shared: &Sh
             client.write.write_all(&answer.to_bytes(head.method())).await?;
             Next::Cut(Cut::Finish)
         }
-        _ if ends => Next::Cut(Cut::Finish),
+        _ if ends || closes(head) => Next::Cut(Cut::Finish),
         _ => Next::Request,
     })
 }
@@ -286,14 +286,17 @@ async fn upload(
     Ok(())
 }
 
+fn closes(head: &Head) -> bool {
+    head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+}
+
 /// Passes on an answer; says whether the server's connection ends with it.
 async fn download(server: &mut BufReader<OwnedReadHalf>, mut sender: Sender<'_>, method: &str) -> io::Result<bool> {
     loop {
         let head = Head::read(server).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         sender.send(&head.raw).await?;
         let mut body = head.answer_body(method);
-        let ends = body == Body::UntilClose
-            || head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let ends = body == Body::UntilClose || closes(&head);
         while let Some(piece) = body.next(server).await? {
             sender.send(&piece.raw).await?;
         }

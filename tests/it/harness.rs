@@ -11,9 +11,9 @@ use std::sync::OnceLock;
 
 use tokio::runtime::Runtime;
 
-pub(crate) use self::endpoint::{Database, Endpoint, Kind, Response};
+pub(crate) use self::endpoint::{Database, Endpoint, Kind, Response, encoded};
 pub(crate) use self::project::{Project, Tree};
-pub(crate) use self::run::Run;
+pub(crate) use self::run::{Run, Secrets};
 
 /// The password of the tests.
 pub(crate) const CANARY: &str = "canary-hunter2";

@@ -129,7 +129,7 @@ pub(crate) fn bulk_get(database: &Database, request: &Request) -> Answered {
         });
         let answer = known.unwrap_or_else(|| {
             let rev = rev.unwrap_or("undefined");
-            json!({ "error": { "id": id, "rev": rev, "error": "not_found", "reason": "missing" } })
+            json!({ "error": { "rev": rev, "reason": "missing", "id": id, "error": "not_found" } })
         });
         json!({ "id": id, "docs": [answer] })
     };

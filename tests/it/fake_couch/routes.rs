@@ -289,7 +289,9 @@ fn in_database(database: &mut Database, request: &Request, path: &[&str], limit:
 fn document(database: &mut Database, request: &Request, path: &[&str], limit: u64, sandbox: bool) -> Answered {
     if path[0].starts_with("_design/") && request.method == "GET" {
         let target = request.target.replacen("%2F", "/", 1).replacen("%2f", "/", 1);
-        return Ok(Answer::new(301, "text/plain", "").with("Location", target));
+        return Ok(
+            Answer { status: 301, headers: Vec::new(), body: Vec::new(), is_chunked: false }.with("Location", target)
+        );
     }
     let (id, _) = document_path(path);
     match (request.method.as_str(), attachment_path(request)) {
