@@ -1,1 +1,253 @@
-//! The command line as it is typed. No IO.
+//! The command line as it is typed: commands, flags and their help. No IO, no environment, no defaults.
+//!
+//! A flag that was not given is `None` (or `false`); what that means is decided by [`crate::settings`].
+
+use std::ffi::OsString;
+use std::fmt;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod commands;
+pub mod generate;
+mod global;
+pub mod help;
+
+pub use commands::{
+    AppArgs, AuthCommand, BrowseArgs, CloneArgs, ConfigCommand, CspCommand, DiffArgs, Generated, InitArgs, OldArgs,
+    PushArgs, Shell, StatusArgs,
+};
+pub use global::GlobalArgs;
+
+/// The whole command line.
+#[derive(Clone, Parser)]
+#[command(
+    name = "couchapp",
+    version,
+    about = "Keep a folder and a CouchDB design document in step",
+    before_help = help::EXAMPLES,
+    after_help = help::EXIT_CODES,
+    help_template = help::TEMPLATE,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// The flags that every command takes, before or after its name.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do; without it the concise help is shown.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Arguments may hold passwords, in URLs for example: nothing of them is shown.
+impl fmt::Debug for Cli {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cli").finish_non_exhaustive()
+    }
+}
+
+/// What to do.
+#[derive(Clone, Subcommand)]
+pub enum Command {
+    /// Start a new app in a folder
+    #[command(before_help = help::INIT, after_help = help::INIT_EXITS, help_template = help::TEMPLATE)]
+    Init(InitArgs),
+    /// Write a folder from a design document
+    #[command(before_help = help::CLONE, after_help = help::CLONE_EXITS, help_template = help::TEMPLATE)]
+    Clone(CloneArgs),
+    /// Send the folder to a design document
+    #[command(before_help = help::PUSH, after_help = help::PUSH_EXITS, help_template = help::TEMPLATE)]
+    Push(PushArgs),
+    /// Show what differs between the folder and the server
+    #[command(before_help = help::STATUS, after_help = help::STATUS_EXITS, help_template = help::TEMPLATE)]
+    Status(StatusArgs),
+    /// Show the differences, from the server's text to the folder's
+    #[command(before_help = help::DIFF, after_help = help::DIFF_EXITS, help_template = help::TEMPLATE)]
+    Diff(DiffArgs),
+    /// Open the app in a browser
+    #[command(before_help = help::BROWSE, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
+    Browse(BrowseArgs),
+    /// Show the settings and where they come from
+    #[command(subcommand, before_help = help::CONFIG, after_help = help::CONFIG_EXITS, help_template = help::TEMPLATE)]
+    Config(ConfigCommand),
+    /// Check the credentials
+    #[command(subcommand, before_help = help::AUTH, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
+    Auth(AuthCommand),
+    /// Let apps run their own JavaScript on CouchDB 3.5, or forbid it again
+    #[command(subcommand, before_help = help::CSP, after_help = help::CSP_EXITS, help_template = help::TEMPLATE)]
+    Csp(CspCommand),
+    /// Print the completions of a shell
+    #[command(before_help = help::COMPLETIONS, after_help = help::CONFIG_EXITS, help_template = help::TEMPLATE)]
+    Completions {
+        /// The shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual in another form
+    #[command(hide = true)]
+    Generate {
+        /// The form
+        #[arg(value_enum, value_name = "FORM")]
+        form: Generated,
+        /// Write one file per command into this folder (man pages only)
+        #[arg(long, value_name = "DIR")]
+        into: Option<std::path::PathBuf>,
+    },
+    /// The old name of `push --docs`
+    #[command(hide = true, disable_help_flag = true)]
+    Pushdocs(OldArgs),
+    /// The old name of a push of several folders
+    #[command(hide = true, disable_help_flag = true)]
+    Pushapps(OldArgs),
+    /// The old name of a push on every change
+    #[command(hide = true, disable_help_flag = true)]
+    Autopush(OldArgs),
+}
+
+/// Reads the command line; the first argument is the program's name.
+///
+/// The error is clap's own: `--help` and `--version` are among them ([`crate::report::Printer::usage`] prints them all).
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(arguments)
+}
+
+/// The description of the whole command line, for completions and man pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        parse(std::iter::once("couchapp").chain(line.split_whitespace()).map(Into::into))
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn an_argument_and_a_global_flag_never_share_a_name() {
+        let all = command();
+        let global: Vec<_> = all.get_arguments().filter(|argument| argument.is_global_set()).collect();
+        assert!(global.len() > 20);
+        for subcommand in all.get_subcommands() {
+            for argument in subcommand.get_arguments() {
+                assert!(global.iter().all(|flag| flag.get_id() != argument.get_id()), "{argument:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in ["-n push", "push -n", "push --dry-run x", "push x -n", "--dry-run push"] {
+            assert!(parsed(line).unwrap().global.dry_run, "{line}");
+        }
+        let cli = parsed("-v config show -v --jobs 3").unwrap();
+        assert_eq!((cli.global.verbose, cli.global.jobs), (1, Some(3)));
+        assert_eq!(parsed("status -qq").unwrap().global.quiet, 2);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "push a b c",
+            "push . :db --to :other",
+            "push --output x",
+            "push --max-delete some",
+            "push --export --open",
+            "push --password VALUE",
+            "status -q -v",
+            "--config x --no-config status",
+            "--password-stdin --password-file x push",
+            "clone",
+            "frobnicate",
+            "config",
+            "--retries -1 push",
+            "--timeout 0 push",
+            "completions tcsh",
+        ] {
+            assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        for line in ["", "push", "push --no-docs --docs", "pushapps -x y --z", "help push"] {
+            assert!(parsed(line).is_ok() || line.starts_with("help"), "{line}");
+        }
+        let hint = parsed("psuh").unwrap_err().to_string();
+        assert!(hint.contains("'push'"), "{hint}");
+    }
+
+    #[test]
+    fn help_begins_with_examples_and_ends_with_exit_codes() {
+        let mut all = command().term_width(100);
+        all.build();
+        for subcommand in all.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
+            if subcommand.get_name() == "help" {
+                continue;
+            }
+            let help = subcommand.render_help().to_string();
+            let lines: Vec<&str> = help.lines().collect();
+            assert!(help.contains("\nExamples\n"), "{help}");
+            assert!(help.find("Examples") < help.find("Usage:"), "{help}");
+            assert!(lines.last().unwrap().starts_with("Exit codes 0 1 2"), "{help}");
+            assert!(lines.iter().all(|line| line.chars().count() <= 100), "{help}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_push() {
+        let mut all = command().term_width(100);
+        all.build();
+        let help = all.find_subcommand_mut("push").unwrap().render_help().to_string();
+        insta::assert_snapshot!(help, @r"
+        Send the folder to a design document
+
+        Examples
+          couchapp push                        default target
+          couchapp push prod -n                show what would change
+          couchapp push . http://127.0.0.1:5984/blog
+          couchapp push --to eu --to us        two targets, in order
+          couchapp push --export               print the document, send nothing
+
+        Usage: couchapp push [OPTIONS] [DIR] [DEST]
+
+        Arguments:
+          [DIR]   The app's folder [default: the app around the current folder]
+          [DEST]  A URL, a target from couchapp.toml, or :database [default: the default target]
+
+        Options:
+              --to <DEST>        Where to push; may be given several times
+              --keep-going       Go on with the next target when one fails
+              --only <GLOB>      Push only the files that match; the rest stays as it is on the server
+              --layout <LAYOUT>  How the folder is laid out [default: auto] [possible values: auto,
+                                 couchapp, web]
+              --docid <ID>       Push to this document instead of the one the folder names
+              --docs             Push the documents in _docs as well (as is done when there are any)
+              --no-docs          Leave the documents in _docs alone
+              --open             Open the app in a browser afterwards
+              --export           Print the document instead of sending it
+              --output <FILE>    With --export: write the document to a file
+          -n, --dry-run          Show what would be done and stop before the first write
+          -y, --yes              Answer yes to the question a command may ask
+              --no-input         Never ask, not even on a terminal
+          -h, --help             Print help (see more with '--help')
+
+        Safety:
+              --force           Overwrite what others changed on the server
+              --delete          Remove what is only on the server, whoever put it there
+              --max-delete <N>  Remove at most this many: a number, a percentage, or all
+              --allow-empty     Push a folder that has no files
+              --create-db       Create the database when it does not exist
+              --no-check        Do not check the functions
+              --lenient         Warn where an old app would otherwise be refused
+
+        Output:
+          -q, --quiet...    Errors only; twice: nothing
+          -v, --verbose...  Say more; twice: every HTTP request
+              --json        Write JSON to stdout, one object per line
+
+        Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them
+        ");
+    }
+}

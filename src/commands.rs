@@ -1,1 +1,139 @@
 //! One verb, one file: gather, plan, guard, confirm, transfer, report.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::address::Address;
+use crate::cli;
+use crate::exit::{Exit, Failure};
+use crate::local::{self, State};
+use crate::report::{self, Printer};
+use crate::settings::{self, Command, Destination, Environment, Resolved, Settings};
+
+mod app;
+mod auth;
+mod browse;
+mod clone;
+mod completions;
+mod config;
+mod csp;
+mod diff;
+mod explain;
+mod generate;
+mod init;
+mod listing;
+mod login;
+mod prepare;
+mod push;
+mod status;
+
+/// What every command is given.
+struct Context {
+    settings: Settings,
+    printer: Printer,
+    environment: Environment,
+}
+
+impl Context {
+    /// The default target, or else the place that a folder was cloned from.
+    fn default_destination(&self, origin: Option<&Address>) -> Result<Destination> {
+        Ok(self.settings.targets.default_destination(origin)?)
+    }
+
+    /// The place that the app around the current folder was cloned from.
+    fn project_origin(&self) -> Option<Address> {
+        self.settings.project.as_ref().and_then(|project| origin(&project.root))
+    }
+
+    /// Asks `question` unless `--yes` was given. Without an answer, and when the answer is no, `doing` is refused.
+    fn confirmed(&self, question: &str, doing: &str) -> Result<()> {
+        if self.settings.yes {
+            return Ok(());
+        }
+        match self.printer.confirm(question) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Failure::new(Exit::Refused, format!("{doing} was not confirmed")).into()),
+            None => {
+                let failure = Failure::new(Exit::Refused, format!("{doing} has to be confirmed"));
+                Err(failure.hint("look at the list above; `--yes` confirms it where nobody can be asked").into())
+            }
+        }
+    }
+}
+
+/// The place that the app in `root` was cloned from.
+fn origin(root: &Path) -> Option<Address> {
+    State::of(root).origin().found().map(|origin| origin.address)
+}
+
+/// Runs the program: the first of `arguments` is its name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let environment = match Environment::of_process() {
+        Ok(environment) => environment,
+        Err(_) => return ExitCode::from(Exit::Failed.code()),
+    };
+    let cli = match cli::parse(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let printer = Printer::new(settings::early_output(None, &environment));
+            let exit = printer.usage(&error);
+            return ExitCode::from(printer.finish(exit).code());
+        }
+    };
+    let (printer, outcome) = match settings::resolve(&cli, &environment) {
+        Ok(Resolved { settings, command }) => {
+            let printer = Printer::new(settings.output.clone());
+            let context = Context { settings, printer: printer.clone(), environment };
+            (printer, carry_out(&context, &command))
+        }
+        Err(failure) => (Printer::new(settings::early_output(Some(&cli), &environment)), Err(failure.into())),
+    };
+    let exit = outcome.unwrap_or_else(|error| printer.error(&error));
+    ExitCode::from(printer.finish(exit).code())
+}
+
+/// Runs the command on a runtime of its own; Ctrl-C drops it where it stands, which leaves no half file and no half
+/// document: files appear by rename, a document is one request.
+fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
+    let log = context.settings.output.log_file.as_deref().map(local::append_file).transpose()?;
+    report::logging::start(&context.printer, log);
+    for warning in &context.settings.warnings {
+        context.printer.warning(warning.code, &warning.message);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = dispatch(context, command) => outcome,
+            _ = tokio::signal::ctrl_c() => {
+                context.printer.clear();
+                Err(Failure::new(Exit::Interrupted, "interrupted").hint("nothing is half done; run it again to go on").into())
+            }
+        }
+    });
+    // A blocking read in the background must not hold the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {
+    match command {
+        Command::Help => {
+            context.printer.data(cli::help::CONCISE.as_bytes());
+            Ok(Exit::Ok)
+        }
+        Command::Init(command) => init::run(context, command),
+        Command::Clone(command) => clone::run(context, command).await,
+        Command::Push(command) => push::run(context, command).await,
+        Command::Status(command) => status::run(context, command).await,
+        Command::Diff(command) => diff::run(context, command).await,
+        Command::Browse(command) => browse::run(context, command).await,
+        Command::ConfigShow { origin } => config::run(context, *origin),
+        Command::AuthCheck { target } => auth::run(context, target.as_ref()).await,
+        Command::Csp(command) => csp::run(context, command).await,
+        Command::Completions(shell) => completions::run(context, *shell),
+        Command::Generate { form, into } => generate::run(context, *form, into.as_deref()),
+    }
+}

@@ -7,15 +7,24 @@
 //! come from the JSON only, credentials go to the origin they were given for and follow no redirect.
 
 pub mod digest;
-pub mod multipart;
 pub mod target;
 
+mod answer;
+mod body;
 mod bulk;
+mod client;
 mod database;
 mod document;
 mod error;
+mod fault;
+mod incoming;
+mod multipart;
 mod network;
+mod random;
 mod read;
+mod recognise;
+mod retry;
+mod security;
 mod server;
 mod write;
 
@@ -23,7 +32,9 @@ pub use bulk::BulkRow;
 pub use database::{Creation, Database, Info};
 pub use document::{Document, Read, Stub};
 pub use error::{Answer, CouchError, Missing};
+pub use incoming::{Incoming, WithAttachments};
 pub use network::{Backoff, Network, Notice, Observer, Pause};
-pub use read::{Download, Incoming, WithAttachments};
+pub use read::Download;
+pub use security::Security;
 pub use server::{Kind, Server, Session, Welcome};
 pub use write::{Attachment, ByteStream, Encoded, NewAttachment, Opening, Progress, Source, Write, Written};

@@ -141,3 +141,6 @@ pub struct Refusal {
     /// Why.
     pub reason: String,
 }
+
+#[cfg(test)]
+mod tests;

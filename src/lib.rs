@@ -20,4 +20,7 @@ pub mod plan;
 pub mod report;
 pub mod secret;
 pub mod settings;
+pub mod snapshot;
 pub mod transfer;
+
+pub use commands::run;

@@ -1,3 +1,7 @@
 //! The `couchapp` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    couchapp::run(std::env::args_os())
+}

@@ -50,15 +50,15 @@ impl Credentials {
 
 /// `text` with the password of every URL in it masked: servers and proxies quote URLs in their messages.
 ///
-/// `http://admin:secret@host/` becomes `http://admin:****@host/`.
+/// `http://admin:secret@host/` becomes `http://admin:****@host/`. A password with an unencoded `/`, `?` or `#` ends the
+/// authority for a URL parser; here what stands where a port should is taken for its beginning.
 pub fn redact(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         clean.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'<>`".contains(c)).unwrap_or(after.len());
-        let (authority, tail) = after.split_at(end);
+        let (authority, tail) = after.split_at(authority_end(after));
         match authority.rsplit_once('@') {
             Some((userinfo, host)) => {
                 let user = userinfo.split_once(':').map_or("****", |(user, _)| user);
@@ -75,6 +75,21 @@ pub fn redact(text: &str) -> String {
     }
     clean.push_str(rest);
     clean
+}
+
+/// Where the authority ends that begins at the start of `text`.
+fn authority_end(text: &str) -> usize {
+    let end = text.find(|c: char| c.is_whitespace() || "/?#\"'<>`".contains(c)).unwrap_or(text.len());
+    let port = text[..end].rsplit_once(':').map_or("", |(_, port)| port);
+    let is_port = text[..end].contains('@') || port.bytes().all(|byte| byte.is_ascii_digit()) || port.ends_with(']');
+    if is_port {
+        return end;
+    }
+    let word = &text[..text.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(text.len())];
+    match word.rfind('@') {
+        Some(at) => at + 1 + word[at + 1..].find(['/', '?', '#']).unwrap_or(word.len() - at - 1),
+        None => end,
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +110,10 @@ mod tests {
             ("see https://a:b@c:d@h/ and http://x/", "see https://a:****@h/ and http://x/"),
             ("http://token@h/", "http://****@h/"),
             ("http://h/a@b", "http://h/a@b"),
+            ("http://a:b/c@h/db x@y", "http://a:****@h/db x@y"),
+            ("http://a:b?c#d@h/db", "http://a:****@h/db"),
+            ("{\"a\":\"http://h:x/\",\"b\":\"c@d\"}", "{\"a\":\"http://h:x/\",\"b\":\"c@d\"}"),
+            ("http://[::1]:5984/a@b http://[::1]/a@b", "http://[::1]:5984/a@b http://[::1]/a@b"),
             ("no url", "no url"),
             ("\"http://u:p@h\"", "\"http://u:****@h\""),
         ];

@@ -1,5 +1,12 @@
 //! One database: what it is, what is in it.
 
+use reqwest::Method;
+use reqwest::header::HeaderName;
+use serde_json::{Value, json};
+
+use super::answer::{Subject, What};
+use super::client::{Request, limit};
+use super::target::Target;
 use super::{CouchError, Server};
 use crate::address::Address;
 use crate::json::Object;
@@ -27,55 +34,165 @@ pub enum Creation {
 
 /// One database. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Database {}
+pub struct Database {
+    server: Server,
+    name: DbName,
+}
 
 impl Database {
+    pub(super) fn new(server: Server, name: DbName) -> Self {
+        Self { server, name }
+    }
+
     /// Its name.
     pub fn name(&self) -> &DbName {
-        unimplemented!()
+        &self.name
     }
 
     /// Its server.
     pub fn server(&self) -> &Server {
-        unimplemented!()
+        &self.server
     }
 
     /// Its address, without a document.
     pub fn address(&self) -> Address {
-        unimplemented!()
+        self.server.address().with(Some(self.name.clone()), None)
     }
 
     /// Asks for the facts about the database.
     pub async fn info(&self) -> Result<Info, CouchError> {
-        unimplemented!()
+        let request = self.request(Method::GET, self.target(), "read");
+        let answer = self.server.client.json(&request, limit::SMALL).await?;
+        let doc_count = answer.get("doc_count").and_then(Value::as_u64);
+        match (answer, doc_count) {
+            (Value::Object(raw), Some(doc_count)) => {
+                let start = raw.get("instance_start_time").filter(|value| !value.is_null());
+                let instance_start_time = start.map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
+                Ok(Info { instance_start_time, doc_count, raw })
+            }
+            _ => Err(self.protocol(&request, "there is no doc_count in it")),
+        }
     }
 
     /// Creates the database.
     pub async fn create(&self) -> Result<Creation, CouchError> {
-        unimplemented!()
+        let request = self.request(Method::PUT, self.target(), "create");
+        match self.server.client.json(&request, limit::SMALL).await {
+            Ok(_) => Ok(Creation::Created),
+            Err(CouchError::Refused { source, .. }) if source.status == 412 => Ok(Creation::Existed),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ids and current revisions of all design documents, in the order of the server.
     pub async fn design_documents(&self) -> Result<Vec<(DocId, Revision)>, CouchError> {
-        unimplemented!()
+        // `_all_docs` with bounds instead of `_design_docs`, which PouchDB does not have.
+        let target = self.endpoint("_all_docs").query("startkey", "\"_design/\"").query("endkey", "\"_design0\"");
+        let request = self.request(Method::GET, target, "list the design documents of");
+        let rows = self.rows(&request).await?;
+        let designs = rows.iter().filter_map(|row| {
+            let id = DocId::new(row.get("id")?.as_str()?).ok().filter(DocId::is_design)?;
+            Some((id, revision_of(row)?))
+        });
+        Ok(designs.collect())
     }
 
     /// The current revision of each id; `None` for what does not exist or is deleted.
     pub async fn revisions_of(&self, ids: &[DocId]) -> Result<Vec<Option<Revision>>, CouchError> {
-        let _ = ids;
-        unimplemented!()
+        let rows = self.rows_of(ids).await?;
+        let deleted = |row: &Value| row.pointer("/value/deleted") == Some(&Value::Bool(true));
+        Ok(rows.iter().map(|row| revision_of(row).filter(|_| !deleted(row))).collect())
     }
 
-    /// The signature of a design document's views: the same one means the same index. `None` where the server does not
-    /// tell (PouchDB answers "Not implemented.").
+    /// The revision of the tombstone of a deleted document.
+    pub(super) async fn tombstone_of(&self, id: &DocId) -> Result<Option<Revision>, CouchError> {
+        let rows = self.rows_of(std::slice::from_ref(id)).await?;
+        let deleted = |row: &&Value| row.pointer("/value/deleted") == Some(&Value::Bool(true));
+        Ok(rows.first().filter(deleted).and_then(revision_of))
+    }
+
+    /// The signature of a design document's views: the same one means the same index. `None` where there is none: no
+    /// such document, or a server that does not tell (PouchDB answers "Not implemented.").
     pub async fn view_signature(&self, design: &DocId) -> Result<Option<String>, CouchError> {
-        let _ = design;
-        unimplemented!()
+        let target = self.document_target(design).beneath("_info");
+        let subject = self.document_subject("read the views of", design);
+        let request = Request::new(Method::GET, target, subject);
+        let answer = match self.server.client.json(&request, limit::SMALL).await {
+            Err(CouchError::NotFound { what, .. }) if !matches!(what, super::Missing::Database(_)) => return Ok(None),
+            Err(CouchError::Refused { .. }) => return Ok(None),
+            Err(CouchError::Server { source, .. }) if source.status == 501 => return Ok(None),
+            // PouchDB's words are not always JSON.
+            Err(CouchError::Protocol { .. } | CouchError::NotCouchDb { .. }) => return Ok(None),
+            answer => answer?,
+        };
+        Ok(answer.pointer("/view_index/signature").and_then(Value::as_str).map(str::to_owned))
     }
 
     /// The `Content-Security-Policy` that the server sends along with an attachment.
     pub async fn content_security_policy(&self, id: &DocId, name: &AttName) -> Result<Option<String>, CouchError> {
-        let _ = (id, name);
-        unimplemented!()
+        const HEADER: HeaderName = HeaderName::from_static("content-security-policy");
+        let target = Target::attachment(self.server.address(), &self.name, id, name);
+        let request = Request::new(Method::HEAD, target, self.attachment_subject(id, name));
+        self.server.client.repeat(&request, |reply| async move { Ok(reply.header(&HEADER)) }).await
     }
+
+    async fn rows_of(&self, ids: &[DocId]) -> Result<Vec<Value>, CouchError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<&str> = ids.iter().map(DocId::as_str).collect();
+        let request = self.request(Method::POST, self.endpoint("_all_docs"), "list").json(&json!({ "keys": keys }));
+        let rows = self.rows(&request).await?;
+        let same = rows.len() == keys.len()
+            && rows.iter().zip(&keys).all(|(row, key)| row.get("key").and_then(Value::as_str) == Some(*key));
+        if same { Ok(rows) } else { Err(self.protocol(&request, "its rows are not those that were asked for")) }
+    }
+
+    async fn rows(&self, request: &Request) -> Result<Vec<Value>, CouchError> {
+        match self.server.client.json(request, limit::LARGE).await? {
+            Value::Object(mut answer) => match answer.remove("rows") {
+                Some(Value::Array(rows)) => Ok(rows),
+                _ => Err(self.protocol(request, "there are no rows in it")),
+            },
+            _ => Err(self.protocol(request, "it is no object")),
+        }
+    }
+
+    pub(super) fn request(&self, method: Method, target: Target, verb: &str) -> Request {
+        let action = format!("{verb} database `{}`", self.name);
+        Request::new(method, target, Subject::new(action, What::Database { name: self.name.to_string() }))
+    }
+
+    fn target(&self) -> Target {
+        Target::database(self.server.address(), &self.name)
+    }
+
+    pub(super) fn endpoint(&self, endpoint: &str) -> Target {
+        Target::database_endpoint(self.server.address(), &self.name, endpoint)
+    }
+
+    pub(super) fn document_target(&self, id: &DocId) -> Target {
+        Target::document(self.server.address(), &self.name, id)
+    }
+
+    pub(super) fn document_subject(&self, verb: &str, id: &DocId) -> Subject {
+        let what = What::Document { database: self.name.to_string(), id: id.to_string() };
+        Subject::new(format!("{verb} `{id}`"), what)
+    }
+
+    pub(super) fn attachment_subject(&self, id: &DocId, name: &AttName) -> Subject {
+        let (database, id) = (self.name.to_string(), id.to_string());
+        let action = format!("read attachment `{name}` of `{id}`");
+        Subject::new(action, What::Attachment { database, id, name: name.to_string() })
+    }
+
+    /// An error about the content of an answer.
+    pub(super) fn protocol(&self, request: &Request, why: impl Into<String>) -> CouchError {
+        let origin = self.server.address().origin().to_owned();
+        CouchError::Protocol { origin, why: why.into(), request: request.line() }
+    }
+}
+
+fn revision_of(row: &Value) -> Option<Revision> {
+    Revision::new(row.pointer("/value/rev")?.as_str()?).ok()
 }

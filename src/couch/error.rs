@@ -6,8 +6,7 @@ use std::time::Duration;
 use crate::exit::Exit;
 
 /// What a server said when it refused: status, `error` and `reason` of its JSON, with passwords masked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server answered {status}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The request without credentials, as in `` PUT http://host/db/_design/blog ``.
     pub request: String,
@@ -151,10 +150,10 @@ pub enum CouchError {
         /// As in "expired".
         why: String,
     },
-    /// A certificate given by the user cannot be read.
-    #[error("the {what} cannot be read: {why}")]
-    BadCertificate {
-        /// "CA certificate" or "client certificate".
+    /// A certificate or token given by the user cannot be used.
+    #[error("the {what} cannot be used: {why}")]
+    Unusable {
+        /// As in "CA certificate", "client certificate", "token".
         what: &'static str,
         /// Why.
         why: String,
@@ -215,14 +214,101 @@ pub enum CouchError {
 impl CouchError {
     /// The exit code for this error, by the table of [`Exit`].
     pub fn exit(&self) -> Exit {
-        unimplemented!()
+        match self {
+            Self::NotFound { .. } => Exit::Missing,
+            Self::Conflict { .. } => Exit::Conflict,
+            Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Proxy { credentials: true, .. } => Exit::Auth,
+            Self::Server { .. }
+            | Self::Corrupted { .. }
+            | Self::Unreachable { .. }
+            | Self::Broken { .. }
+            | Self::Timeout { .. }
+            | Self::Certificate { .. }
+            | Self::Proxy { .. } => Exit::Unavailable,
+            Self::Unusable { .. } => Exit::Usage,
+            Self::TooLarge { .. }
+            | Self::MissingStub { .. }
+            | Self::Refused { .. }
+            | Self::Redirected { .. }
+            | Self::NotCouchDb { .. }
+            | Self::Unaddressable(_)
+            | Self::Source { .. }
+            | Self::Protocol { .. } => Exit::Failed,
+        }
     }
 
     /// What the server said, if it said anything.
     pub fn answer(&self) -> Option<&Answer> {
-        unimplemented!()
+        match self {
+            Self::NotFound { source, .. }
+            | Self::Conflict { source, .. }
+            | Self::Unauthorized { source, .. }
+            | Self::Forbidden { source, .. }
+            | Self::TooLarge { source, .. }
+            | Self::MissingStub { source }
+            | Self::Refused { source, .. }
+            | Self::Server { source, .. }
+            | Self::Corrupted { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The request line without credentials, where there was a request.
+    pub fn request(&self) -> Option<&str> {
+        match self {
+            Self::Broken { request, .. }
+            | Self::Timeout { request, .. }
+            | Self::Redirected { request, .. }
+            | Self::Protocol { request, .. } => Some(request),
+            _ => self.answer().map(|answer| answer.request.as_str()),
+        }
+    }
+
+    /// Why, in few words, for "retrying in 2 s (connection refused)".
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Unreachable { why, .. } | Self::Broken { why, .. } => why.clone(),
+            _ => self.answer().map_or_else(|| self.to_string(), ToString::to_string),
+        }
     }
 }
+
+impl Answer {
+    /// The usual words for the status.
+    fn words(&self) -> &'static str {
+        match self.status {
+            400 => " bad request",
+            401 => " unauthorized",
+            403 => " forbidden",
+            404 => " not found",
+            405 => " method not allowed",
+            408 => " request timeout",
+            409 => " conflict",
+            412 => " precondition failed",
+            413 => " too large",
+            415 => " unsupported media type",
+            429 => " too many requests",
+            500 => " internal error",
+            502 => " bad gateway",
+            503 => " unavailable",
+            504 => " gateway timeout",
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered {}{}", self.status, self.words())?;
+        match (&self.error, &self.reason) {
+            (_, Some(reason)) => write!(f, ", \"{reason}\""),
+            (Some(error), None) => write!(f, ", \"{error}\""),
+            (None, None) => f.write_str(" without an explanation"),
+        }
+    }
+}
+
+impl std::error::Error for Answer {}
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -232,5 +318,90 @@ impl fmt::Display for Missing {
             Self::Attachment(name) => write!(f, "attachment `{name}`"),
             Self::Endpoint => f.write_str("this endpoint"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, reason: Option<&str>) -> Box<Answer> {
+        let request = "PUT http://h/db/_design/blog".to_owned();
+        Box::new(Answer { request, status, error: None, reason: reason.map(str::to_owned) })
+    }
+
+    #[test]
+    fn messages_and_exit_codes_are_those_of_the_manual() {
+        let origin = || "http://127.0.0.1:5984".to_owned();
+        let request = || "PUT http://h/db".to_owned();
+        let table = [
+            (
+                CouchError::Unreachable { origin: origin(), why: "connection refused".into() },
+                "cannot reach `http://127.0.0.1:5984`: connection refused",
+                7,
+            ),
+            (
+                CouchError::Unauthorized { host: "h".into(), given: true, source: answer(401, None) },
+                "`h` does not accept these credentials",
+                4,
+            ),
+            (
+                CouchError::Unauthorized { host: "h".into(), given: false, source: answer(401, None) },
+                "`h` wants credentials",
+                4,
+            ),
+            (
+                CouchError::Forbidden { action: "write `_design/blog`".into(), source: answer(403, None) },
+                "not allowed to write `_design/blog`",
+                4,
+            ),
+            (
+                CouchError::NotFound {
+                    what: Missing::Database("blog".into()),
+                    host: "h".into(),
+                    source: answer(404, None),
+                },
+                "database `blog` does not exist on `h`",
+                6,
+            ),
+            (
+                CouchError::NotCouchDb {
+                    url: "https://example.com/blog".into(),
+                    content_type: "text/html".into(),
+                    first_line: None,
+                    status: 200,
+                },
+                "`https://example.com/blog` does not look like CouchDB (got text/html)",
+                1,
+            ),
+            (
+                CouchError::Timeout { origin: origin(), waited: Duration::from_secs(45), request: request() },
+                "no answer from `http://127.0.0.1:5984` for 45 s",
+                7,
+            ),
+            (
+                CouchError::Conflict { id: "_design/blog".into(), source: answer(409, None) },
+                "`_design/blog` changed on the server in the meantime",
+                5,
+            ),
+            (
+                CouchError::TooLarge { what: "video.mp4".into(), source: answer(413, None) },
+                "`video.mp4` is larger than the server allows",
+                1,
+            ),
+        ];
+        for (error, message, code) in table {
+            assert_eq!((error.to_string().as_str(), error.exit().code()), (message, code));
+        }
+    }
+
+    #[test]
+    fn what_the_server_said_is_the_cause() {
+        let error =
+            CouchError::Forbidden { action: "write `x`".into(), source: answer(403, Some("You are not admin.")) };
+        let cause = std::error::Error::source(&error).unwrap();
+        assert_eq!(cause.to_string(), "the server answered 403 forbidden, \"You are not admin.\"");
+        assert_eq!(answer(400, None).to_string(), "the server answered 400 bad request without an explanation");
+        assert_eq!(error.request(), Some("PUT http://h/db/_design/blog"));
     }
 }

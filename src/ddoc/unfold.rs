@@ -1,8 +1,27 @@
 //! Document → folder.
+//!
+//! [`place`] gives every value a file, with the names that the manifest remembers where they fit; the result is folded
+//! again and compared, and whatever should not come back as it was goes to `_fields.json`; [`restore`] then puts the
+//! sources of expanded functions back, where expanding them again gives the stored text; [`attachments`] lays out the
+//! attachments.
 
-use super::{Refusal, UnfoldOptions, Unfolded};
-use crate::json::Object;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::finding::Findings;
+use super::fold::tree;
+use super::metadata::{self, Recorded};
+use super::names::{self, FIELDS_FILE, Hint, NAMES_FILE};
+use super::{Finding, Refusal, Sources, UnfoldOptions, Unfolded, text};
+use crate::json::{self, Object};
 use crate::name::{AttName, DocId};
+use crate::path::RelPath;
+use place::{Placed, Placer};
+
+mod attachments;
+pub(super) mod place;
+mod restore;
 
 /// Lays a document out as a folder. `body` is the document without `_id`, `_rev` and `_attachments` (these and other
 /// members that a server adds to its answers are passed over if present).
@@ -12,6 +31,128 @@ pub fn unfold(
     attachments: &[AttName],
     options: &UnfoldOptions<'_>,
 ) -> Result<Unfolded, Vec<Refusal>> {
-    let _ = (body, id, attachments, options);
-    unimplemented!()
+    let recorded = Recorded::read(body);
+    let hints = Hint::from_manifest(&recorded.manifest);
+    let content = content_of(body);
+    let placer = Placer { ignored: options.ignored, design: id.is_design() };
+    let (mut placed, mut left) = placer.document(&content, &hints);
+    add_couchapp(&placer, &content, &hints, &mut placed);
+    let mut findings = Vec::new();
+    for (key, reason) in unproven(&content, &placed, &left) {
+        placed.remove_member(&key);
+        findings.push((key.clone(), reason));
+        if let Some(value) = content.get(&key) {
+            left.insert(key, value.clone());
+        }
+    }
+    let mut out = Unfolded {
+        files: placed.files,
+        directories: placed.directories,
+        attachments: BTreeMap::new(),
+        origins: placed.origins,
+        wanted: BTreeSet::new(),
+        findings: Vec::new(),
+    };
+    add_fields_file(&mut out, left, id, hints.member("_fields").is_some());
+    let vendors = out.directories.iter().filter(|folder| is_vendor(folder, &recorded.manifest)).cloned().collect();
+    let plan = attachments::plan(attachments, &vendors, options)?;
+    let renamed = plan.renamed;
+    out.attachments = plan.paths;
+    out.findings.extend(plan.findings);
+    add_names_file(&mut out, renamed);
+    restore::sources(&mut out, &content, id, &recorded, options);
+    Ok(out)
 }
+
+/// The members that make the document: without the server's own, without generated metadata.
+fn content_of(body: &Object) -> Object {
+    let mut content = Object::new();
+    for (key, value) in body.iter().filter(|(key, _)| !names::is_of_server(key)) {
+        let mut value = value.clone();
+        if let ("couchapp", Value::Object(couchapp)) = (key.as_str(), &mut value) {
+            metadata::remove_generated(couchapp);
+        }
+        content.insert(key.clone(), value);
+    }
+    content
+}
+
+/// Writes the `couchapp` object: the members that came from the folder `couchapp/` go back there, the others into
+/// `couchapp.json`. Neither is written for nothing, as the manifest of the next push would tell of it.
+fn add_couchapp(placer: &Placer<'_>, content: &Object, hints: &Hint, placed: &mut Placed) {
+    let Some(Value::Object(couchapp)) = content.get("couchapp") else { return };
+    let hint = hints.member("couchapp");
+    let mut rest = couchapp.clone();
+    if let Some(folder) = hint.filter(|hint| hint.folder) {
+        let from_folder = couchapp.iter().filter(|(key, _)| folder.members.contains_key(*key));
+        let from_folder: Object = from_folder.map(|(key, value)| (key.clone(), value.clone())).collect();
+        for key in placer.metadata_folder(&from_folder, folder, placed) {
+            rest.shift_remove(&key);
+        }
+    }
+    let listed = hint.is_some_and(|hint| hint.files.iter().any(|name| name == "couchapp.json"));
+    if let (true, Ok(path)) = (listed || !rest.is_empty(), RelPath::new("couchapp.json")) {
+        for key in rest.keys() {
+            placed.origins.insert(vec!["couchapp".to_owned(), key.clone()], path.clone());
+        }
+        placed.files.insert(path, json::to_pretty(&Value::Object(rest)).into_bytes());
+    }
+}
+
+/// Folds what was placed and names the root members that do not come back as they were.
+fn unproven(content: &Object, placed: &Placed, left: &Object) -> Vec<(String, String)> {
+    let sources =
+        Sources { fields: placed.files.clone(), directories: placed.directories.clone(), ..Sources::default() };
+    let built = tree::build(&sources, &mut Findings::new(false));
+    let empty = Value::Object(Object::new());
+    let mut unproven = Vec::new();
+    for (key, value) in content.iter().filter(|(key, _)| !left.contains_key(*key)) {
+        // An empty `couchapp` comes back with the metadata of the push.
+        let back = built.body.get(key).or_else(|| (key == "couchapp").then_some(&empty));
+        if !back.is_some_and(|back| json::same(back, value)) {
+            unproven.push((key.clone(), "does not survive as files".to_owned()));
+        }
+    }
+    unproven
+}
+
+/// Writes `_id`, or an id that trimming would change, and `_fields.json`.
+fn add_fields_file(out: &mut Unfolded, mut left: Object, id: &DocId, listed: bool) {
+    let (Ok(fields_path), Ok(id_path)) = (RelPath::new(FIELDS_FILE), RelPath::new("_id")) else { return };
+    if id.as_str() == text::trimmed(id.as_str()) && !id.as_str().contains('\n') {
+        out.files.insert(id_path, format!("{id}\n").into_bytes());
+    } else {
+        left.insert("_id".to_owned(), Value::from(id.as_str()));
+    }
+    for key in left.keys().filter(|key| *key != "_id") {
+        out.origins.insert(vec![key.clone()], fields_path.clone());
+        if !listed {
+            let message = format!("holds the member `{}`, which cannot be a file of its own", key.escape_debug());
+            out.findings.push(Finding::warning(&fields_path, message));
+        }
+    }
+    if listed || !left.is_empty() {
+        out.files.insert(fields_path, json::to_pretty(&Value::Object(left)).into_bytes());
+    }
+}
+
+fn add_names_file(out: &mut Unfolded, renamed: BTreeMap<RelPath, AttName>) {
+    if renamed.is_empty() {
+        return;
+    }
+    let names: Object =
+        renamed.into_iter().map(|(path, name)| (path.to_string(), Value::from(name.as_str()))).collect();
+    if let Ok(path) = RelPath::new(NAMES_FILE) {
+        out.files.insert(path, json::to_pretty(&Value::Object(names)).into_bytes());
+    }
+}
+
+/// Whether a folder is `vendor/<name>` and was one when the document was pushed.
+fn is_vendor(folder: &RelPath, manifest: &[String]) -> bool {
+    folder.depth() == 2
+        && folder.first() == "vendor"
+        && manifest.iter().any(|line| line.strip_suffix('/') == Some(folder.as_str()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,12 @@
 #![allow(clippy::missing_docs_in_private_items, reason = "tests say in their names what they show")]
 
 mod architecture;
+mod client;
 mod contract;
 mod fake_couch;
 mod fault_proxy;
 mod harness;
+mod requests;
 mod rig;
+mod scripted_server;
 mod wire;

@@ -1,0 +1,142 @@
+//! The words of the help: examples first, exit codes last.
+
+/// How a page of help is laid out.
+pub const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// What `couchapp` alone prints.
+pub const CONCISE: &str = "\
+couchapp: keep a folder and a CouchDB design document in step
+
+  couchapp clone https://couch.example.com/blog/_design/blog
+  couchapp push                        # to the default target in couchapp.toml
+  couchapp push prod --dry-run         # show what would change
+
+Commands
+  start   init  clone
+  work    status  diff  push  browse
+  server  auth  csp
+  more    config  completions
+`couchapp help COMMAND` for details
+";
+
+/// `couchapp --help`
+pub const EXAMPLES: &str = "\
+Examples
+  couchapp clone https://couch.example.com/blog/_design/blog
+  couchapp status                      what differs from the default target
+  couchapp push                        to the default target in couchapp.toml
+  couchapp push prod --dry-run         show what would change
+  couchapp push . :blog                to the database blog on the local server
+";
+
+/// The exit codes of the tool.
+pub const EXIT_CODES: &str = "\
+Exit codes
+  0  done, or nothing to do               5  the other side changed since our base
+  1  failed                               6  database, document or folder missing
+  2  bad flag, argument or file           7  server unavailable, try again later
+  3  differences (with --exit-code)       8  some items failed, others are done
+  4  credentials missing or refused       9  refused for safety, nothing was written";
+
+/// `init`
+pub const INIT: &str = "\
+Examples
+  couchapp init blog                   a new folder with a first page and view
+  couchapp init                        in the current folder
+  couchapp init --import-rc            couchapp.toml from an old .couchapprc
+";
+/// `init`
+pub const INIT_EXITS: &str = "Exit codes 0 1 2 9; `couchapp --help` explains them";
+
+/// `clone`
+pub const CLONE: &str = "\
+Examples
+  couchapp clone https://couch.example.com/blog/_design/blog
+  couchapp clone https://couch.example.com/blog/_design      the only one, or a list
+  couchapp clone prod blog                                   from a target, into blog/
+  couchapp clone prod . --update                             merge the server's changes
+  couchapp clone :blog/_design/blog -                        print the document
+";
+/// `clone`
+pub const CLONE_EXITS: &str = "Exit codes 0 1 2 4 5 6 7 9; `couchapp --help` explains them";
+
+/// `push`
+pub const PUSH: &str = "\
+Examples
+  couchapp push                        default target
+  couchapp push prod -n                show what would change
+  couchapp push . http://127.0.0.1:5984/blog
+  couchapp push --to eu --to us        two targets, in order
+  couchapp push --export               print the document, send nothing
+";
+/// `push`
+pub const PUSH_EXITS: &str = "Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them";
+
+/// `status`
+pub const STATUS: &str = "\
+Examples
+  couchapp status                      folder against the default target
+  couchapp status prod                 against another one
+  couchapp status --ignored            which files are left out, and why
+  couchapp status --exit-code -q       for scripts: 0 same, 3 different
+
+  + new   ~ changed   - removed   ! changed on both sides   x ignored
+";
+/// `status`
+pub const STATUS_EXITS: &str = "Exit codes 0 1 2 3 4 6 7; `couchapp --help` explains them";
+
+/// `diff`
+pub const DIFF: &str = "\
+Examples
+  couchapp diff                        everything that differs
+  couchapp diff views _attachments/js  only there
+  couchapp diff --to prod              against another target
+";
+/// `diff`
+pub const DIFF_EXITS: &str = STATUS_EXITS;
+
+/// `browse`
+pub const BROWSE: &str = "\
+Examples
+  couchapp browse                      the app at the default target
+  couchapp browse prod --print         print the URL only
+";
+
+/// `config`
+pub const CONFIG: &str = "\
+Examples
+  couchapp config show
+  couchapp config show --origin        which file, variable or flag sets what
+";
+/// `config`
+pub const CONFIG_EXITS: &str = "Exit codes 0 1 2; `couchapp --help` explains them";
+
+/// `auth`
+pub const AUTH: &str = "\
+Examples
+  couchapp auth check                  at the default target
+  couchapp auth check prod --user bob
+";
+
+/// `csp`
+pub const CSP: &str = "\
+CouchDB 3.5 sends apps with `Content-Security-Policy: sandbox`: no scripts, forms or cookies.
+`allow` sets `attachments_enable` and `showlist_enable` of the section `csp` to false, for the
+whole server and for every app on it. Apps then belong on an origin of their own.
+
+Examples
+  couchapp csp allow http://127.0.0.1:5984
+  couchapp csp restore http://127.0.0.1:5984
+";
+/// `csp`
+pub const CSP_EXITS: &str = "Exit codes 0 1 2 4 7 9; `couchapp --help` explains them";
+
+/// `completions`
+pub const COMPLETIONS: &str = "\
+Examples
+  couchapp completions bash > ~/.local/share/bash-completion/completions/couchapp
+  couchapp completions fish > ~/.config/fish/completions/couchapp.fish
+";
+
+/// Commands that only ask a server.
+pub const READ_EXITS: &str = "Exit codes 0 1 2 4 6 7; `couchapp --help` explains them";

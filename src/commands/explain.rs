@@ -1,0 +1,124 @@
+//! From an error of the client to a failure that people can act on: the same message, its cause, and what to do.
+
+use crate::couch::{CouchError, Missing};
+use crate::exit::Failure;
+
+/// What is known about the request beyond the error itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Circumstances {
+    /// Where the credentials came from, if there were any.
+    pub credentials: Option<String>,
+    /// The places that were looked at for credentials.
+    pub places: Vec<String>,
+    /// Names of databases on the server, as far as it tells.
+    pub databases: Vec<String>,
+    /// Whether the host is this machine.
+    pub loopback: bool,
+}
+
+/// Makes a failure of `error`, with hints.
+pub(super) fn explain(error: CouchError, known: &Circumstances) -> Failure {
+    let mut message = error.to_string();
+    if let (CouchError::Unauthorized { given: true, .. }, Some(source)) = (&error, &known.credentials) {
+        message = format!("{message} (from {source})");
+    }
+    let mut failure = Failure::new(error.exit(), message);
+    for hint in hints(&error, known) {
+        failure = failure.hint(hint);
+    }
+    failure.because(error)
+}
+
+fn hints(error: &CouchError, known: &Circumstances) -> Vec<String> {
+    match error {
+        CouchError::Unreachable { .. } if known.loopback => {
+            vec!["is CouchDB running on this machine?".into()]
+        }
+        CouchError::Unreachable { .. } => vec!["check the host name, the port and your network".into()],
+        CouchError::Unauthorized { .. } if known.places.is_empty() => {
+            vec!["`couchapp push --help` names the places where credentials are looked for".into()]
+        }
+        CouchError::Unauthorized { .. } => vec![format!("looked for credentials in: {}", known.places.join(", "))],
+        CouchError::Forbidden { source, .. } => {
+            let admins = source.reason.as_deref().is_some_and(|reason| reason.contains("admin"));
+            let hint = "only admins may write design documents: use other credentials, or have this user made an admin \
+                        of the database";
+            if admins { vec![hint.into()] } else { Vec::new() }
+        }
+        CouchError::NotFound { what: Missing::Database(name), .. } => {
+            let mut hints = vec!["`--create-db` creates the database on a push".to_owned()];
+            if let Some(similar) = closest(name, &known.databases) {
+                hints.insert(0, format!("did you mean `{similar}`?"));
+            }
+            hints
+        }
+        CouchError::TooLarge { .. } => {
+            vec!["the server's configuration sets the limits: `max_document_size`, `max_attachment_size`".into()]
+        }
+        CouchError::NotCouchDb { .. } => vec!["the URL may need a path prefix such as `/couch`".into()],
+        CouchError::Certificate { .. } => {
+            vec!["`--cacert FILE` trusts another authority; `--insecure` is for tests".into()]
+        }
+        CouchError::Proxy { credentials: true, .. } => {
+            vec!["put the proxy's credentials into `HTTPS_PROXY` or `HTTP_PROXY`".into()]
+        }
+        CouchError::Redirected { to, .. } => vec![format!("use the address `{to}` if you trust it")],
+        CouchError::Timeout { .. } => vec!["`--timeout` sets how long to wait for a silent server".into()],
+        _ => Vec::new(),
+    }
+}
+
+/// The name most like `name`, if one is alike enough to be what was meant.
+fn closest<'a>(name: &str, names: &'a [String]) -> Option<&'a String> {
+    let alike = |other: &String| similar::TextDiff::from_chars(name, other).ratio();
+    let best = names.iter().max_by(|left, right| alike(left).total_cmp(&alike(right)))?;
+    (alike(best) > 0.7).then_some(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::couch::Answer;
+    use crate::exit::Exit;
+
+    fn answer(status: u16, reason: &str) -> Box<Answer> {
+        Box::new(Answer {
+            request: "GET http://h/blog".into(),
+            status,
+            error: Some("error".into()),
+            reason: Some(reason.into()),
+        })
+    }
+
+    #[test]
+    fn a_missing_database_names_the_one_that_was_meant() {
+        let error = CouchError::NotFound {
+            what: Missing::Database("blog".into()),
+            host: "h".into(),
+            source: answer(404, "Database does not exist."),
+        };
+        let known = Circumstances { databases: vec!["shop".into(), "blogs".into()], ..Circumstances::default() };
+        let failure = explain(error, &known);
+        assert_eq!(failure.exit(), Exit::Missing);
+        assert_eq!(failure.to_string(), "database `blog` does not exist on `h`");
+        assert_eq!(failure.hints()[0], "did you mean `blogs`?");
+    }
+
+    #[test]
+    fn refused_credentials_name_their_source_and_the_places() {
+        let error = CouchError::Unauthorized {
+            host: "h".into(),
+            given: true,
+            source: answer(401, "Name or password is wrong"),
+        };
+        let known = Circumstances {
+            credentials: Some("netrc entry for h".into()),
+            places: vec!["the URL".into(), "netrc".into()],
+            ..Circumstances::default()
+        };
+        let failure = explain(error, &known);
+        assert_eq!(failure.to_string(), "`h` does not accept these credentials (from netrc entry for h)");
+        assert_eq!(failure.hints(), ["looked for credentials in: the URL, netrc"]);
+        assert_eq!(failure.exit(), Exit::Auth);
+    }
+}

@@ -1,0 +1,136 @@
+//! Reaching a server with credentials, asking for them where somebody can answer.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::Context;
+use super::explain::{Circumstances, explain};
+use crate::couch::{CouchError, Database, Network, Notice, Server, Welcome};
+use crate::exit::{Exit, Failure};
+use crate::secret::Credentials;
+use crate::settings::{Endpoint, Found, LookUp};
+
+/// How often a person is asked for a password.
+const TRIES: u32 = 3;
+
+/// The largest certificate file, in bytes.
+const PEM_LIMIT: u64 = 1 << 20;
+
+/// A server that answered, and what is known about our way to it.
+pub(super) struct Reached {
+    pub server: Server,
+    pub welcome: Welcome,
+    pub known: Circumstances,
+}
+
+impl Reached {
+    /// Makes a failure of a client error.
+    pub(super) fn failure(&self, error: CouchError) -> anyhow::Error {
+        explain(error, &self.known).into()
+    }
+
+    /// The database that `endpoint` names.
+    pub(super) fn database(&self, endpoint: &Endpoint) -> Result<Database> {
+        let name = endpoint.address.database.as_ref();
+        let name =
+            name.ok_or_else(|| Failure::new(Exit::Usage, format!("`{}` names no database", endpoint.address)))?;
+        Ok(self.server.database(name))
+    }
+}
+
+/// Runs `work` with the server of `endpoint`. When the server wants (other) credentials and somebody is there to be
+/// asked, asks and runs `work` again: nothing was done if a request was not authorised.
+pub(super) async fn with_server<T>(
+    context: &Context,
+    endpoint: &Endpoint,
+    work: impl AsyncFn(&Reached) -> Result<T>,
+) -> Result<T> {
+    let LookUp { mut found, mut user, places, warnings } = context.settings.credentials.look_up(endpoint)?;
+    for warning in &warnings {
+        context.printer.warning(warning.code, &warning.message);
+    }
+    for tries_left in (0..=TRIES).rev() {
+        if let Some(Found { source, .. }) = &found {
+            context.printer.detail(&format!("credentials: {source}"));
+        }
+        let known = Circumstances {
+            credentials: found.as_ref().map(|found| found.source.clone()),
+            places: places.clone(),
+            databases: Vec::new(),
+            loopback: endpoint.address.is_loopback(),
+        };
+        let outcome = reach_and_work(context, endpoint, found.as_ref(), known, &work).await;
+        match outcome {
+            Err(error) if tries_left > 0 && is_unauthorised(&error) => {
+                user = found.as_ref().and_then(|found| found.credentials.user().map(str::to_owned)).or(user);
+                match ask(context, endpoint, user.as_deref()) {
+                    Some(answer) => found = Some(answer),
+                    None => return Err(error),
+                }
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(Failure::new(Exit::Auth, "no credentials were accepted").into())
+}
+
+async fn reach_and_work<T>(
+    context: &Context,
+    endpoint: &Endpoint,
+    found: Option<&Found>,
+    known: Circumstances,
+    work: &impl AsyncFn(&Reached) -> Result<T>,
+) -> Result<T> {
+    let network = network(context)?;
+    let credentials = found.map(|found| found.credentials.clone());
+    let server = Server::connect(&endpoint.address, credentials, &network).map_err(|error| explain(error, &known))?;
+    let welcome = server.welcome().await.map_err(|error| explain(error, &known))?;
+    work(&Reached { server, welcome, known }).await
+}
+
+fn is_unauthorised(error: &anyhow::Error) -> bool {
+    let unauthorised = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(CouchError::Unauthorized { .. }))
+    };
+    error.chain().any(unauthorised)
+}
+
+fn ask(context: &Context, endpoint: &Endpoint, user: Option<&str>) -> Option<Found> {
+    let host = endpoint.address.host();
+    let user = match user {
+        Some(user) => user.to_owned(),
+        None => context.printer.prompt_user(host)?,
+    };
+    let password = context.printer.prompt_password(&user, host)?;
+    let credentials = Credentials::Basic { user, password };
+    Some(Found { credentials, source: "the answer at the prompt".into(), exposed: false })
+}
+
+/// The client's settings, with retries told to the user.
+fn network(context: &Context) -> Result<Network> {
+    let settings = &context.settings.network;
+    let pem = |path: &Option<std::path::PathBuf>| match path {
+        Some(path) => crate::local::read_text(path, PEM_LIMIT).map(|text| Some(text.into_bytes())),
+        None => Ok(None),
+    };
+    let printer = context.printer.clone();
+    let observer = move |notice: Notice| match notice {
+        Notice::Retrying { wait, attempt, of, cause, .. } => {
+            printer.note(&format!("retrying in {:.1} s (attempt {attempt} of {of}): {cause}", wait.as_secs_f64()));
+        }
+        Notice::Recognising { cause, .. } => {
+            printer.note(&format!("{cause}; looking whether the write has landed"));
+        }
+    };
+    Ok(Network {
+        retries: settings.retries,
+        idle_timeout: settings.timeout,
+        connect_timeout: settings.connect_timeout,
+        ca_certificate: pem(&settings.ca_certificate)?,
+        client_certificate: pem(&settings.client_certificate)?,
+        insecure: settings.insecure,
+        observer: Some(Arc::new(observer)),
+        ..Network::default()
+    })
+}

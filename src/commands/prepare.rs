@@ -1,0 +1,113 @@
+//! One document of the folder beside the one on the server: read, compared, planned. `push`, `status` and `diff` start
+//! here.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use globset::GlobSet;
+
+use super::login::Reached;
+use crate::address::Address;
+use crate::couch::{CouchError, Database, Document, Missing, Read};
+use crate::local::{Base, Loaded, State};
+use crate::name::DocId;
+use crate::plan::{self, Clash, Input, Plan, Policy, Step};
+use crate::snapshot::{App, Compared, LocalDocument, Sides, compare};
+
+/// A document of the folder, ready to be shown or written.
+pub(super) struct Prepared<'a> {
+    pub local: &'a LocalDocument,
+    pub remote: Option<Document>,
+    pub compared: Compared,
+    pub plan: Plan,
+    pub clash: Option<Clash>,
+    pub base: Option<Base>,
+    /// The document as it was cloned, perhaps from elsewhere.
+    pub origin: Option<Base>,
+}
+
+/// A folder and the database it is compared with.
+pub(super) struct Place<'a> {
+    pub reached: &'a Reached,
+    pub database: &'a Database,
+    pub instance_start_time: &'a str,
+    pub state: &'a State,
+    pub app: &'a App,
+}
+
+/// Which differences count, and how.
+#[derive(Clone, Default)]
+pub(super) struct Choice {
+    pub policy: Policy,
+    pub only: Option<GlobSet>,
+}
+
+impl Place<'_> {
+    /// The address of a document of this database.
+    pub(super) fn address(&self, id: &DocId) -> Address {
+        self.database.address().with(Some(self.database.name().clone()), Some(id.clone()))
+    }
+
+    /// Reads the document as it is on the server; `None` when there is none.
+    pub(super) async fn read(&self, id: &DocId) -> Result<Option<Document>> {
+        match self.database.document(id, &Read::default()).await {
+            Ok(document) => Ok(Some(document)),
+            Err(CouchError::NotFound { what: Missing::Document { .. }, .. }) => Ok(None),
+            Err(error) => Err(self.reached.failure(error)),
+        }
+    }
+
+    fn base(&self, id: &DocId) -> Loaded<Base> {
+        self.state.base(&self.address(id), self.instance_start_time)
+    }
+
+    /// Compares `local` with the server and plans what to write.
+    pub(super) async fn prepare<'a>(
+        &self,
+        local: &'a LocalDocument,
+        content_types: &BTreeMap<String, String>,
+        choice: &Choice,
+        warn: &dyn Fn(&str),
+    ) -> Result<Prepared<'a>> {
+        let remote = self.read(&local.folded.id).await?;
+        let loaded = self.base(&local.folded.id);
+        if let Some(warning) = loaded.warning() {
+            warn(warning);
+        }
+        let base = loaded.found();
+        let origin = self.state.origin_base();
+        let sides = Sides {
+            folder: &self.app.folder,
+            local,
+            remote: remote.as_ref(),
+            base: base.as_ref(),
+            origin: origin.as_ref(),
+            content_types,
+        };
+        let compared = compare(&sides)?;
+        let input = Input {
+            ours: &compared.ours,
+            theirs: &compared.theirs,
+            base: compared.base.as_ref(),
+            pushed_before: &|key| compared.pushed_before(key),
+            selected: &|key| choice.only.as_ref().is_none_or(|globs| globs.is_match(compared.path(key))),
+            path: &|key| compared.path(key),
+        };
+        let (clash, mut plan) = match plan::plan(&input, choice.policy) {
+            Step::Go(plan) => (None, plan),
+            Step::Clash(clash, plan) => (Some(clash), plan),
+        };
+        plan.metadata = compared.metadata_differs && choice.only.is_none();
+        if remote.is_none() && plan.changes.is_empty() {
+            plan.metadata = true;
+        }
+        Ok(Prepared { local, remote, compared, plan, clash, base, origin })
+    }
+}
+
+impl Prepared<'_> {
+    /// Whether the server has a document that no push or clone of this folder knows.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.remote.is_some() && self.base.is_none()
+    }
+}

@@ -1,0 +1,189 @@
+//! `push`: the folder becomes one new revision of its design document, on every target.
+
+use anyhow::Result;
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use serde_json::{Map, Value};
+
+use super::Context;
+use super::app::{self, Apps};
+use super::prepare::Choice;
+use crate::ddoc;
+use crate::exit::{Exit, Failure};
+use crate::json::Object;
+use crate::local;
+use crate::plan::{Limit, Policy};
+use crate::report::exit_of;
+use crate::settings::command::{AppFolder, Export, PushSettings};
+use crate::settings::values::{Layout, MaxDelete};
+use crate::settings::{Destination, Endpoint};
+use crate::snapshot::{App, LoadOptions, LocalDocument};
+
+mod compile;
+mod target;
+mod write;
+
+/// What a push does with differences, the same for every target.
+struct Rules {
+    choice: Choice,
+    limit: Limit,
+    allow_empty: bool,
+    create_database: bool,
+    check: bool,
+}
+
+/// Carries the command out on every target.
+pub(super) async fn run(context: &Context, command: &PushSettings) -> Result<Exit> {
+    let options = load_options(command);
+    let apps = app::load(context, &command.folder, &options)?;
+    if command.check {
+        app::check(context, &apps)?;
+    }
+    if let Some(export) = &command.export {
+        return print(context, &apps, export);
+    }
+    app::refuse_incomplete(&apps)?;
+    let destinations = match command.destinations.as_slice() {
+        [] => {
+            let origin = super::origin(&command.folder.path);
+            vec![context.default_destination(origin.as_ref())?]
+        }
+        named => named.to_vec(),
+    };
+    let rules = Rules {
+        choice: Choice { policy: Policy { delete: command.delete, force: command.force }, only: globs(&command.only)? },
+        limit: command.max_delete.map(limit).unwrap_or_default(),
+        allow_empty: command.allow_empty,
+        create_database: command.create_database,
+        check: command.check,
+    };
+    let mut outcomes = Vec::new();
+    for (destination, endpoint) in flat(&destinations) {
+        for loaded in &apps.apps {
+            let outcome = target::push(context, loaded, destination, endpoint, &rules).await;
+            let failed = outcome.is_err();
+            outcomes.push((endpoint.address.to_string(), outcome));
+            if failed && !command.keep_going {
+                return conclude(context, outcomes, command);
+            }
+        }
+    }
+    conclude(context, outcomes, command)
+}
+
+fn flat(destinations: &[Destination]) -> impl Iterator<Item = (&Destination, &Endpoint)> {
+    destinations
+        .iter()
+        .flat_map(|destination| destination.endpoints.iter().map(move |endpoint| (destination, endpoint)))
+}
+
+fn load_options(command: &PushSettings) -> LoadOptions {
+    LoadOptions {
+        layout: match command.layout {
+            Layout::Auto => None,
+            Layout::Couchapp => Some(ddoc::Layout::Couchapp),
+            Layout::Web => Some(ddoc::Layout::Web),
+        },
+        id: command.document.clone(),
+        lenient: command.lenient,
+        documents: command.docs != Some(false),
+    }
+}
+
+fn limit(max_delete: MaxDelete) -> Limit {
+    match max_delete {
+        MaxDelete::Count(count) => Limit::Count(count),
+        MaxDelete::Percent(percent) => Limit::Percent(percent),
+        MaxDelete::All => Limit::All,
+    }
+}
+
+fn globs(patterns: &[String]) -> Result<Option<GlobSet>> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        // A folder means what is in it.
+        for pattern in [pattern.clone(), format!("{}/**", pattern.trim_end_matches('/'))] {
+            let glob = Glob::new(&pattern).map_err(|error| {
+                Failure::new(Exit::Usage, format!("`--only {pattern}` is no pattern")).because(error)
+            })?;
+            set.add(glob);
+        }
+    }
+    Ok(Some(set.build()?))
+}
+
+/// One failure is the command's own; of several targets the table at the end tells.
+fn conclude(
+    context: &Context,
+    outcomes: Vec<(String, Result<Option<String>>)>,
+    command: &PushSettings,
+) -> Result<Exit> {
+    let succeeded = outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    if outcomes.len() > 1 {
+        for (target, outcome) in &outcomes {
+            let word = outcome.as_ref().map_or_else(|error| format!("failed: {error}"), |_| "done".to_owned());
+            context.printer.note(&format!("  {target}  {word}"));
+        }
+    }
+    let mut first_failure = None;
+    for (_, outcome) in outcomes {
+        match outcome {
+            Ok(Some(url)) if command.open => super::browse::open(context, &url),
+            Ok(_) => {}
+            Err(error) if first_failure.is_none() => first_failure = Some(error),
+            Err(_) => {}
+        }
+    }
+    match first_failure {
+        None => Ok(Exit::Ok),
+        Some(error) if succeeded == 0 => Err(error),
+        Some(error) => {
+            let exit = exit_of(&error);
+            let failure = Failure::new(Exit::Partial, format!("{succeeded} targets are done, others are not"));
+            Err(failure
+                .detail(format!("the first failure ends with code {} by itself", exit.code()))
+                .because(error)
+                .into())
+        }
+    }
+}
+
+/// The id of the document that the folder makes, for commands that need nothing else of it.
+pub(super) fn app_id(context: &Context, folder: &AppFolder) -> Result<crate::name::DocId> {
+    let apps = app::load(context, folder, &LoadOptions { lenient: true, ..LoadOptions::default() })?;
+    let app = apps.apps.first().ok_or_else(|| Failure::new(Exit::Missing, "there is no app in this folder"))?;
+    Ok(app.document.folded.id.clone())
+}
+
+/// `--export`: the document as it would be sent, attachments inline.
+fn print(context: &Context, apps: &Apps, export: &Export) -> Result<Exit> {
+    for app in &apps.apps {
+        let text = crate::json::to_pretty(&Value::Object(exported(context, app, &app.document)?));
+        match export {
+            Export::Stdout => context.printer.data(text.as_bytes()),
+            Export::File(path) => local::write_file(path, text.as_bytes())?,
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn exported(context: &Context, app: &App, document: &LocalDocument) -> Result<Object> {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    let mut whole = Map::from_iter([("_id".to_owned(), Value::from(document.folded.id.as_str()))]);
+    whole.extend(document.folded.body.clone());
+    let mut attachments = Map::new();
+    for (name, file) in &document.attachments {
+        let bytes = app.folder.read(&file.path, file.length)?;
+        let guessed = crate::content_type::of_name(name.as_str(), &context.settings.content_types);
+        let content_type = crate::content_type::with_charset(guessed, std::str::from_utf8(&bytes).is_ok());
+        let entry = [("content_type", content_type), ("data", BASE64_STANDARD.encode(&bytes))];
+        let entry = entry.map(|(key, text)| (key.to_owned(), Value::from(text)));
+        attachments.insert(name.to_string(), Value::Object(Map::from_iter(entry)));
+    }
+    if !attachments.is_empty() {
+        whole.insert("_attachments".to_owned(), Value::Object(attachments));
+    }
+    Ok(whole)
+}

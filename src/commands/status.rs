@@ -1,0 +1,168 @@
+//! `status`: what a push would do, without the last step.
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use super::Context;
+use super::app;
+use super::listing::listing;
+use super::login::{Reached, with_server};
+use super::prepare::{Choice, Place, Prepared};
+use crate::exit::{Exit, Failure};
+use crate::filter::RuleKind;
+use crate::local::State;
+use crate::name::AttName;
+use crate::plan::{Counts, Key, Line, Mark, lines};
+use crate::report::{Listing, PlanLine, human_size};
+use crate::settings::command::StatusSettings;
+use crate::settings::{Destination, Endpoint};
+use crate::snapshot::{App, LoadOptions};
+use crate::transfer;
+
+/// Compares every app of the folder with every target.
+pub(super) async fn run(context: &Context, command: &StatusSettings) -> Result<Exit> {
+    let options = LoadOptions { documents: true, ..LoadOptions::default() };
+    let apps = app::load(context, &command.folder, &options)?;
+    if command.ignored {
+        for app in &apps.apps {
+            show_ignored(context, app);
+        }
+    }
+    let destination = match &command.destination {
+        Some(destination) => destination.clone(),
+        None => context.default_destination(super::origin(&command.folder.path).as_ref())?,
+    };
+    let mut differs = false;
+    for endpoint in &destination.endpoints {
+        for app in &apps.apps {
+            let status = async |reached: &Reached| one(context, command, app, &destination, endpoint, reached).await;
+            differs |= with_server(context, endpoint, status).await?;
+        }
+    }
+    Ok(if differs && command.exit_code { Exit::Differs } else { Exit::Ok })
+}
+
+fn show_ignored(context: &Context, app: &App) {
+    let own = |kind| kind == RuleKind::Own;
+    let lines = app.listing.ignored.iter().filter(|ignored| !own(ignored.reason.kind)).map(|ignored| PlanLine {
+        mark: crate::report::Mark::Ignored,
+        path: format!("{}{}", ignored.path, if ignored.is_dir { "/" } else { "" }),
+        bytes: None,
+        reason: Some(format!("{}, {}", ignored.reason.rule, ignored.reason.source)),
+    });
+    context.printer.answer_plan(&Listing { lines: lines.collect(), whole: true, ..Listing::default() });
+}
+
+/// Whether the folder and this target differ.
+async fn one(
+    context: &Context,
+    command: &StatusSettings,
+    app: &App,
+    destination: &Destination,
+    endpoint: &Endpoint,
+    reached: &Reached,
+) -> Result<bool> {
+    let database = reached.database(endpoint)?;
+    let info = database.info().await.map_err(|error| reached.failure(error))?;
+    let state = State::of(app.folder.root());
+    let instance_start_time = info.instance_start_time.unwrap_or_default();
+    let place = Place { reached, database: &database, instance_start_time: &instance_start_time, state: &state, app };
+    let warn = |text: &str| context.printer.warning("state", text);
+    let mut shown = Vec::new();
+    let mut damaged = Vec::new();
+    let mut head = None;
+    let mut differs = false;
+    for local in std::iter::once(&app.document).chain(&app.documents) {
+        let prepared = place.prepare(local, &context.settings.content_types, &Choice::default(), &warn).await?;
+        if command.verify {
+            damaged.extend(verify(&place, &prepared).await?);
+        }
+        differs |= !prepared.plan.is_empty() || prepared.clash.is_some();
+        shown.append(&mut marked(&prepared));
+        head.get_or_insert_with(|| heading(&place, command, destination, &prepared));
+    }
+    report(context, head.unwrap_or_default(), &shown, differs);
+    if damaged.is_empty() { Ok(differs) } else { Err(unequal(&damaged).into()) }
+}
+
+fn unequal(damaged: &[AttName]) -> Failure {
+    Failure::new(Exit::Failed, "the server's attachments are not what the folder has, although it says so")
+        .details(damaged.iter().map(|name| format!("_attachments/{name}")))
+        .hint("push them again: change them, or remove them on the server first")
+}
+
+/// The lines of a document; what both sides changed is marked as a conflict.
+fn marked(prepared: &Prepared<'_>) -> Vec<(Line, bool)> {
+    let overlap: Vec<&String> = prepared.clash.iter().flat_map(|clash| clash.overlap()).collect();
+    lines(&prepared.plan).into_iter().map(|line| (line.clone(), overlap.contains(&&line.path))).collect()
+}
+
+fn heading(
+    place: &Place<'_>,
+    command: &StatusSettings,
+    destination: &Destination,
+    prepared: &Prepared<'_>,
+) -> (String, Map<String, Value>) {
+    let address = place.address(&prepared.local.folded.id);
+    let label = destination.label.as_ref().map_or_else(String::new, |label| format!("{label} "));
+    let now = prepared.remote.as_ref().map(|remote| &remote.revision);
+    let base = prepared.base.as_ref().map(|base| &base.revision);
+    let revisions = match (now, base) {
+        (None, _) => "not there yet".to_owned(),
+        (Some(now), None) => format!("rev {}, never pushed from here", now.short()),
+        (Some(now), Some(base)) => format!("rev {}, last pushed {}", now.short(), base.short()),
+    };
+    let text = format!("{} ⇄ {label}{address} ({revisions})", command.folder.shown);
+    let revision =
+        |revision: Option<&crate::name::Revision>| revision.map_or(Value::Null, |it| Value::from(it.as_str()));
+    let fields = Map::from_iter([
+        ("folder".to_owned(), Value::from(command.folder.shown.as_str())),
+        ("target".to_owned(), Value::from(address.to_string())),
+        ("rev".to_owned(), revision(now)),
+        ("base_rev".to_owned(), revision(base)),
+    ]);
+    (text, fields)
+}
+
+fn report(context: &Context, (head, mut fields): (String, Map<String, Value>), shown: &[(Line, bool)], differs: bool) {
+    let plain: Vec<Line> = shown.iter().map(|(line, _)| line.clone()).collect();
+    let counts = Counts::of(&plain);
+    let mut list = listing(&plain, &counts);
+    let clashing: Vec<&String> = shown.iter().filter(|(_, clash)| *clash).map(|(line, _)| &line.path).collect();
+    for line in list.lines.iter_mut().filter(|line| clashing.contains(&&line.path)) {
+        line.mark = crate::report::Mark::Conflict;
+        line.reason = Some("changed on both sides".to_owned());
+    }
+    list.whole = true;
+    context.printer.answer(&head);
+    context.printer.answer_plan(&list);
+    for (line, _) in shown.iter().filter(|(line, _)| line.mark == Mark::Kept) {
+        context.printer.answer(&format!("  ? {}  (only on the server)", line.path));
+    }
+    let upload = format!("`couchapp push` would upload {}", human_size(counts.bytes));
+    context.printer.answer(&format!("{}. {}", list.counts(), if differs { &upload } else { "Nothing to push" }));
+    fields.extend(list.fields());
+    fields.insert("items".to_owned(), Value::Array(list.items()));
+    fields.insert("differs".to_owned(), Value::from(differs));
+    context.printer.document("status", fields);
+}
+
+/// Downloads every attachment that is said to be the same and compares the contents.
+async fn verify(place: &Place<'_>, prepared: &Prepared<'_>) -> Result<Vec<AttName>> {
+    let Some(remote) = &prepared.remote else { return Ok(Vec::new()) };
+    let mut damaged = Vec::new();
+    for change in prepared.plan.changes.iter().filter(|change| change.mark == Mark::Same) {
+        let Key::Attachment(name) = &change.key else { continue };
+        let (Some(stub), Some(file)) = (remote.attachment(name), prepared.local.attachments.get(name)) else {
+            continue;
+        };
+        let md5 = transfer::content_md5(place.database, &remote.id, &remote.revision, name, stub).await;
+        match md5 {
+            Ok(md5) if md5 == file.md5 => {}
+            Ok(_) | Err(transfer::TransferError::Damaged { .. }) => damaged.push(name.clone()),
+            Err(transfer::TransferError::Couch(error)) => return Err(place.reached.failure(error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(damaged)
+}

@@ -1,0 +1,222 @@
+//! MD5 and SHA-256 of many files on all cores, and a cache that saves reading what did not change.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::folder::{ATTEMPTS, Folder, Stamp, nanoseconds};
+use super::{FileEntry, LocalError};
+use crate::path::RelPath;
+
+/// Which sums are wanted. CouchDB's digests are MD5; SHA-256 is what sync keeps with a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sums {
+    /// MD5 alone.
+    Md5,
+    /// MD5 and SHA-256, in one reading.
+    Md5AndSha256,
+}
+
+/// The content of a file, by its sums, as it was in one piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The length in bytes.
+    pub length: u64,
+    /// MD5 of the bytes.
+    pub md5: [u8; 16],
+    /// SHA-256 of the bytes, if it was asked for or known.
+    pub sha256: Option<[u8; 32]>,
+    /// The state of the file; `None` when it is too young to be recognised by it.
+    known_as: Option<Identity>,
+}
+
+/// What a cached sum is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    length: u64,
+    modified: i64,
+    inode: u64,
+}
+
+/// Sums by path, trusted as long as size, modification time and inode are the same.
+///
+/// A file can be rewritten within one tick of the clock and keep all three, so a file that was modified less than two
+/// seconds before it was read is never recorded: [git's racy rule](https://git-scm.com/docs/racy-git), kept the safe way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HashCache {
+    entries: BTreeMap<String, CacheEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct CacheEntry {
+    length: u64,
+    modified: i64,
+    inode: u64,
+    md5: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+/// The coarsest clock of a file system in use (FAT), in nanoseconds.
+const CLOCK_GRAIN: i64 = 2_000_000_000;
+
+/// How much is read at once, in bytes.
+const BUFFER: usize = 256 * 1024;
+
+/// Hashing is bound by cores, and reading by the disk: more threads than this only make a disk seek.
+const MAX_THREADS: usize = 8;
+
+impl HashCache {
+    /// The sums of `file`, if they are known and include what is wanted.
+    pub fn get(&self, file: &FileEntry, sums: Sums) -> Option<Fingerprint> {
+        let entry = self.entries.get(file.path.as_str())?;
+        let identity = Identity { length: file.length, modified: file.modified, inode: file.inode };
+        if (entry.length, entry.modified, entry.inode) != (file.length, file.modified, file.inode) {
+            return None;
+        }
+        let sha256 = entry.sha256.as_deref().and_then(from_hex);
+        if sums == Sums::Md5AndSha256 && sha256.is_none() {
+            return None;
+        }
+        Some(Fingerprint { length: file.length, md5: from_hex(&entry.md5)?, sha256, known_as: Some(identity) })
+    }
+
+    /// Remembers `fingerprint` for `path`, unless the file was too young when it was read; then `path` is forgotten.
+    pub fn record(&mut self, path: &RelPath, fingerprint: &Fingerprint) {
+        match fingerprint.known_as {
+            Some(Identity { length, modified, inode }) => {
+                let md5 = to_hex(&fingerprint.md5);
+                let sha256 = fingerprint.sha256.map(|sum| to_hex(&sum));
+                self.entries.insert(path.as_str().to_owned(), CacheEntry { length, modified, inode, md5, sha256 });
+            }
+            None => {
+                self.entries.remove(path.as_str());
+            }
+        }
+    }
+
+    /// How many files are known.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl Folder {
+    /// The sums of `files`, in their order; read on all cores, but for those that `cache` knows.
+    ///
+    /// `progress` is told the number of bytes of each piece that was read or known. A file that changes while it is read
+    /// is read again, twice at most; then it is an error, and never a sum of two states. Blocks.
+    pub fn fingerprints(
+        &self,
+        files: &[FileEntry],
+        cache: &HashCache,
+        sums: Sums,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Vec<Result<Fingerprint, LocalError>> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            while let Some((index, file)) = take_next(files, &next) {
+                let known = cache.get(file, sums);
+                if let Some(known) = &known {
+                    progress(known.length);
+                }
+                done.push((index, known.map_or_else(|| self.fingerprint(&file.path, sums, progress), Ok)));
+            }
+            done
+        };
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = cores.min(MAX_THREADS).min(files.len());
+        let mut done = std::thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            for helper in helpers {
+                done.extend(helper.join().unwrap_or_default());
+            }
+            done
+        });
+        done.sort_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// The sums of one file. Blocks.
+    pub fn fingerprint(
+        &self,
+        path: &RelPath,
+        sums: Sums,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Fingerprint, LocalError> {
+        for attempt in 0..ATTEMPTS {
+            let started = nanoseconds(SystemTime::now());
+            let (mut file, before) = self.open_file(path)?;
+            let mut md5 = Md5::new();
+            let mut sha256 = (sums == Sums::Md5AndSha256).then(Sha256::new);
+            let mut buffer = vec![0; BUFFER];
+            let mut length = 0;
+            loop {
+                let count = match file.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(count) => count,
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                    Err(source) => return Err(self.error("read", path, source)),
+                };
+                md5.update(&buffer[..count]);
+                if let Some(sha256) = &mut sha256 {
+                    sha256.update(&buffer[..count]);
+                }
+                length += count as u64;
+                if attempt == 0 {
+                    progress(count as u64);
+                }
+            }
+            if length == before.length && self.stamp(&file, path)? == before {
+                let (md5, sha256) = (md5.finalize().into(), sha256.map(|sum| sum.finalize().into()));
+                return Ok(Fingerprint { length, md5, sha256, known_as: identity(&before, started) });
+            }
+        }
+        Err(LocalError::Changed { path: self.locate(path) })
+    }
+}
+
+fn take_next<'a>(files: &'a [FileEntry], next: &AtomicUsize) -> Option<(usize, &'a FileEntry)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    files.get(index).map(|file| (index, file))
+}
+
+/// By what a file that was read from `started` on can be recognised later.
+fn identity(stamp: &Stamp, started: i64) -> Option<Identity> {
+    let old_enough = stamp.modified.saturating_add(CLOCK_GRAIN) <= started;
+    old_enough.then_some(Identity { length: stamp.length, modified: stamp.modified, inode: stamp.inode })
+}
+
+pub(super) fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(super) fn from_hex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+    let digits = text.as_bytes();
+    if digits.len() != LENGTH * 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut bytes = [0; LENGTH];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,401 @@
+//! Writing beneath one folder: whole files only, and through no link.
+//!
+//! Every component of a path is opened by itself, from the descriptor of the folder before it, so that a folder that is
+//! swapped for a link while we write cannot lead anywhere else. cap-std keeps a step beneath the folder it starts from but
+//! follows links that stay there; [`Destination`] compares what it looked at with what it opened, and refuses those too.
+
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, File, Metadata, OpenOptions};
+
+use super::{LocalError, beneath};
+use crate::filter::temporary_name;
+use crate::path::RelPath;
+
+/// How often a step is tried again when something else changes the same folders.
+const ATTEMPTS: usize = 8;
+
+/// What to do about a file that stands where one is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse with [`LocalError::Exists`]; decided by the system when the file appears, not before.
+    Refuse,
+    /// Replace it at once, keeping its permissions.
+    Replace,
+}
+
+/// Who may read a new file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Mode 0644, less what the umask takes.
+    Shared,
+    /// Mode 0600: for state and whatever may hold a secret.
+    Private,
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// What to do about a file of that name.
+    pub existing: Existing,
+    /// Who may read it.
+    pub access: Access,
+    /// Whether it must survive a power cut as soon as it is written: file and folder are synced, which is slow for many
+    /// small files.
+    pub durable: bool,
+}
+
+impl Default for WriteOptions {
+    /// A new shared file that is there to stay.
+    fn default() -> Self {
+        Self { existing: Existing::Refuse, access: Access::Shared, durable: true }
+    }
+}
+
+/// A folder that is written to. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    root: PathBuf,
+    dir: Arc<Dir>,
+}
+
+impl Destination {
+    /// Opens `root`, which must be a folder.
+    pub fn open(root: &Path) -> Result<Self, LocalError> {
+        let dir = Dir::open_ambient_dir(root, ambient_authority())
+            .map_err(|source| LocalError::from_io("open", root, source))?;
+        Ok(Self { root: root.to_owned(), dir: Arc::new(dir) })
+    }
+
+    /// Opens `root`, making it and the folders above it where they are missing.
+    pub fn create(root: &Path) -> Result<Self, LocalError> {
+        std::fs::create_dir_all(root).map_err(|source| LocalError::from_io("make", root, source))?;
+        Self::open(root)
+    }
+
+    /// The folder's path, as it was given.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where `path` is on this system, for messages.
+    pub fn locate(&self, path: &RelPath) -> PathBuf {
+        beneath(&self.root, path)
+    }
+
+    /// Begins a file at `path`, making the folders above it. Nothing is seen under that name before
+    /// [`Writer::commit`].
+    pub fn begin(&self, path: &RelPath, options: WriteOptions) -> Result<Writer, LocalError> {
+        let folder = self.parent(path, Some(options.durable))?.ok_or_else(|| self.missing(path))?;
+        let present = self.present(&folder, path)?;
+        if present.is_some() && options.existing == Existing::Refuse {
+            return Err(LocalError::Exists { path: self.locate(path) });
+        }
+        let (temporary, file) = self.temporary(&folder, path, options.access)?;
+        let writer = Writer {
+            folder,
+            file: Some(file),
+            temporary,
+            name: path.name().to_owned(),
+            path: self.locate(path),
+            options,
+        };
+        if let Some(present) = present.filter(|_| options.access == Access::Shared) {
+            writer.keep_permissions(&present)?;
+        }
+        Ok(writer)
+    }
+
+    /// Writes a whole file.
+    pub fn write(&self, path: &RelPath, bytes: &[u8], options: WriteOptions) -> Result<(), LocalError> {
+        let mut writer = self.begin(path, options)?;
+        writer.write(bytes)?;
+        writer.commit()
+    }
+
+    /// The folder `path`, made with those above it where they are missing.
+    pub fn enter(&self, path: &RelPath) -> Result<Self, LocalError> {
+        let folder = self.parent(path, Some(false))?.ok_or_else(|| self.missing(path))?;
+        let entered = self.step(&folder, path.name(), path.as_str(), Some(false))?;
+        let dir = entered.ok_or_else(|| self.missing(path))?;
+        Ok(Self { root: self.locate(path), dir: Arc::new(dir) })
+    }
+
+    /// Removes the file `path`, or the link itself where it is one. Whether there was anything.
+    pub fn remove(&self, path: &RelPath) -> Result<bool, LocalError> {
+        let Some(folder) = self.parent(path, None)? else { return Ok(false) };
+        match folder.remove_file(path.name()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(LocalError::from_io("remove", self.locate(path), source)),
+        }
+    }
+
+    /// Removes the folders above `path` that are empty, deepest first; never the root.
+    pub fn remove_empty_parents(&self, path: &RelPath) -> Result<(), LocalError> {
+        let mut current = path.parent();
+        while let Some(folder) = current {
+            let Some(above) = self.parent(&folder, None)? else { return Ok(()) };
+            match above.remove_dir(folder.name()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(()),
+                Err(source) => return Err(LocalError::from_io("remove", self.locate(&folder), source)),
+            }
+            current = folder.parent();
+        }
+        Ok(())
+    }
+
+    /// Whether something, a link included, stands at `path`.
+    pub fn exists(&self, path: &RelPath) -> Result<bool, LocalError> {
+        let Some(folder) = self.parent(path, None)? else { return Ok(false) };
+        match folder.symlink_metadata(path.name()) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(LocalError::from_io("read", self.locate(path), source)),
+        }
+    }
+
+    /// Whether there is nothing in the folder.
+    pub fn is_empty(&self) -> Result<bool, LocalError> {
+        let mut entries =
+            self.dir.entries().map_err(|source| LocalError::from_io("list", self.root.as_path(), source))?;
+        Ok(entries.next().is_none())
+    }
+
+    /// Opens the file `path` itself, in place, for something that is no content: a lock.
+    pub(super) fn open_for_lock(&self, path: &RelPath, options: &OpenOptions) -> Result<std::fs::File, LocalError> {
+        let folder = self.parent(path, None)?.ok_or_else(|| self.missing(path))?;
+        self.present(&folder, path)?;
+        let opened = folder.open_with(path.name(), options);
+        opened.map(File::into_std).map_err(|source| LocalError::from_io("lock", self.locate(path), source))
+    }
+
+    /// The folder that `path` is in, reached without a link. With `make`, folders that are missing are made (and synced,
+    /// when it holds `true`); without it, `None` when one is missing.
+    fn parent(&self, path: &RelPath, make: Option<bool>) -> Result<Option<Dir>, LocalError> {
+        let root = self.dir.try_clone().map_err(|source| LocalError::from_io("open", self.root.as_path(), source))?;
+        let mut folder = root;
+        for above in path.ancestors() {
+            let name = above.rsplit('/').next().unwrap_or(above);
+            match self.step(&folder, name, above, make)? {
+                Some(next) => folder = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(folder))
+    }
+
+    /// Opens (or makes) the folder `name` in `folder`, refusing a link; `whole` is its path for messages.
+    fn step(&self, folder: &Dir, name: &str, whole: &str, make: Option<bool>) -> Result<Option<Dir>, LocalError> {
+        let path = || self.root.join(whole);
+        let failed = |action, source| LocalError::from_io(action, path(), source);
+        for _ in 0..ATTEMPTS {
+            let seen = match folder.symlink_metadata(name) {
+                Ok(seen) => seen,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let Some(durable) = make else { return Ok(None) };
+                    match folder.create_dir(name) {
+                        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                            return Err(failed("make", error));
+                        }
+                        _ if durable => sync_folder(folder).map_err(|source| failed("make", source))?,
+                        _ => {}
+                    }
+                    continue;
+                }
+                Err(source) => return Err(failed("open", source)),
+            };
+            if seen.is_symlink() {
+                return Err(LocalError::Link { path: path() });
+            }
+            if !seen.is_dir() {
+                return Err(LocalError::NotAFolder { path: path() });
+            }
+            // Between the look and this, the folder can have become a link; then what is opened is another folder.
+            match folder.open_dir(name).and_then(|opened| Ok((opened.dir_metadata()?, opened))) {
+                Ok((found, opened)) if is_same(&seen, &found) => return Ok(Some(opened)),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => match LocalError::from_io("open", path(), source) {
+                    // A link out of the folder, since the look: the next look sees it.
+                    LocalError::Leaves { .. } | LocalError::NotAFolder { .. } => {}
+                    other => return Err(other),
+                },
+            }
+        }
+        Err(LocalError::Changed { path: path() })
+    }
+
+    /// What stands at `path`; an error when it is no file that could be replaced.
+    fn present(&self, folder: &Dir, path: &RelPath) -> Result<Option<Metadata>, LocalError> {
+        match folder.symlink_metadata(path.name()) {
+            Ok(present) if present.is_symlink() => Err(LocalError::Link { path: self.locate(path) }),
+            Ok(present) if present.is_dir() => Err(LocalError::NotAFile { path: self.locate(path), what: "a folder" }),
+            Ok(present) if !present.is_file() => {
+                Err(LocalError::NotAFile { path: self.locate(path), what: "something special" })
+            }
+            Ok(present) => Ok(Some(present)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(LocalError::from_io("write", self.locate(path), source)),
+        }
+    }
+
+    /// A new file in `folder`, under a name that no rule takes for part of an app.
+    fn temporary(&self, folder: &Dir, path: &RelPath, access: Access) -> Result<(String, File), LocalError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        cap_std::fs::OpenOptionsExt::mode(&mut options, if access == Access::Private { 0o600 } else { 0o644 });
+        #[cfg(not(unix))]
+        let _ = access;
+        for _ in 0..ATTEMPTS {
+            let name = temporary_name(&format!("{:016x}", random()));
+            match folder.open_with(&name, &options) {
+                Ok(file) => return Ok((name, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(LocalError::from_io("write", self.locate(path), source)),
+            }
+        }
+        Err(LocalError::Exists { path: self.locate(path) })
+    }
+
+    fn missing(&self, path: &RelPath) -> LocalError {
+        LocalError::NotFound { path: self.locate(path) }
+    }
+}
+
+/// A file that is being written. Dropped without [`commit`](Self::commit), it leaves nothing behind.
+#[derive(Debug)]
+pub struct Writer {
+    folder: Dir,
+    /// Taken by `commit`.
+    file: Option<File>,
+    temporary: String,
+    name: String,
+    path: PathBuf,
+    options: WriteOptions,
+}
+
+impl Writer {
+    /// Appends `bytes`. Blocks, usually for as long as copying them takes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), LocalError> {
+        match &mut self.file {
+            Some(file) => file.write_all(bytes).map_err(|source| failed_write(&self.path, source)),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the file its modification time.
+    pub fn set_modified(&self, modified: std::time::SystemTime) -> Result<(), LocalError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let set = file.try_clone().and_then(|file| file.into_std().set_modified(modified));
+        set.map_err(|source| failed_write(&self.path, source))
+    }
+
+    /// Gives the file its name. Until this has returned, whatever stood there stands there still.
+    pub fn commit(mut self) -> Result<(), LocalError> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let result = self.finish(&file).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
+            _ => failed_write(&self.path, source),
+        });
+        if result.is_err() {
+            self.remove_temporary();
+        }
+        result
+    }
+
+    fn finish(&self, file: &File) -> io::Result<()> {
+        if self.options.durable {
+            file.sync_all()?;
+        }
+        match self.options.existing {
+            Existing::Replace => self.folder.rename(&self.temporary, &self.folder, &self.name)?,
+            Existing::Refuse => self.name_new()?,
+        }
+        if self.options.durable { sync_folder(&self.folder) } else { Ok(()) }
+    }
+
+    /// Renaming replaces what is there; a second name for the file does not, but not every file system has those.
+    fn name_new(&self) -> io::Result<()> {
+        match self.folder.hard_link(&self.temporary, &self.folder, &self.name) {
+            Ok(()) => {
+                self.remove_temporary();
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) => match self.folder.symlink_metadata(&self.name) {
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.folder.rename(&self.temporary, &self.folder, &self.name)
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    #[cfg(unix)]
+    fn keep_permissions(&self, present: &Metadata) -> Result<(), LocalError> {
+        use cap_std::fs::PermissionsExt as _;
+        let Some(file) = &self.file else { return Ok(()) };
+        // Never more than reading, writing and executing: set-user-id belongs to the old content.
+        let mode = present.permissions().mode() & 0o777;
+        file.set_permissions(cap_std::fs::Permissions::from_mode(mode))
+            .map_err(|source| failed_write(&self.path, source))
+    }
+
+    #[cfg(not(unix))]
+    fn keep_permissions(&self, _: &Metadata) -> Result<(), LocalError> {
+        Ok(())
+    }
+
+    fn remove_temporary(&self) {
+        // Nothing can be done about a file that cannot be removed, and its name says what it is.
+        let _ = self.folder.remove_file(&self.temporary);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            self.remove_temporary();
+        }
+    }
+}
+
+fn failed_write(path: &Path, source: io::Error) -> LocalError {
+    LocalError::Io { action: "write", path: path.to_owned(), source }
+}
+
+#[cfg(unix)]
+fn is_same(seen: &Metadata, found: &Metadata) -> bool {
+    use cap_std::fs::MetadataExt as _;
+    (seen.dev(), seen.ino()) == (found.dev(), found.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, found: &Metadata) -> bool {
+    found.is_dir()
+}
+
+/// Makes new names in `folder` durable. A handle of a folder may be good for walking only, so it is opened anew.
+#[cfg(unix)]
+fn sync_folder(folder: &Dir) -> io::Result<()> {
+    folder.open(".")?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Dir) -> io::Result<()> {
+    Ok(())
+}
+
+/// A number that differs from call to call and between processes: the seed of a hash map.
+fn random() -> u64 {
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
