@@ -7,9 +7,19 @@
 
 pub mod scratch;
 
+mod construct;
+mod engine;
+mod judge;
+mod members;
+mod shape;
+mod token;
+
 use std::fmt;
 
 use crate::json::Object;
+
+/// Lines longer than this, in characters, are not shown.
+const MAXIMUM_LINE: usize = 240;
 
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +45,8 @@ pub struct Problem {
     pub column: usize,
     /// What is wrong: lower case, no final stop, no position.
     pub message: String,
-    /// The line named by `line`, without its line end; long lines are cut around `column`.
+    /// The line named by `line`, without its line end and with control characters replaced; `None` if it is longer
+    /// than 240 characters (minified code).
     pub source_line: Option<String>,
 }
 
@@ -50,9 +61,42 @@ impl fmt::Display for Problem {
 /// Checks every function of the design document `body`; `sources` names the file that a member came from.
 ///
 /// Nothing is executed. Only JavaScript is judged: with another `language` the functions are left to the server. The
-/// result is in the order of the document's members. Functions are parsed with limits of memory, stack and time; one
-/// that exceeds them is reported, not parsed.
+/// result is in the order of the document's members, CommonJS modules last. Functions are parsed with bounds of memory,
+/// stack and time; one that exceeds them is reported as such.
 pub fn check(body: &Object, sources: &dyn Fn(&[String]) -> Option<String>) -> Vec<Problem> {
-    let _ = (body, sources);
-    unimplemented!()
+    members::Checker::new(body, sources).run()
 }
+
+impl Problem {
+    /// The problem at the byte `offset` of `source`.
+    fn at(offset: usize, source: &str, severity: Severity, message: String) -> Self {
+        let before = source.get(..offset).unwrap_or(source);
+        let ends = |text: &str| text.matches('\n').count() + lone_returns(text);
+        let start = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        let rest = source.get(start..).unwrap_or_default();
+        let text = rest.split(['\n', '\r']).next().unwrap_or_default();
+        Self {
+            severity,
+            member: Vec::new(),
+            file: None,
+            line: ends(before) + 1,
+            column: before.get(start..).unwrap_or_default().chars().count() + 1,
+            message,
+            source_line: (text.chars().count() <= MAXIMUM_LINE).then(|| printable(text)),
+        }
+    }
+}
+
+/// How many lines end with a CR alone.
+fn lone_returns(text: &str) -> usize {
+    text.matches('\r').count() - text.matches("\r\n").count()
+}
+
+/// The text without what could steer a terminal.
+fn printable(text: &str) -> String {
+    let visible = |character: char| if character.is_control() && character != '\t' { '\u{fffd}' } else { character };
+    text.chars().map(visible).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -288,3 +288,6 @@ fn rule_error(file: &str, line: usize, error: &ignore::Error) -> RuleError {
     };
     RuleError { file: file.to_owned(), line, message }
 }
+
+#[cfg(test)]
+mod tests;

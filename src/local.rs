@@ -20,6 +20,10 @@ mod lock;
 mod state;
 mod walk;
 mod write;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use desktop::open_in_browser;
 pub use find::{
@@ -31,7 +35,8 @@ pub use hash::{Fingerprint, HashCache, Sums};
 pub use lock::Lock;
 pub use state::{Base, BaseAttachment, Loaded, Origin, State};
 pub use walk::{FileEntry, Ignored, Listing, Problem, ProblemKind, Special};
-pub use write::{Access, Destination, Existing, WriteOptions, Writer};
+pub use write::{Access, Destination, Existing, WriteOptions};
+pub use writer::Writer;
 
 /// What went wrong on the disk, and where.
 #[derive(Debug, thiserror::Error)]

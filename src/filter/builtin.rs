@@ -107,3 +107,9 @@ pub(super) fn kind_of(from: &str) -> (String, RuleKind) {
         other => (other.to_owned(), RuleKind::User),
     }
 }
+
+/// How many built-in patterns there are.
+#[cfg(test)]
+pub(super) fn count() -> u64 {
+    (CLUTTER.len() + SECRETS.len()) as u64
+}

@@ -165,7 +165,8 @@ impl Folder {
             let mut sha256 = (sums == Sums::Md5AndSha256).then(Sha256::new);
             let mut buffer = vec![0; BUFFER];
             let mut length = 0;
-            loop {
+            // A file that is written to as fast as it is read has no end.
+            while length <= before.length {
                 let count = match file.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(count) => count,

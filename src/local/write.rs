@@ -5,13 +5,14 @@
 //! follows links that stay there; [`Destination`] compares what it looked at with what it opened, and refuses those too.
 
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 
+use super::writer::{Writer, sync_folder};
 use super::{LocalError, beneath};
 use crate::filter::temporary_name;
 use crate::path::RelPath;
@@ -96,14 +97,7 @@ impl Destination {
             return Err(LocalError::Exists { path: self.locate(path) });
         }
         let (temporary, file) = self.temporary(&folder, path, options.access)?;
-        let writer = Writer {
-            folder,
-            file: Some(file),
-            temporary,
-            name: path.name().to_owned(),
-            path: self.locate(path),
-            options,
-        };
+        let writer = Writer::new(folder, (temporary, file), path.name(), self.locate(path), options);
         if let Some(present) = present.filter(|_| options.access == Access::Shared) {
             writer.keep_permissions(&present)?;
         }
@@ -270,109 +264,6 @@ impl Destination {
     }
 }
 
-/// A file that is being written. Dropped without [`commit`](Self::commit), it leaves nothing behind.
-#[derive(Debug)]
-pub struct Writer {
-    folder: Dir,
-    /// Taken by `commit`.
-    file: Option<File>,
-    temporary: String,
-    name: String,
-    path: PathBuf,
-    options: WriteOptions,
-}
-
-impl Writer {
-    /// Appends `bytes`. Blocks, usually for as long as copying them takes.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), LocalError> {
-        match &mut self.file {
-            Some(file) => file.write_all(bytes).map_err(|source| failed_write(&self.path, source)),
-            None => Ok(()),
-        }
-    }
-
-    /// Gives the file its modification time.
-    pub fn set_modified(&self, modified: std::time::SystemTime) -> Result<(), LocalError> {
-        let Some(file) = &self.file else { return Ok(()) };
-        let set = file.try_clone().and_then(|file| file.into_std().set_modified(modified));
-        set.map_err(|source| failed_write(&self.path, source))
-    }
-
-    /// Gives the file its name. Until this has returned, whatever stood there stands there still.
-    pub fn commit(mut self) -> Result<(), LocalError> {
-        let Some(file) = self.file.take() else { return Ok(()) };
-        let result = self.finish(&file).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
-            _ => failed_write(&self.path, source),
-        });
-        if result.is_err() {
-            self.remove_temporary();
-        }
-        result
-    }
-
-    fn finish(&self, file: &File) -> io::Result<()> {
-        if self.options.durable {
-            file.sync_all()?;
-        }
-        match self.options.existing {
-            Existing::Replace => self.folder.rename(&self.temporary, &self.folder, &self.name)?,
-            Existing::Refuse => self.name_new()?,
-        }
-        if self.options.durable { sync_folder(&self.folder) } else { Ok(()) }
-    }
-
-    /// Renaming replaces what is there; a second name for the file does not, but not every file system has those.
-    fn name_new(&self) -> io::Result<()> {
-        match self.folder.hard_link(&self.temporary, &self.folder, &self.name) {
-            Ok(()) => {
-                self.remove_temporary();
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-            Err(_) => match self.folder.symlink_metadata(&self.name) {
-                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.folder.rename(&self.temporary, &self.folder, &self.name)
-                }
-                Err(error) => Err(error),
-            },
-        }
-    }
-
-    #[cfg(unix)]
-    fn keep_permissions(&self, present: &Metadata) -> Result<(), LocalError> {
-        use cap_std::fs::PermissionsExt as _;
-        let Some(file) = &self.file else { return Ok(()) };
-        // Never more than reading, writing and executing: set-user-id belongs to the old content.
-        let mode = present.permissions().mode() & 0o777;
-        file.set_permissions(cap_std::fs::Permissions::from_mode(mode))
-            .map_err(|source| failed_write(&self.path, source))
-    }
-
-    #[cfg(not(unix))]
-    fn keep_permissions(&self, _: &Metadata) -> Result<(), LocalError> {
-        Ok(())
-    }
-
-    fn remove_temporary(&self) {
-        // Nothing can be done about a file that cannot be removed, and its name says what it is.
-        let _ = self.folder.remove_file(&self.temporary);
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            self.remove_temporary();
-        }
-    }
-}
-
-fn failed_write(path: &Path, source: io::Error) -> LocalError {
-    LocalError::Io { action: "write", path: path.to_owned(), source }
-}
-
 #[cfg(unix)]
 fn is_same(seen: &Metadata, found: &Metadata) -> bool {
     use cap_std::fs::MetadataExt as _;
@@ -382,17 +273,6 @@ fn is_same(seen: &Metadata, found: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_same(_: &Metadata, found: &Metadata) -> bool {
     found.is_dir()
-}
-
-/// Makes new names in `folder` durable. A handle of a folder may be good for walking only, so it is opened anew.
-#[cfg(unix)]
-fn sync_folder(folder: &Dir) -> io::Result<()> {
-    folder.open(".")?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Dir) -> io::Result<()> {
-    Ok(())
 }
 
 /// A number that differs from call to call and between processes: the seed of a hash map.

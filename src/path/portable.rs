@@ -193,3 +193,6 @@ fn is_device(component: &str) -> bool {
         number && characters.next().is_none()
     })
 }
+
+#[cfg(test)]
+mod tests;

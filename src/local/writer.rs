@@ -1,0 +1,134 @@
+//! One file on its way: a temporary name first, the true one when it is whole.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::{Dir, File, Metadata};
+
+use super::{Existing, LocalError, WriteOptions};
+
+/// A file that is being written. Dropped without [`commit`](Self::commit), it leaves nothing behind.
+#[derive(Debug)]
+pub struct Writer {
+    folder: Dir,
+    /// Taken by `commit`.
+    file: Option<File>,
+    temporary: String,
+    name: String,
+    path: PathBuf,
+    options: WriteOptions,
+}
+
+impl Writer {
+    /// A writer of `name` in `folder`, which fills the temporary file `(its name, its handle)`.
+    pub(super) fn new(
+        folder: Dir,
+        temporary: (String, File),
+        name: &str,
+        path: PathBuf,
+        options: WriteOptions,
+    ) -> Self {
+        let (temporary, file) = temporary;
+        Self { folder, file: Some(file), temporary, name: name.to_owned(), path, options }
+    }
+
+    /// Appends `bytes`. Blocks, usually for as long as copying them takes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), LocalError> {
+        match &mut self.file {
+            Some(file) => file.write_all(bytes).map_err(|source| failed_write(&self.path, source)),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the file its modification time.
+    pub fn set_modified(&self, modified: std::time::SystemTime) -> Result<(), LocalError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let set = file.try_clone().and_then(|file| file.into_std().set_modified(modified));
+        set.map_err(|source| failed_write(&self.path, source))
+    }
+
+    /// Gives the file its name. Until this has returned, whatever stood there stands there still.
+    pub fn commit(mut self) -> Result<(), LocalError> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let result = self.finish(&file).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
+            _ => failed_write(&self.path, source),
+        });
+        if result.is_err() {
+            self.remove_temporary();
+        }
+        result
+    }
+
+    fn finish(&self, file: &File) -> io::Result<()> {
+        if self.options.durable {
+            file.sync_all()?;
+        }
+        match self.options.existing {
+            Existing::Replace => self.folder.rename(&self.temporary, &self.folder, &self.name)?,
+            Existing::Refuse => self.name_new()?,
+        }
+        if self.options.durable { sync_folder(&self.folder) } else { Ok(()) }
+    }
+
+    /// Renaming replaces what is there; a second name for the file does not, but not every file system has those.
+    fn name_new(&self) -> io::Result<()> {
+        match self.folder.hard_link(&self.temporary, &self.folder, &self.name) {
+            Ok(()) => {
+                self.remove_temporary();
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) => match self.folder.symlink_metadata(&self.name) {
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.folder.rename(&self.temporary, &self.folder, &self.name)
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    #[cfg(unix)]
+    pub(super) fn keep_permissions(&self, present: &Metadata) -> Result<(), LocalError> {
+        use cap_std::fs::PermissionsExt as _;
+        let Some(file) = &self.file else { return Ok(()) };
+        // Never more than reading, writing and executing: set-user-id belongs to the old content.
+        let mode = present.permissions().mode() & 0o777;
+        file.set_permissions(cap_std::fs::Permissions::from_mode(mode))
+            .map_err(|source| failed_write(&self.path, source))
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn keep_permissions(&self, _: &Metadata) -> Result<(), LocalError> {
+        Ok(())
+    }
+
+    fn remove_temporary(&self) {
+        // Nothing can be done about a file that cannot be removed, and its name says what it is.
+        let _ = self.folder.remove_file(&self.temporary);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            self.remove_temporary();
+        }
+    }
+}
+
+fn failed_write(path: &Path, source: io::Error) -> LocalError {
+    LocalError::Io { action: "write", path: path.to_owned(), source }
+}
+
+/// Makes new names in `folder` durable. A handle of a folder may be good for walking only, so it is opened anew.
+#[cfg(unix)]
+pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
+    folder.open(".")?.sync_all()
+}
+
+#[cfg(not(unix))]
+pub(super) fn sync_folder(_: &Dir) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! What every integration test stands on: a project folder of its own, the real binary in a clean environment, and an
+//! endpoint to talk to.
+//!
+//! Every run is searched for the canary: the password of all tests, which must never leave the tool in any form.
+
+mod endpoint;
+mod project;
+mod run;
+
+use std::sync::OnceLock;
+
+use tokio::runtime::Runtime;
+
+pub(crate) use self::endpoint::{Database, Endpoint, Kind, Response, encoded};
+pub(crate) use self::project::{Project, Tree};
+pub(crate) use self::run::{Run, Secrets};
+
+/// The password of the tests.
+pub(crate) const CANARY: &str = "canary-hunter2";
+
+/// The threads of the stand-in, the proxy and the tests' own requests.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads")
+    })
+}
+
+/// A variable of the test process.
+#[expect(clippy::disallowed_methods, reason = "tests are told about endpoints and lengths of runs by the environment")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// How many cases a law is tried on: `COUCHAPP_CASES`, or `few`.
+pub(crate) fn cases(few: u32) -> u32 {
+    variable("COUCHAPP_CASES").and_then(|count| count.parse().ok()).unwrap_or(few)
+}
