@@ -182,16 +182,21 @@ mod tests {
     fn help_begins_with_examples_and_ends_with_exit_codes() {
         let mut all = command().term_width(100);
         all.build();
-        for subcommand in all.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
-            if subcommand.get_name() == "help" {
-                continue;
-            }
+        let mut pages = 0;
+        examine(&mut all, &mut pages);
+        assert!(pages > 12);
+    }
+
+    fn examine(parent: &mut clap::Command, pages: &mut usize) {
+        let visible = |command: &&mut clap::Command| !command.is_hide_set() && command.get_name() != "help";
+        for subcommand in parent.get_subcommands_mut().filter(visible) {
+            *pages += 1;
             let help = subcommand.render_help().to_string();
-            let lines: Vec<&str> = help.lines().collect();
             assert!(help.contains("\nExamples\n"), "{help}");
             assert!(help.find("Examples") < help.find("Usage:"), "{help}");
-            assert!(lines.last().unwrap().starts_with("Exit codes 0 1 2"), "{help}");
-            assert!(lines.iter().all(|line| line.chars().count() <= 100), "{help}");
+            assert!(help.lines().last().unwrap().starts_with("Exit codes 0 1 2"), "{help}");
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+            examine(subcommand, pages);
         }
     }
 

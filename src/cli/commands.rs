@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::help;
 use crate::settings::values::{Layout, MaxDelete};
 
 /// `couchapp init`
@@ -167,6 +168,7 @@ pub struct BrowseArgs {
 #[derive(Clone, Subcommand)]
 pub enum ConfigCommand {
     /// Print every setting
+    #[command(before_help = help::CONFIG, after_help = help::CONFIG_EXITS, help_template = help::TEMPLATE)]
     Show {
         /// Say for each value where it comes from
         #[arg(long)]
@@ -178,6 +180,7 @@ pub enum ConfigCommand {
 #[derive(Clone, Subcommand)]
 pub enum AuthCommand {
     /// Ask the server who you are and whether you may write
+    #[command(before_help = help::AUTH, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
     Check {
         /// A URL, a target or :database [default: the default target]
         #[arg(value_name = "TARGET")]
@@ -189,12 +192,14 @@ pub enum AuthCommand {
 #[derive(Clone, Subcommand)]
 pub enum CspCommand {
     /// Turn the sandbox off: apps may run scripts, send forms and read cookies
+    #[command(before_help = help::CSP, after_help = help::CSP_EXITS, help_template = help::TEMPLATE)]
     Allow {
         /// The server's URL or a target [default: the default target's server]
         #[arg(value_name = "SERVER")]
         server: Option<String>,
     },
     /// Turn the sandbox on again
+    #[command(before_help = help::CSP, after_help = help::CSP_EXITS, help_template = help::TEMPLATE)]
     Restore {
         /// The server's URL or a target [default: the default target's server]
         #[arg(value_name = "SERVER")]

@@ -75,7 +75,8 @@ impl Printer {
         for line in self.render(&parts) {
             self.err_line(&line);
         }
-        if self.settings().backtrace {
+        // Where it arose helps only with what nobody foresaw; many environments have the variable set for good.
+        if self.settings().backtrace && (parts.exit == Exit::Failed || self.is_verbose()) {
             self.err_text(&redact(&format!("{}\n", error.backtrace())));
         }
         parts.exit
