@@ -72,16 +72,16 @@ fn documents_as_deep_as_couchdb_takes_them_are_remembered() {
 fn the_folder_is_private_and_kept_out_of_version_control() {
     let app = tempfile::tempdir().unwrap();
     let state = State::of(app.path());
-    state.set_origin(&target()).unwrap();
+    let origin = Origin { address: target(), instance_start_time: "1700000000000000".into() };
+    state.set_origin(&origin).unwrap();
     state.set_base(&target(), &base()).unwrap();
     state.set_hashes(&HashCache::default()).unwrap();
-    state.set_names(&BTreeMap::from([("a%3A".into(), "a:".into())])).unwrap();
-    assert_eq!(state.origin(), Loaded::Found("http://localhost:5984/db/_design/app".into()));
+    assert_eq!(state.origin(), Loaded::Found(origin));
+    assert_eq!(state.origin_base().unwrap().body, base().body);
     assert_eq!(state.hashes(), Loaded::Found(HashCache::default()));
-    assert_eq!(state.names().found().unwrap()["a%3A"], "a:");
     assert_eq!(std::fs::read_to_string(state.folder().join(".gitignore")).unwrap(), "*\n");
     let names = census(state.folder());
-    assert_eq!(names.len(), 5, "{names:?}");
+    assert_eq!(names.len(), 4, "{names:?}");
     for name in names {
         let text = std::fs::read_to_string(state.folder().join(&name)).unwrap();
         assert!(!text.contains("hunter2"), "{name}");
@@ -143,4 +143,15 @@ fn one_at_a_time_holds_the_lock() {
     assert!(matches!(error, LocalError::Locked { .. }), "{error:?}");
     drop(lock);
     state.lock().unwrap();
+}
+
+#[test]
+fn a_clone_that_did_not_end_leaves_its_mark() {
+    let app = tempfile::tempdir().unwrap();
+    let state = State::of(app.path());
+    assert_eq!(state.incomplete(), None);
+    state.begin_clone(&target()).unwrap();
+    assert_eq!(state.incomplete(), Some(target().to_string()));
+    state.end_clone().unwrap();
+    assert_eq!(state.incomplete(), None);
 }
