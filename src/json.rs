@@ -59,7 +59,8 @@ fn same_number(left: &str, right: &str) -> bool {
     let is_float = |text: &str| text.contains(['.', 'e', 'E']);
     match (is_float(left), is_float(right)) {
         (true, true) => match (left.parse::<f64>(), right.parse::<f64>()) {
-            (Ok(left), Ok(right)) => left.to_bits() == right.to_bits(),
+            // CouchDB drops the sign of a zero, so a comparison by value is the right one.
+            (Ok(left), Ok(right)) => left.total_cmp(&right).is_eq() || left.abs() + right.abs() == 0.0,
             _ => left == right,
         },
         (false, false) => integer(left) == integer(right),
@@ -127,6 +128,7 @@ mod tests {
             ("0.10", "0.1"),
             ("1e2", "100.0"),
             ("-0", "0"),
+            ("-0.0", "0.0"),
             (r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#),
             ("[1.50]", "[1.5]"),
             ("12345678901234567890123", "12345678901234567890123"),
@@ -141,7 +143,6 @@ mod tests {
             ("[1,2]", "[2,1]"),
             ("\"1\"", "1"),
             ("null", "false"),
-            ("0.0", "-0.0"),
         ];
         for (left, right) in different {
             assert!(!same(&value(left), &value(right)), "{left} ≠ {right}");

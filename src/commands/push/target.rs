@@ -17,7 +17,7 @@ use crate::commands::prepare::{Place, Prepared};
 use crate::couch::{CouchError, Creation, Database, Info, Missing, Progress};
 use crate::exit::{Exit, Failure};
 use crate::local::State;
-use crate::plan::{self, Clash, Counts, Refusal, lines};
+use crate::plan::{self, Clash, Counts, Mark, Refusal, lines};
 use crate::report::{Start, human_size};
 use crate::settings::{Destination, Endpoint};
 use crate::snapshot::{App, app_url};
@@ -176,7 +176,7 @@ fn show(context: &Context, prepared: &[Prepared<'_>]) -> (Map<String, Value>, Co
     let mut all = Vec::new();
     for prepared in prepared {
         let mut lines = lines(&prepared.plan);
-        if prepared.plan.metadata && lines.iter().all(|line| line.mark.sign() == '=') {
+        if prepared.plan.metadata && lines.iter().all(|line| line.mark == Mark::Same) {
             context.printer.detail("only the list of file names changes");
         }
         all.append(&mut lines);
@@ -216,14 +216,6 @@ fn notes(context: &Context, prepared: &[Prepared<'_>]) {
         context.printer.note(&format!(
             "{kept_text} fields differ from the server's in outer white space only and stay as they are there"
         ));
-    }
-    let kept = prepared.iter().flat_map(|prepared| &prepared.plan.changes).filter(|change| change.mark.sign() == '?');
-    let kept: std::collections::BTreeSet<&str> = kept.map(|change| change.path.as_str()).collect();
-    if !kept.is_empty() {
-        context.printer.note(&format!("{} only on the server and kept (`--delete` removes):", kept.len()));
-        for path in kept {
-            context.printer.note(&format!("  ? {path}"));
-        }
     }
     if prepared.iter().any(|prepared| prepared.remote.is_some() && prepared.plan.rebuilds_index()) {
         context.printer.note("the views change, so the server will build their index anew");
