@@ -132,6 +132,14 @@ pub enum CouchError {
         /// The request without credentials.
         request: String,
     },
+    /// The answer to a write was lost, and so was the attempt to see what became of it.
+    #[error("it is not known whether `{id}` was written")]
+    Unconfirmed {
+        /// The document.
+        id: String,
+        /// What happened to the write.
+        source: Box<CouchError>,
+    },
     /// No byte moved for too long.
     #[error("no answer from `{origin}` for {} s", .waited.as_secs())]
     Timeout {
@@ -222,6 +230,7 @@ impl CouchError {
             | Self::Corrupted { .. }
             | Self::Unreachable { .. }
             | Self::Broken { .. }
+            | Self::Unconfirmed { .. }
             | Self::Timeout { .. }
             | Self::Certificate { .. }
             | Self::Proxy { .. } => Exit::Unavailable,
@@ -260,6 +269,7 @@ impl CouchError {
             | Self::Timeout { request, .. }
             | Self::Redirected { request, .. }
             | Self::Protocol { request, .. } => Some(request),
+            Self::Unconfirmed { source, .. } => source.request(),
             _ => self.answer().map(|answer| answer.request.as_str()),
         }
     }
