@@ -3,12 +3,31 @@
 use super::super::token::{Kind, Tokens};
 use super::Value;
 
-const OPERATOR_WORDS: [&str; 13] = [
-    "return", "typeof", "instanceof", "in", "new", "delete", "void", "throw", "case", "do", "else", "var", "const",
-];
+const OPERATOR_WORDS: [&str; 13] =
+    ["return", "typeof", "instanceof", "in", "new", "delete", "void", "throw", "case", "do", "else", "var", "const"];
 const ARITHMETIC: [&str; 22] = [
-    "===", "!==", "==", "!=", "<=", ">=", "<", ">", "<<", ">>", ">>>", "+", "-", "*", "/", "%", "**", "&", "|", "^",
-    "in", "instanceof",
+    "===",
+    "!==",
+    "==",
+    "!=",
+    "<=",
+    ">=",
+    "<",
+    ">",
+    "<<",
+    ">>",
+    ">>>",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "**",
+    "&",
+    "|",
+    "^",
+    "in",
+    "instanceof",
 ];
 const UPDATES: [&str; 12] = ["+=", "-=", "*=", "/=", "%=", "**=", "<<=", ">>=", ">>>=", "&=", "|=", "^="];
 
@@ -23,13 +42,12 @@ fn other(at: usize, what: &str) -> Value {
 
 /// What the valid expression in `from..to` gives.
 pub(super) fn value(tokens: &Tokens<'_>, from: usize, to: usize) -> Value {
-    let (mut from, mut to) = (from, to);
+    let (mut from, mut to) = (operand_of_comma(tokens, from, to), to);
     // Parentheses around the whole are taken off one by one, without recursion.
     loop {
-        from = operand_of_comma(tokens, from, to);
         if tokens.is(from, "(") && tokens.skip(from) == to {
-            from += 1;
             to -= 1;
+            from = operand_of_comma(tokens, from + 1, to);
             continue;
         }
         let Some(operator) = loosest(tokens, from, to) else { return unary(tokens, from, to) };
@@ -41,7 +59,6 @@ pub(super) fn value(tokens: &Tokens<'_>, from: usize, to: usize) -> Value {
             },
             "?" => return conditional(tokens, operator, to),
             word if UPDATES.contains(&word) => return other(from, "this assignment gives no function"),
-            "yield" => return Value::Unknown,
             _ => return Value::Unknown, // `||=` and its like
         }
     }
@@ -66,9 +83,7 @@ fn loosest(tokens: &Tokens<'_>, from: usize, to: usize) -> Option<usize> {
     while at < to {
         let text = tokens.text(at);
         let is_punctuator = tokens.kind(at) == Some(Kind::Punctuator);
-        if is_punctuator
-            && (matches!(text, "=" | "=>" | "?" | "||=" | "&&=" | "??=") || UPDATES.contains(&text))
-        {
+        if is_punctuator && (matches!(text, "=" | "=>" | "?" | "||=" | "&&=" | "??=") || UPDATES.contains(&text)) {
             return Some(at);
         }
         at = tokens.skip(at);
@@ -194,10 +209,42 @@ fn word(tokens: &Tokens<'_>, from: usize, to: usize, single: bool) -> Value {
 
 /// Functions that CouchDB or the language gives to every script.
 const GLOBALS: [&str; 36] = [
-    "emit", "sum", "log", "toJSON", "provides", "registerType", "start", "send", "getRow", "isArray", "require", "index",
-    "Array", "Boolean", "Date", "Error", "EvalError", "Function", "Map", "Number", "Object", "Promise", "Proxy",
-    "RangeError", "ReferenceError", "RegExp", "Set", "String", "Symbol", "SyntaxError", "TypeError", "URIError",
-    "WeakMap", "WeakSet", "parseInt", "parseFloat",
+    "emit",
+    "sum",
+    "log",
+    "toJSON",
+    "provides",
+    "registerType",
+    "start",
+    "send",
+    "getRow",
+    "isArray",
+    "require",
+    "index",
+    "Array",
+    "Boolean",
+    "Date",
+    "Error",
+    "EvalError",
+    "Function",
+    "Map",
+    "Number",
+    "Object",
+    "Promise",
+    "Proxy",
+    "RangeError",
+    "ReferenceError",
+    "RegExp",
+    "Set",
+    "String",
+    "Symbol",
+    "SyntaxError",
+    "TypeError",
+    "URIError",
+    "WeakMap",
+    "WeakSet",
+    "parseInt",
+    "parseFloat",
 ];
 
 fn mentions(tokens: &Tokens<'_>, name: &str) -> usize {
@@ -209,9 +256,9 @@ fn undefined_root(tokens: &Tokens<'_>, from: usize) -> Option<Value> {
     let name = tokens.text(from);
     let is_member = tokens.is(from + 1, ".") || tokens.is(from + 1, "[");
     let is_declared = (0..tokens.len()).any(|index| {
-        tokens.text(index) == name && ["var", "let", "const", "function"].iter().any(|word| tokens.before_is(index, word))
+        tokens.text(index) == name
+            && ["var", "let", "const", "function"].iter().any(|word| tokens.before_is(index, word))
     });
-    (is_member && matches!(name, "module" | "exports") && !is_declared).then(|| {
-        other(from, &format!("`{name}` is not defined here, only in modules that are read by `require`"))
-    })
+    (is_member && matches!(name, "module" | "exports") && !is_declared)
+        .then(|| other(from, &format!("`{name}` is not defined here, only in modules that are read by `require`")))
 }
