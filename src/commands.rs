@@ -64,9 +64,11 @@ impl Context {
     }
 }
 
-/// The place that the app in `root` was cloned from.
+/// The database that the app in `root` was cloned from. The document is named by the folder, which may have got another
+/// `_id` since.
 fn origin(root: &Path) -> Option<Address> {
-    State::of(root).origin().found().map(|origin| origin.address)
+    let address = State::of(root).origin().found()?.address;
+    Some(address.with(address.database.clone(), None))
 }
 
 /// Runs the program: the first of `arguments` is its name.
@@ -111,7 +113,8 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
             outcome = dispatch(context, command) => outcome,
             _ = tokio::signal::ctrl_c() => {
                 context.printer.clear();
-                Err(Failure::new(Exit::Interrupted, "interrupted").hint("nothing is half done; run it again to go on").into())
+                let failure = Failure::new(Exit::Interrupted, "interrupted");
+                Err(failure.hint("nothing is half done; run it again to go on").into())
             }
         }
     });

@@ -16,7 +16,7 @@ use crate::commands::login::{Reached, with_server};
 use crate::commands::prepare::{Place, Prepared};
 use crate::couch::{CouchError, Creation, Database, Info, Missing, Progress};
 use crate::exit::{Exit, Failure};
-use crate::local::State;
+use crate::local::{LocalError, Lock, State};
 use crate::plan::{self, Clash, Counts, Mark, Refusal, lines};
 use crate::report::{Start, human_size};
 use crate::settings::{Destination, Endpoint};
@@ -50,12 +50,28 @@ pub(super) async fn push(
             return Ok(None);
         };
         let state = State::of(app.folder.root());
+        let _lock = hold(context, &state)?;
         let instance_start_time = info.instance_start_time.unwrap_or_default();
         let place =
             Place { reached, database: &database, instance_start_time: &instance_start_time, state: &state, app };
         push_app(context, &place, destination, rules).await
     })
     .await
+}
+
+/// Keeps a second push of the same folder out. In a folder that cannot be written to there is nothing to race for.
+fn hold(context: &Context, state: &State) -> Result<Option<Lock>> {
+    if context.settings.dry_run {
+        return Ok(None);
+    }
+    match state.lock() {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ LocalError::Locked { .. }) => Err(error.into()),
+        Err(error) => {
+            context.printer.detail(&format!("this folder cannot be locked: {error}"));
+            Ok(None)
+        }
+    }
 }
 
 /// The facts about the database, which is made if that was asked for; `None` in a dry run that would make it.
