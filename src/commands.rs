@@ -108,6 +108,7 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
         context.printer.warning(warning.code, &warning.message);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.spawn(end_at_a_question(context.printer.clone()));
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = dispatch(context, command) => outcome,
@@ -121,6 +122,18 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
     // A blocking read in the background must not hold the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// A question blocks the thread that asks it, so Ctrl-C cannot drop the command there: nothing is going on, and the
+/// process ends.
+#[allow(clippy::exit, reason = "there is nothing to unwind while a question waits for its answer")]
+async fn end_at_a_question(printer: Printer) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if printer.is_asking() {
+            printer.clear();
+            std::process::exit(Exit::Interrupted.code().into());
+        }
+    }
 }
 
 async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {
