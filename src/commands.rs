@@ -73,10 +73,7 @@ fn origin(root: &Path) -> Option<Address> {
 
 /// Runs the program: the first of `arguments` is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let environment = match Environment::of_process() {
-        Ok(environment) => environment,
-        Err(_) => return ExitCode::from(Exit::Failed.code()),
-    };
+    let Ok(environment) = Environment::of_process() else { return ExitCode::from(Exit::Failed.code()) };
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let early = || Printer::new(settings::early_output(&arguments, &environment));
     let cli = match cli::parse(arguments.iter().cloned()) {

@@ -148,9 +148,8 @@ fn conclude(
     for (_, outcome) in outcomes {
         match outcome {
             Ok(Some(url)) if command.open => super::browse::open(context, &url),
-            Ok(_) => {}
             Err(error) if first_failure.is_none() => first_failure = Some(error),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
     match first_failure {

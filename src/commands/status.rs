@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::filter::RuleKind;
 use crate::local::State;
 use crate::name::AttName;
-use crate::plan::{Counts, Key, Line, Mark, lines};
+use crate::plan::{Clash, Counts, Key, Line, Mark, lines};
 use crate::report::{Listing, PlanLine, human_size};
 use crate::settings::command::StatusSettings;
 use crate::settings::{Destination, Endpoint};
@@ -102,7 +102,7 @@ fn unequal(damaged: &[AttName]) -> Failure {
 
 /// The lines of a document; what both sides changed is marked as a conflict.
 fn marked(prepared: &Prepared<'_>) -> Vec<(Line, bool)> {
-    let overlap: Vec<&String> = prepared.clash.iter().flat_map(|clash| clash.overlap()).collect();
+    let overlap: Vec<&String> = prepared.clash.iter().flat_map(Clash::overlap).collect();
     lines(&prepared.plan).into_iter().map(|line| (line.clone(), overlap.contains(&&line.path))).collect()
 }
 

@@ -72,11 +72,10 @@ impl Counts {
         for line in lines {
             match line.mark {
                 Mark::New => counts.new += 1,
-                Mark::Changed => counts.changed += 1,
+                Mark::Changed | Mark::Conflict => counts.changed += 1,
                 Mark::Removed => counts.removed += 1,
                 Mark::Same => counts.same += 1,
                 Mark::Kept | Mark::Ignored => counts.kept += 1,
-                Mark::Conflict => counts.changed += 1,
             }
             match line.mark {
                 Mark::New | Mark::Changed => counts.bytes += line.bytes,

@@ -251,14 +251,21 @@ impl<'a> Loader<'a> {
             includes: BTreeMap::new(),
             folder_name: self.folder_name(sorted),
         };
-        while with_macros {
-            let missing: Vec<RelPath> = macros::missing(&sources, &self.all).into_iter().collect();
+        if with_macros {
+            self.include(&mut sources)?;
+        }
+        Ok((sources, attachments))
+    }
+
+    /// Reads what macros include and is no field; what is included may include more.
+    fn include(&self, sources: &mut Sources) -> Result<(), LoadError> {
+        loop {
+            let missing: Vec<RelPath> = macros::missing(sources, &self.all).into_iter().collect();
             if missing.is_empty() {
-                break;
+                return Ok(());
             }
             sources.includes.extend(self.read_all(&missing)?);
         }
-        Ok((sources, attachments))
     }
 
     fn folder_name(&self, sorted: &Sorted) -> String {

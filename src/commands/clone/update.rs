@@ -85,8 +85,7 @@ fn clash(merged: &Merged) -> Failure {
 
 fn ours(local: &FolderFiles) -> Files {
     let fields = local.fields.iter().map(|(path, bytes)| (path.clone(), File::Field(bytes.clone())));
-    let attachments =
-        local.attachments.iter().map(|(_, file)| (file.path.clone(), File::Attachment(to_hex(&file.md5))));
+    let attachments = local.attachments.values().map(|file| (file.path.clone(), File::Attachment(to_hex(&file.md5))));
     fields.chain(attachments).collect()
 }
 

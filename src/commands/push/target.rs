@@ -207,7 +207,7 @@ fn up_to_date(context: &Context, place: &Place<'_>, main: &Prepared<'_>, counts:
     let document = main.remote.as_ref()?;
     let url = app_url(&place.address(&document.id), document);
     let text = format!("Up to date: rev {}", document.revision.short());
-    context.printer.summary(&text, fields(&document.revision.to_string(), url.as_deref(), counts));
+    context.printer.summary(&text, fields(document.revision.as_str(), url.as_deref(), counts));
     if let Some(url) = &url {
         context.printer.answer(url);
     }
@@ -353,7 +353,7 @@ async fn conclude(
         human_size(counts.unchanged_bytes),
         context.printer.elapsed().as_secs_f64()
     );
-    context.printer.summary(&text, fields(&document.revision.to_string(), url.as_deref(), counts));
+    context.printer.summary(&text, fields(document.revision.as_str(), url.as_deref(), counts));
     if let Some(url) = &url {
         context.printer.answer(url);
     }
