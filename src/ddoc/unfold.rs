@@ -37,10 +37,8 @@ pub fn unfold(
     let placer = Placer { ignored: options.ignored, design: id.is_design() };
     let (mut placed, mut left) = placer.document(&content, &hints);
     add_couchapp(&placer, &content, &hints, &mut placed);
-    let mut findings = Vec::new();
-    for (key, reason) in unproven(&content, &placed, &left) {
+    for key in unproven(&content, &placed, &left) {
         placed.remove_member(&key);
-        findings.push((key.clone(), reason));
         if let Some(value) = content.get(&key) {
             left.insert(key, value.clone());
         }
@@ -100,7 +98,7 @@ fn add_couchapp(placer: &Placer<'_>, content: &Object, hints: &Hint, placed: &mu
 }
 
 /// Folds what was placed and names the root members that do not come back as they were.
-fn unproven(content: &Object, placed: &Placed, left: &Object) -> Vec<(String, String)> {
+fn unproven(content: &Object, placed: &Placed, left: &Object) -> Vec<String> {
     let sources =
         Sources { fields: placed.files.clone(), directories: placed.directories.clone(), ..Sources::default() };
     let built = tree::build(&sources, &mut Findings::new(false));
@@ -110,7 +108,7 @@ fn unproven(content: &Object, placed: &Placed, left: &Object) -> Vec<(String, St
         // An empty `couchapp` comes back with the metadata of the push.
         let back = built.body.get(key).or_else(|| (key == "couchapp").then_some(&empty));
         if !back.is_some_and(|back| json::same(back, value)) {
-            unproven.push((key.clone(), "does not survive as files".to_owned()));
+            unproven.push(key.clone());
         }
     }
     unproven

@@ -110,7 +110,7 @@ impl Builder<'_> {
                 (FIELDS_FILE, Entry::File(path, bytes)) => fields = Some((*path, self.object_file(path, bytes))),
                 ("couchapp.json", Entry::File(path, bytes)) => metadata.push(self.metadata_file(name, path, bytes)),
                 ("couchapp", Entry::Folder(folder)) => {
-                    metadata.extend(self.member("couchapp".to_owned(), name, folder))
+                    metadata.extend(self.member("couchapp".to_owned(), name, folder));
                 }
                 (_, Entry::File(path, _)) if key_of(name) == "couchapp" => {
                     let message = "is the member `couchapp`, which must be `couchapp.json` or the folder `couchapp`";
@@ -161,13 +161,11 @@ impl Builder<'_> {
     }
 
     fn object_file(&mut self, path: &RelPath, bytes: &[u8]) -> Object {
-        match json::read(path, bytes, self.findings) {
-            Value::Object(object) => object,
-            _ => {
-                self.findings.push(Finding::error(path, "expected an object"));
-                Object::new()
-            }
+        if let Value::Object(object) = json::read(path, bytes, self.findings) {
+            return object;
         }
+        self.findings.push(Finding::error(path, "expected an object"));
+        Object::new()
     }
 
     /// `couchapp.json`: any value but an object is the member `meta`.

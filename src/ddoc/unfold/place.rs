@@ -237,7 +237,8 @@ impl Placer<'_> {
     /// in an already expanded function would be expanded once more.
     fn survives_as_text(&self, keys: &KeyPath, string: &str) -> bool {
         let is_trimmed = is_language(keys) && string != text::trimmed(string);
-        !is_trimmed && !(self.design && is_macro_place(keys) && macros::has_macro(string))
+        let is_expanded = self.design && is_macro_place(keys) && macros::has_macro(string);
+        !is_trimmed && !is_expanded
     }
 }
 

@@ -88,7 +88,9 @@ fn round(
     toggled: &mut BTreeSet<RelPath>,
 ) -> bool {
     let mut body = content.clone();
-    functions.iter().for_each(|function| set(&mut body, function, &function.source));
+    for function in &*functions {
+        set(&mut body, function, &function.source);
+    }
     let mut changed = false;
     functions.retain_mut(|function| {
         loop {
