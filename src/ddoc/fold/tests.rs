@@ -95,6 +95,23 @@ fn a_language_with_white_space_is_trimmed_or_reported() {
 }
 
 #[test]
+fn nothing_is_nested_deeper_than_can_be_read_back() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let file = |folders: usize| format!("{}x.json", "a/".repeat(folders));
+    for (folders, levels, is_good) in
+        [(0, 126, true), (0, 127, false), (100, 26, true), (100, 27, false), (126, 0, true)]
+    {
+        let text = if levels == 0 { "1".to_owned() } else { nested(levels) };
+        let folded = fold(&tree(&[(&file(folders), &text)]), &FoldOptions::default());
+        assert_eq!(folded.is_ok(), is_good, "{folders} {levels}");
+        if let Ok(folded) = folded {
+            assert!(crate::json::parse(Value::Object(folded.body).to_string().as_bytes()).is_ok());
+        }
+    }
+    assert!(fold(&tree(&[(&file(2000), "1")]), &FoldOptions::default()).is_err());
+}
+
+#[test]
 fn views_must_be_what_couchdb_accepts() {
     let good = [("views/lib/m.js", ""), ("views/a/map.js", ""), ("views/b/map.json", "{}")];
     assert!(fold(&tree(&good), &FoldOptions::default()).is_ok());

@@ -153,7 +153,7 @@ fn what_looks_like_a_macro_stays_as_it_is() {
 #[test]
 fn a_member_that_would_not_come_back_goes_to_the_fields_file() {
     let content = body(serde_json::json!({"a": "1", "b": {"c": "2"}}));
-    let placer = Placer { ignored: None, design: true };
+    let placer = Placer { ignored: None, expanded: None };
     let (mut placed, left) = placer.document(&content, &Hint::default());
     assert!(unproven(&content, &placed, &left).is_empty());
     placed.files.insert(path("b/c"), b"other".to_vec());
