@@ -157,7 +157,11 @@ fn ordinary_trees_survive_to_the_letter() {
         "couchapp.json",
         "_id",
     ];
-    check(&tree(names), |tree| round_trip(&tree, true));
+    check(&tree(names), |mut tree| {
+        // A clone writes these bytes, which no source can include; it then keeps the expanded text.
+        tree.files.retain(|path, bytes| path.first() != "lib" || !bytes.starts_with(b"base64-encoded;/"));
+        round_trip(&tree, true)
+    });
 }
 
 #[test]

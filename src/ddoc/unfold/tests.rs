@@ -142,6 +142,29 @@ fn sources_come_back_only_if_they_give_the_stored_text() {
 }
 
 #[test]
+fn a_source_comes_back_even_if_its_expansion_looks_like_a_macro() {
+    let files = [("shows/s.js", "// !json lib\n"), ("lib/text", "// !code gone.js\n")];
+    let (document, _) = pushed(&files);
+    let unfolded = unfold(&document, &DocId::new("_design/app").unwrap(), &[], &UnfoldOptions::default()).unwrap();
+    assert_eq!(unfolded.files["shows/s.js"], b"// !json lib\n");
+    let mut edited = document;
+    edited["lib"]["text"] = Value::from("changed");
+    let unfolded = unfold(&edited, &DocId::new("_design/app").unwrap(), &[], &UnfoldOptions::default()).unwrap();
+    assert!(unfolded.files.contains_key("shows/s.json"), "nothing may be expanded in it");
+    assert_eq!(unfolded.findings[0].path.as_str(), "shows/s.json");
+}
+
+#[test]
+fn an_include_keeps_the_line_feeds_of_its_field() {
+    // The first include ends with two line feeds, one of which is the field's; it is the second that had none.
+    let files = [("shows/s.js", "// !code lib/a.js\n// !code lib/b.js\n"), ("lib/a.js", "a\n\n"), ("lib/b.js", "b")];
+    let (document, _) = pushed(&files);
+    let unfolded = unfold(&document, &DocId::new("_design/app").unwrap(), &[], &UnfoldOptions::default()).unwrap();
+    assert_eq!((&*unfolded.files["lib/a.js"], &*unfolded.files["lib/b.js"]), (&b"a\n\n"[..], &b"b"[..]));
+    assert_eq!(unfolded.files["shows/s.js"], b"// !code lib/a.js\n// !code lib/b.js\n");
+}
+
+#[test]
 fn what_looks_like_a_macro_stays_as_it_is() {
     let document = serde_json::json!({"views": {"v": {"map": "// !code gone.js\nfunction (doc) {}"}}});
     let unfolded = clone(document.clone(), &[], &UnfoldOptions::default()).unwrap();
