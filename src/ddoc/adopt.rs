@@ -21,10 +21,8 @@ pub fn adopt(local: &mut Object, remote: &Object) -> usize {
 
 fn adopt_value(local: &mut Value, remote: &Value, kept: &mut Vec<(String, String)>) {
     match (local, remote) {
-        (Value::String(local), Value::String(remote)) => {
-            if local != remote && trimmed(local) == trimmed(remote) {
-                kept.push((std::mem::replace(local, remote.clone()), remote.clone()));
-            }
+        (Value::String(local), Value::String(remote)) if local != remote && trimmed(local) == trimmed(remote) => {
+            kept.push((std::mem::replace(local, remote.clone()), remote.clone()));
         }
         (Value::Object(local), Value::Object(remote)) => {
             for (key, value) in local {
@@ -76,7 +74,10 @@ mod tests {
     use super::*;
 
     fn object(value: Value) -> Object {
-        value.as_object().unwrap().clone()
+        match value {
+            Value::Object(object) => object,
+            other => panic!("{other}"),
+        }
     }
 
     #[test]
