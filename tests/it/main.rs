@@ -1,1 +1,3 @@
 //! The integration tests: one crate, one module per subject.
+
+mod functions;
