@@ -9,6 +9,7 @@ mod contract;
 mod ddoc;
 mod fake_couch;
 mod fault_proxy;
+mod functions;
 mod harness;
 mod requests;
 mod rig;
