@@ -17,6 +17,7 @@ pub mod local;
 pub mod name;
 pub mod path;
 pub mod plan;
+pub mod random;
 pub mod report;
 pub mod secret;
 pub mod settings;
