@@ -12,6 +12,7 @@ pub mod couch;
 pub mod ddoc;
 pub mod exit;
 pub mod filter;
+pub mod hexadecimal;
 pub mod json;
 pub mod local;
 pub mod name;

@@ -40,7 +40,7 @@ fn read_tree(root: &Path) -> Tree {
         let path = RelPath::new(relative).unwrap();
         if entry.file_type().is_dir() {
             tree.folders.insert(path);
-        } else {
+        } else if path.name() != "(empty)" {
             tree.files.insert(path, fs::read(entry.path()).unwrap());
         }
     }

@@ -201,7 +201,7 @@ fn document() -> impl Strategy<Value = Document> {
                 .filter_map(|keys| Some(fold::lookup(&body, keys)?.as_str()?.to_owned()))
                 .collect();
             if let (Some(expanded), Some(Value::Object(couchapp))) = (expanded.first(), body.get_mut("couchapp")) {
-                let digest = metadata::hex(&metadata::md5_of(expanded.as_bytes()));
+                let digest = crate::hexadecimal::encode(&metadata::md5_of(expanded.as_bytes()));
                 couchapp.insert("objects".to_owned(), json!({digest: "// !code lib/a.js"}));
             }
             let attachments =
