@@ -44,7 +44,10 @@ pub(super) fn function(engine: &mut Engine, source: &str, newer: Severity) -> Ve
     let mut findings = beyond(&tokens, Reader::Esprima, newer);
     findings.extend(newer::unknown_flags(&tokens).into_iter().map(|(start, end)| {
         let flags = source.get(start..end).unwrap_or_default();
-        Finding::warning(start, format!("CouchDB 3 does not know the flags `{flags}` and puts `null` in place of this regular expression"))
+        Finding::warning(
+            start,
+            format!("CouchDB 3 does not know the flags `{flags}` and puts `null` in place of this regular expression"),
+        )
     }));
     findings.extend(result(&tokens, &outline));
     findings

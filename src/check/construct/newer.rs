@@ -60,9 +60,10 @@ fn construct(tokens: &Tokens<'_>, at: usize) -> Option<Newer> {
         Kind::Punctuator => punctuator(tokens, at),
         Kind::Word => word(tokens, at),
         Kind::Number => number(tokens.text(at)),
-        Kind::Text => tokens.text(at).contains(['\u{2028}', '\u{2029}']).then(|| {
-            newer("U+2028 or U+2029 in a string", 2019, true)
-        }),
+        Kind::Text => tokens
+            .text(at)
+            .contains(['\u{2028}', '\u{2029}'])
+            .then(|| newer("U+2028 or U+2029 in a string", 2019, true)),
         _ => None,
     }
 }

@@ -3,12 +3,31 @@
 use super::super::token::{Kind, Tokens};
 use super::Value;
 
-const OPERATOR_WORDS: [&str; 13] = [
-    "return", "typeof", "instanceof", "in", "new", "delete", "void", "throw", "case", "do", "else", "var", "const",
-];
+const OPERATOR_WORDS: [&str; 13] =
+    ["return", "typeof", "instanceof", "in", "new", "delete", "void", "throw", "case", "do", "else", "var", "const"];
 const ARITHMETIC: [&str; 22] = [
-    "===", "!==", "==", "!=", "<=", ">=", "<", ">", "<<", ">>", ">>>", "+", "-", "*", "/", "%", "**", "&", "|", "^",
-    "in", "instanceof",
+    "===",
+    "!==",
+    "==",
+    "!=",
+    "<=",
+    ">=",
+    "<",
+    ">",
+    "<<",
+    ">>",
+    ">>>",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "**",
+    "&",
+    "|",
+    "^",
+    "in",
+    "instanceof",
 ];
 const UPDATES: [&str; 12] = ["+=", "-=", "*=", "/=", "%=", "**=", "<<=", ">>=", ">>>=", "&=", "|=", "^="];
 
@@ -66,9 +85,7 @@ fn loosest(tokens: &Tokens<'_>, from: usize, to: usize) -> Option<usize> {
     while at < to {
         let text = tokens.text(at);
         let is_punctuator = tokens.kind(at) == Some(Kind::Punctuator);
-        if is_punctuator
-            && (matches!(text, "=" | "=>" | "?" | "||=" | "&&=" | "??=") || UPDATES.contains(&text))
-        {
+        if is_punctuator && (matches!(text, "=" | "=>" | "?" | "||=" | "&&=" | "??=") || UPDATES.contains(&text)) {
             return Some(at);
         }
         at = tokens.skip(at);
@@ -194,10 +211,42 @@ fn word(tokens: &Tokens<'_>, from: usize, to: usize, single: bool) -> Value {
 
 /// Functions that CouchDB or the language gives to every script.
 const GLOBALS: [&str; 36] = [
-    "emit", "sum", "log", "toJSON", "provides", "registerType", "start", "send", "getRow", "isArray", "require", "index",
-    "Array", "Boolean", "Date", "Error", "EvalError", "Function", "Map", "Number", "Object", "Promise", "Proxy",
-    "RangeError", "ReferenceError", "RegExp", "Set", "String", "Symbol", "SyntaxError", "TypeError", "URIError",
-    "WeakMap", "WeakSet", "parseInt", "parseFloat",
+    "emit",
+    "sum",
+    "log",
+    "toJSON",
+    "provides",
+    "registerType",
+    "start",
+    "send",
+    "getRow",
+    "isArray",
+    "require",
+    "index",
+    "Array",
+    "Boolean",
+    "Date",
+    "Error",
+    "EvalError",
+    "Function",
+    "Map",
+    "Number",
+    "Object",
+    "Promise",
+    "Proxy",
+    "RangeError",
+    "ReferenceError",
+    "RegExp",
+    "Set",
+    "String",
+    "Symbol",
+    "SyntaxError",
+    "TypeError",
+    "URIError",
+    "WeakMap",
+    "WeakSet",
+    "parseInt",
+    "parseFloat",
 ];
 
 fn mentions(tokens: &Tokens<'_>, name: &str) -> usize {
@@ -209,9 +258,9 @@ fn undefined_root(tokens: &Tokens<'_>, from: usize) -> Option<Value> {
     let name = tokens.text(from);
     let is_member = tokens.is(from + 1, ".") || tokens.is(from + 1, "[");
     let is_declared = (0..tokens.len()).any(|index| {
-        tokens.text(index) == name && ["var", "let", "const", "function"].iter().any(|word| tokens.before_is(index, word))
+        tokens.text(index) == name
+            && ["var", "let", "const", "function"].iter().any(|word| tokens.before_is(index, word))
     });
-    (is_member && matches!(name, "module" | "exports") && !is_declared).then(|| {
-        other(from, &format!("`{name}` is not defined here, only in modules that are read by `require`"))
-    })
+    (is_member && matches!(name, "module" | "exports") && !is_declared)
+        .then(|| other(from, &format!("`{name}` is not defined here, only in modules that are read by `require`")))
 }

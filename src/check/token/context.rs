@@ -112,7 +112,9 @@ impl Context {
         let fits = match self.open.last()?.group {
             Group::Head | Group::Parenthesis => word == ")",
             Group::Bracket => word == "]",
-            Group::Substitution | Group::Block | Group::Value | Group::Class | Group::ClassValue => word.starts_with('}'),
+            Group::Substitution | Group::Block | Group::Value | Group::Class | Group::ClassValue => {
+                word.starts_with('}')
+            }
         };
         let frame = if fits { self.open.pop()? } else { return None };
         let index = list.len();
@@ -123,13 +125,7 @@ impl Context {
     }
 
     /// What the bracket `token` opens, and whether statements stand in it.
-    fn opens(
-        &mut self,
-        list: &[Token],
-        token: &Token,
-        text: &str,
-        parameters: Option<bool>,
-    ) -> Option<(Group, bool)> {
+    fn opens(&mut self, list: &[Token], token: &Token, text: &str, parameters: Option<bool>) -> Option<(Group, bool)> {
         let word = text_of(text, token);
         match (token.kind, word) {
             (Kind::Template, _) if word.ends_with("${") => Some((Group::Substitution, false)),

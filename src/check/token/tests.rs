@@ -76,22 +76,11 @@ fn texts_are_cut_as_javascript_cuts_them() {
         ("\u{feff}a <!-- b\n--> c\nd", vec!["Word a", "Word d"]),
         ("a // b\rc", vec!["Word a", "Word c"]),
         ("a // b\u{2028}c", vec!["Word a", "Word c"]),
-        ("`a\\`${b}c${`d`}e`", vec![
-            "Template `a\\`${",
-            "Word b",
-            "Template }c${",
-            "Template `d`",
-            "Template }e`",
-        ]),
-        ("`${{a: 1}}`", vec![
-            "Template `${",
-            "Punctuator {",
-            "Word a",
-            "Punctuator :",
-            "Number 1",
-            "Punctuator }",
-            "Template }`",
-        ]),
+        ("`a\\`${b}c${`d`}e`", vec!["Template `a\\`${", "Word b", "Template }c${", "Template `d`", "Template }e`"]),
+        (
+            "`${{a: 1}}`",
+            vec!["Template `${", "Punctuator {", "Word a", "Punctuator :", "Number 1", "Punctuator }", "Template }`"],
+        ),
         ("this.#x", vec!["Word this", "Punctuator .", "Word #x"]),
         ("x-->0", vec!["Word x", "Punctuator --", "Punctuator >", "Number 0"]),
     ];
