@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::address::Address;
 use crate::cli;
 use crate::exit::{Exit, Failure};
-use crate::local::{self, State};
+use crate::local::State;
 use crate::report::{self, Printer};
 use crate::settings::{self, Command, Destination, Environment, Resolved, Settings};
 
@@ -100,7 +100,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Runs the command on a runtime of its own; Ctrl-C drops it where it stands, which leaves no half file and no half
 /// document: files appear by rename, a document is one request.
 fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
-    let log = context.settings.output.log_file.as_deref().map(local::append_file).transpose()?;
+    let log = context.settings.output.open_log()?;
     report::logging::start(&context.printer, log);
     for warning in &context.settings.warnings {
         context.printer.warning(warning.code, &warning.message);

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use crate::path::RelPath;
 use crate::path::portable::for_display;
 
-mod desktop;
 mod find;
 mod folder;
 mod hash;
 mod lock;
+pub mod outside;
 mod state;
 mod walk;
 mod write;
@@ -25,10 +25,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use desktop::open_in_browser;
 pub use find::{
-    Child, Kind, append_file, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text,
-    read_text, write_file,
+    Child, Kind, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text, read_text,
+    write_file,
 };
 pub use folder::{ByteStream, Folder, Links};
 pub use hash::{Fingerprint, HashCache, Sums};

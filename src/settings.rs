@@ -16,7 +16,6 @@ mod arguments;
 pub mod command;
 pub mod credentials;
 pub mod destination;
-mod disk;
 pub mod environment;
 mod file;
 pub mod import;

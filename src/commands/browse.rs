@@ -51,7 +51,7 @@ fn page(endpoint: &Endpoint, document: &Document) -> Result<String> {
 
 /// Starts the desktop's browser; where there is none, the printed URL is all there is.
 pub(super) fn open(context: &Context, url: &str) {
-    if let Err(error) = local::open_in_browser(url) {
+    if let Err(error) = local::outside::open_in_browser(url) {
         context.printer.note(&format!("no browser could be started: {error}"));
     }
 }

@@ -109,15 +109,6 @@ pub fn is_exposed(path: &Path) -> Result<bool, LocalError> {
     }
 }
 
-/// Opens a file to append to it, making it readable for its owner only: a log names servers and documents.
-pub fn append_file(path: &Path) -> Result<std::fs::File, LocalError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|source| LocalError::from_io("write", path, source))
-}
-
 /// Writes a file that the user named, whole or not at all.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -6,7 +6,9 @@ use anstyle::{AnsiColor, Style};
 
 use super::event;
 use super::printer::{Printer, clean};
+use crate::couch::CouchError;
 use crate::exit::{Exit, Failure};
+use crate::local::LocalError;
 use crate::secret::redact;
 use crate::settings::Verbosity;
 
@@ -27,7 +29,14 @@ fn known_exit(error: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return Some(failure.exit());
     }
-    None
+    if let Some(error) = error.downcast_ref::<CouchError>() {
+        return Some(error.exit());
+    }
+    match error.downcast_ref::<LocalError>()? {
+        LocalError::NotFound { .. } => Some(Exit::Missing),
+        LocalError::Locked { .. } | LocalError::Exists { .. } | LocalError::Link { .. } => Some(Exit::Refused),
+        _ => Some(Exit::Failed),
+    }
 }
 
 /// An error taken apart. All text as it is, neither masked nor escaped.

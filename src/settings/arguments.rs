@@ -8,8 +8,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::command::AppFolder;
-use super::{Environment, Targets, disk, project};
+use super::{Environment, Targets, project};
 use crate::exit::{Exit, Failure};
+use crate::local::outside;
 
 /// What the arguments say.
 #[derive(Default)]
@@ -65,7 +66,7 @@ fn one(command: &str, only: &OsStr, targets: &Targets, environment: &Environment
         return Ok(Given { folder: None, target: Some(word.to_owned()) });
     }
     let path = environment.directory.join(word);
-    let app = disk::is_folder(&path) && project::is_app(&path, environment);
+    let app = outside::is_folder(&path) && project::is_app(&path, environment);
     match (targets.has(word), is_path(word) || app) {
         (true, true) => Err(Failure::new(Exit::Usage, format!("`{word}` is both a folder and a target"))
             .coded("ambiguous_argument")
@@ -73,7 +74,7 @@ fn one(command: &str, only: &OsStr, targets: &Targets, environment: &Environment
             .hint(format!("`couchapp {command} . {word}` for the target"))),
         (true, false) => Ok(Given { folder: None, target: Some(word.to_owned()) }),
         (false, true) => as_folder(),
-        (false, false) if disk::is_folder(&path) => {
+        (false, false) if outside::is_folder(&path) => {
             Err(Failure::new(Exit::Usage, format!("`{word}` is a folder but does not look like an app"))
                 .coded("unknown_target")
                 .hint(format!("`couchapp {command} ./{word}` if you mean the folder"))

@@ -11,10 +11,11 @@ use std::sync::{Arc, OnceLock};
 use super::destination::Endpoint;
 use super::environment::Environment;
 use super::file::{ConfigFile, CredentialEntry, SecretEntry};
-use super::{Warning, disk, netrc};
+use super::{Warning, netrc};
 use crate::address::Address;
 use crate::cli::GlobalArgs;
 use crate::exit::{Exit, Failure};
+use crate::local::outside;
 use crate::secret::{Credentials, Secret};
 
 /// Credentials and the place they come from.
@@ -176,7 +177,7 @@ impl Sources {
         let text = match given {
             Given::Stdin => (self.read_line)(),
             Given::File(path) => read_file(path),
-            Given::Command(command) => disk::output_of(command.expose(), &self.directory),
+            Given::Command(command) => outside::output_of(command.expose(), &self.directory),
         };
         let place = match given {
             Given::File(path) => format!("the password file `{}`", path.display()),
@@ -226,7 +227,7 @@ impl Sources {
                 Some(first_line(read_file(path), &format!("the password file `{}`", path.display()))?)
             }
             Some(SecretEntry::PasswordCommand(command)) => {
-                let output = disk::output_of(command.expose(), &self.directory);
+                let output = outside::output_of(command.expose(), &self.directory);
                 Some(first_line(output, &format!("`password-command` in `{}`", self.entries_place))?)
             }
             None => None,
@@ -252,7 +253,7 @@ impl Sources {
     fn netrc(&self, endpoint: &Endpoint, search: &mut Search) {
         let host = endpoint.address.host();
         for (path, shown) in &self.netrc {
-            let text = match disk::read(path) {
+            let text = match outside::read(path) {
                 Ok(Some(text)) => text,
                 Ok(None) => {
                     search.places.push(format!("`{shown}` (not there)"));
@@ -311,7 +312,7 @@ fn warnings(found: &Found, address: &Address) -> Vec<Warning> {
 }
 
 fn read_file(path: &std::path::Path) -> io::Result<String> {
-    disk::read(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+    outside::read(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// A secret is the first line, without its line end; spaces belong to it.

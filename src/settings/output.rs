@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 
-use super::disk;
 use super::environment::Environment;
 use super::layers::{self, Layers};
 use super::values::{ColorChoice, ProgressChoice, switch, times};
 use crate::cli::GlobalArgs;
 use crate::exit::{Exit, Failure};
+use crate::local::outside;
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +69,7 @@ impl OutputSettings {
     /// Opens `--log-file` for appending.
     pub fn open_log(&self) -> Result<Option<File>, Failure> {
         let open = |path: &PathBuf| {
-            disk::open_log(path).map_err(|error| {
+            outside::open_log(path).map_err(|error| {
                 let message = format!("cannot write the log file `{}`", path.display());
                 Failure::new(Exit::Usage, message).because(error)
             })

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::command::AppFolder;
 use super::file::{ConfigFile, Owner};
 use super::legacy::LegacyFile;
-use super::{Environment, Warning, disk};
+use super::{Environment, Warning};
 use crate::exit::{Exit, Failure};
+use crate::local::{self, outside};
 
 /// Files and folders that only the root of an app has.
 const ROOT_MARKS: [&str; 6] = ["couchapp.toml", ".couchapprc", ".couchapp", "_id", "couchapp.json", "_ddoc"];
@@ -30,20 +31,20 @@ const APP_MARKS: [&str; 13] = [
 
 /// Whether a folder looks like an app, or like a folder of web pages that can be pushed as one.
 pub(super) fn is_app(folder: &Path, environment: &Environment) -> bool {
-    is_root(folder, environment) || APP_MARKS.iter().any(|mark| disk::exists(&folder.join(mark)))
+    is_root(folder, environment) || APP_MARKS.iter().any(|mark| outside::exists(&folder.join(mark)))
 }
 
 fn is_root(folder: &Path, environment: &Environment) -> bool {
     // The old tool keeps its templates in `~/.couchapp`.
     let home = environment.home.as_deref() == Some(folder);
-    ROOT_MARKS.iter().any(|mark| !(home && *mark == ".couchapp") && disk::exists(&folder.join(mark)))
+    ROOT_MARKS.iter().any(|mark| !(home && *mark == ".couchapp") && outside::exists(&folder.join(mark)))
 }
 
 /// The app around `directory`: the nearest folder upward with the mark of a root, else `directory` itself.
 pub(super) fn around(directory: &Path, environment: &Environment) -> AppFolder {
     let root = directory.ancestors().find(|folder| is_root(folder, environment));
     let path = root.unwrap_or(directory);
-    let path = disk::canonical(path).unwrap_or_else(|_| path.to_owned());
+    let path = local::canonical(path).unwrap_or_else(|_| path.to_owned());
     AppFolder { shown: name_of(&path), is_app: is_app(&path, environment), path, named: false }
 }
 
@@ -52,13 +53,13 @@ pub(super) fn named(typed: &Path, directory: &Path, environment: &Environment) -
     let path = directory.join(typed);
     let missing = |message: String| Failure::new(Exit::Missing, message);
     let shown = typed.display().to_string();
-    if !disk::exists(&path) {
+    if !outside::exists(&path) {
         return Err(missing(format!("the folder `{shown}` does not exist")));
     }
-    if !disk::is_folder(&path) {
+    if !outside::is_folder(&path) {
         return Err(Failure::new(Exit::Usage, format!("`{shown}` is not a folder")));
     }
-    let path = disk::canonical(&path)
+    let path = local::canonical(&path)
         .map_err(|error| missing(format!("the folder `{shown}` cannot be read")).because(error))?;
     let trimmed = shown.trim_end_matches(['/', std::path::MAIN_SEPARATOR]);
     let shown = if matches!(trimmed, "" | "." | "..") { name_of(&path) } else { trimmed.to_owned() };
@@ -136,7 +137,7 @@ impl ConfigFiles {
     fn read_files_of_the_user(&mut self, environment: &Environment) -> Result<(), Failure> {
         if let Some(path) = environment.user_file() {
             self.user = read_config(&path, Owner::User, environment)?;
-            if self.user.as_ref().is_some_and(ConfigFile::has_secrets) && !disk::is_private(&path) {
+            if self.user.as_ref().is_some_and(ConfigFile::has_secrets) && !outside::is_private(&path) {
                 let shown = environment.shown(&path);
                 let message = format!("`{shown}` holds a password and can be read by others; `chmod 600 {shown}`");
                 self.warnings.push(Warning { code: "file_mode", message });
@@ -164,7 +165,7 @@ fn old_user_files(environment: &Environment) -> Vec<PathBuf> {
     };
     let mut paths: Vec<PathBuf> = std::env::split_paths(list)
         .map(|path| environment.directory.join(path))
-        .map(|path| if disk::is_folder(&path) { path.join("couchapp.conf") } else { path })
+        .map(|path| if outside::is_folder(&path) { path.join("couchapp.conf") } else { path })
         .collect();
     paths.reverse();
     paths
@@ -182,6 +183,6 @@ pub(super) fn read_legacy(path: &Path, environment: &Environment) -> Result<Opti
 }
 
 fn read(path: &Path, shown: &str) -> Result<Option<String>, Failure> {
-    disk::read(path)
+    outside::read(path)
         .map_err(|error| Failure::new(Exit::Usage, format!("cannot read `{shown}`")).coded("config").because(error))
 }

@@ -13,10 +13,11 @@ use super::project::{self, ConfigFiles, Wanted};
 use super::values::{Bandwidth, Layout, Period, jobs, retries, switch};
 use super::{
     Destination, Environment, NetworkSettings, OutputSettings, Project, PushDefaults, Resolved, Settings, Targets,
-    Warning, credentials, disk, output,
+    Warning, credentials, output,
 };
 use crate::cli::{self, AuthCommand, Cli, CloneArgs, ConfigCommand, CspCommand, GlobalArgs, InitArgs, PushArgs};
 use crate::exit::{Exit, Failure};
+use crate::local::outside;
 use crate::name::{DocId, Revision};
 
 pub(super) fn resolve(cli: &Cli, environment: &Environment) -> Result<Resolved, Failure> {
@@ -77,7 +78,7 @@ pub(super) fn resolve(cli: &Cli, environment: &Environment) -> Result<Resolved, 
 fn directory(flags: &GlobalArgs, environment: &Environment) -> Result<PathBuf, Failure> {
     let Some(directory) = &flags.directory else { return Ok(environment.directory.clone()) };
     let path = environment.directory.join(directory);
-    if disk::is_folder(&path) {
+    if outside::is_folder(&path) {
         return Ok(path);
     }
     Err(Failure::new(Exit::Missing, format!("the folder `{}` does not exist", directory.display())))

@@ -1,12 +1,14 @@
-//! The one place where settings touch the disk or start a process.
+//! What belongs to the user and to no app: configuration, secrets, logs, other programs.
+//!
+//! Unlike the files of an app these may be anything the user points at: a secret may come from a pipe.
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A file's text; `None` when there is no such file. Not UTF-8 is an error.
-pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
+pub fn read(path: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
@@ -15,7 +17,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
 }
 
 /// Whether only its owner can read the file. Always so where there are no modes.
-pub(super) fn is_private(path: &Path) -> bool {
+pub fn is_private(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -30,22 +32,17 @@ pub(super) fn is_private(path: &Path) -> bool {
 }
 
 /// Whether there is a folder at `path`.
-pub(super) fn is_folder(path: &Path) -> bool {
+pub fn is_folder(path: &Path) -> bool {
     path.is_dir()
 }
 
 /// Whether there is anything at `path`.
-pub(super) fn exists(path: &Path) -> bool {
+pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// The absolute path without `.`, `..` and links.
-pub(super) fn canonical(path: &Path) -> io::Result<PathBuf> {
-    fs::canonicalize(path)
-}
-
 /// Opens a log file for appending; a new one can be read by its owner only.
-pub(super) fn open_log(path: &Path) -> io::Result<File> {
+pub fn open_log(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.create(true).append(true);
     #[cfg(unix)]
@@ -57,7 +54,7 @@ pub(super) fn open_log(path: &Path) -> io::Result<File> {
 }
 
 /// What a command of the user prints. Its messages go to our stderr.
-pub(super) fn output_of(command: &str, directory: &Path) -> io::Result<String> {
+pub fn output_of(command: &str, directory: &Path) -> io::Result<String> {
     let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
     let output = Command::new(shell)
         .args([option, command])
@@ -69,4 +66,18 @@ pub(super) fn output_of(command: &str, directory: &Path) -> io::Result<String> {
         return Err(io::Error::other(format!("the command failed ({})", output.status)));
     }
     String::from_utf8(output.stdout).map_err(|_| io::Error::other("the command's output is not UTF-8"))
+}
+
+/// Starts the desktop's browser at `url` and does not wait for it.
+pub fn open_in_browser(url: &str) -> io::Result<()> {
+    let (program, arguments): (&str, &[&str]) = if cfg!(target_os = "macos") {
+        ("open", &[])
+    } else if cfg!(windows) {
+        ("rundll32", &["url.dll,FileProtocolHandler"])
+    } else {
+        ("xdg-open", &[])
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map(drop)
 }
