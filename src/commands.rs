@@ -64,17 +64,16 @@ impl Context {
     }
 }
 
-/// The place that the app in `root` was cloned from.
+/// The database that the app in `root` was cloned from. The document is named by the folder, which may have got another
+/// `_id` since.
 fn origin(root: &Path) -> Option<Address> {
-    State::of(root).origin().found().map(|origin| origin.address)
+    let address = State::of(root).origin().found()?.address;
+    Some(address.with(address.database.clone(), None))
 }
 
 /// Runs the program: the first of `arguments` is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let environment = match Environment::of_process() {
-        Ok(environment) => environment,
-        Err(_) => return ExitCode::from(Exit::Failed.code()),
-    };
+    let Ok(environment) = Environment::of_process() else { return ExitCode::from(Exit::Failed.code()) };
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let early = || Printer::new(settings::early_output(&arguments, &environment));
     let cli = match cli::parse(arguments.iter().cloned()) {
@@ -106,18 +105,32 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
         context.printer.warning(warning.code, &warning.message);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.spawn(end_at_a_question(context.printer.clone()));
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = dispatch(context, command) => outcome,
             _ = tokio::signal::ctrl_c() => {
                 context.printer.clear();
-                Err(Failure::new(Exit::Interrupted, "interrupted").hint("nothing is half done; run it again to go on").into())
+                let failure = Failure::new(Exit::Interrupted, "interrupted");
+                Err(failure.hint("nothing is half done; run it again to go on").into())
             }
         }
     });
     // A blocking read in the background must not hold the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// A question blocks the thread that asks it, so Ctrl-C cannot drop the command there: nothing is going on, and the
+/// process ends.
+#[allow(clippy::exit, reason = "there is nothing to unwind while a question waits for its answer")]
+async fn end_at_a_question(printer: Printer) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if printer.is_asking() {
+            printer.clear();
+            std::process::exit(Exit::Interrupted.code().into());
+        }
+    }
 }
 
 async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {

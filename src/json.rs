@@ -1,5 +1,7 @@
 //! JSON as CouchDB keeps it: text of numbers preserved, key order preserved, values compared by value.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 /// A JSON object whose key order is kept.
@@ -59,7 +61,8 @@ fn same_number(left: &str, right: &str) -> bool {
     let is_float = |text: &str| text.contains(['.', 'e', 'E']);
     match (is_float(left), is_float(right)) {
         (true, true) => match (left.parse::<f64>(), right.parse::<f64>()) {
-            (Ok(left), Ok(right)) => left.to_bits() == right.to_bits(),
+            // CouchDB drops the sign of a zero, and so does this comparison.
+            (Ok(left), Ok(right)) => left.partial_cmp(&right) == Some(Ordering::Equal),
             _ => left == right,
         },
         (false, false) => integer(left) == integer(right),
@@ -127,6 +130,7 @@ mod tests {
             ("0.10", "0.1"),
             ("1e2", "100.0"),
             ("-0", "0"),
+            ("-0.0", "0.0"),
             (r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#),
             ("[1.50]", "[1.5]"),
             ("12345678901234567890123", "12345678901234567890123"),
@@ -141,7 +145,6 @@ mod tests {
             ("[1,2]", "[2,1]"),
             ("\"1\"", "1"),
             ("null", "false"),
-            ("0.0", "-0.0"),
         ];
         for (left, right) in different {
             assert!(!same(&value(left), &value(right)), "{left} ≠ {right}");

@@ -6,6 +6,7 @@
 
 mod compose;
 mod guard;
+mod mark;
 mod merge;
 mod push;
 mod snapshot;
@@ -13,6 +14,7 @@ mod summary;
 
 pub use compose::compose;
 pub use guard::{Limit, Refusal, guard};
+pub use mark::Mark;
 pub use merge::{File, Files, Merge, MergeInput, Merged, SameField, merge};
 pub use push::{Clash, Input, Policy, Step, plan};
 pub use snapshot::{AttachmentEntry, Content, KeyPath, Snapshot, leaves};
@@ -27,21 +29,6 @@ pub enum Key {
     Member(KeyPath),
     /// An attachment's name.
     Attachment(AttName),
-}
-
-/// The mark in front of a line, the same in every command and in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mark {
-    /// `+`: only on our side.
-    New,
-    /// `~`: on both sides, different.
-    Changed,
-    /// `-`: only on their side, and to be removed.
-    Removed,
-    /// `=`: the same on both sides.
-    Same,
-    /// `?`: only on their side, unknown to us, and kept.
-    Kept,
 }
 
 /// One line of a plan.

@@ -19,7 +19,7 @@ pub(crate) mod testing;
 
 pub use difference::{Difference, Side};
 pub use error::exit_of;
-pub use listing::{Listing, Mark, PlanLine};
+pub use listing::{Listing, PlanLine};
 pub use printer::{Printer, Start};
 pub use progress::Progress;
 pub use size::human_size;

@@ -13,11 +13,11 @@ use rquickjs::{Context, Ctx, Error, Runtime, Value};
 
 /// Always run first, and on a line of its own so that positions only shift by a line.
 const GUARD: &str = "throw 0;\n";
-/// For one script; a megabyte of source needs about a tenth of it.
-const MEMORY_BYTES: usize = 512 << 20;
-const STACK_BYTES: usize = 16 << 20;
+/// For one script; a megabyte of source needs far less.
+const MEMORY_BYTES: usize = 256 << 20;
+const STACK_BYTES: usize = 8 << 20;
 /// QuickJS compiles nested functions in a second walk that does not look at its limit; only what is touched is used.
-const THREAD_STACK_BYTES: usize = 128 << 20;
+const THREAD_STACK_BYTES: usize = 64 << 20;
 /// For one script. QuickJS cannot be interrupted while it parses; it is left behind.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -42,13 +42,7 @@ pub(super) fn function(engine: &mut Engine, source: &str, newer: Severity) -> Ve
         return vec![explain(&refusal, &script, source, &tokens, &outline)];
     }
     let mut findings = beyond(&tokens, Reader::Esprima, newer);
-    findings.extend(newer::unknown_flags(&tokens).into_iter().map(|(start, end)| {
-        let flags = source.get(start..end).unwrap_or_default();
-        Finding::warning(
-            start,
-            format!("CouchDB 3 does not know the flags `{flags}` and puts `null` in place of this regular expression"),
-        )
-    }));
+    findings.extend(flags(&tokens, source, Reader::Esprima));
     findings.extend(result(&tokens, &outline));
     findings
 }
@@ -70,7 +64,28 @@ pub(super) fn module(engine: &mut Engine, source: &str) -> Vec<Finding> {
             return vec![Finding::error(fault.offset, "this bracket ends the module early: none was opened")];
         }
     }
-    beyond(&tokens, Reader::Engine, Severity::Error)
+    let mut findings = beyond(&tokens, Reader::Engine, Severity::Error);
+    findings.extend(flags(&tokens, source, Reader::Engine));
+    findings
+}
+
+/// Regular expressions with flags that CouchDB does not know.
+fn flags(tokens: &Tokens<'_>, source: &str, reader: Reader) -> Vec<Finding> {
+    let flags = newer::unknown_flags(tokens).into_iter().map(|(start, end)| {
+        let flags = source.get(start..end).unwrap_or_default();
+        match reader {
+            Reader::Esprima => Finding::warning(
+                start,
+                format!(
+                    "CouchDB 3 does not know the flags `{flags}` and puts `null` in place of this regular expression"
+                ),
+            ),
+            Reader::Engine => {
+                Finding::error(start, format!("CouchDB 3.5 on SpiderMonkey 78 does not know the flags `{flags}`"))
+            }
+        }
+    });
+    flags.collect()
 }
 
 /// What keeps a text from being given to the parser.

@@ -63,13 +63,13 @@ impl<'a> Checker<'a> {
             match (key.as_str(), value) {
                 ("views", Value::Object(views)) => self.views(views),
                 ("validate_doc_update", Value::String(source)) => {
-                    self.function(path(&[key]), source, Role::ValidateDocUpdate);
+                    self.function(&path(&[key]), source, Role::ValidateDocUpdate);
                 }
-                ("rewrites", Value::String(source)) => self.function(path(&[key]), source, Role::Call),
+                ("rewrites", Value::String(source)) => self.function(&path(&[key]), source, Role::Call),
                 (set, Value::Object(functions)) if FUNCTION_SETS.contains(&set) => {
                     for (name, function) in functions {
                         if let Value::String(source) = function {
-                            self.function(path(&[key, name]), source, Role::Call);
+                            self.function(&path(&[key, name]), source, Role::Call);
                         }
                     }
                 }
@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
                 continue;
             }
             if let Some(Value::String(source)) = view.get("map") {
-                self.function(path(&["views", name, "map"]), source, Role::Map);
+                self.function(&path(&["views", name, "map"]), source, Role::Map);
             }
             match view.get("reduce") {
                 Some(Value::String(source)) if source.starts_with('_') => {
@@ -110,20 +110,20 @@ impl<'a> Checker<'a> {
                     self.report_all(&path(&["views", name, "reduce"]), source, finding);
                 }
                 Some(Value::String(source)) => {
-                    self.function(path(&["views", name, "reduce"]), source, Role::Reduce);
+                    self.function(&path(&["views", name, "reduce"]), source, Role::Reduce);
                 }
                 _ => {}
             }
         }
     }
 
-    fn function(&mut self, member: Vec<String>, source: &str, role: Role) {
+    fn function(&mut self, member: &[String], source: &str, role: Role) {
         let newer = if role == Role::ValidateDocUpdate { Severity::Error } else { Severity::Warning };
         let findings = judge::function(&mut self.engine, source, newer);
         let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
-        self.report_all(&member, source, findings);
+        self.report_all(member, source, findings);
         if !broken {
-            self.requires(&member, source, role, None);
+            self.requires(member, source, role, None);
         }
     }
 
@@ -165,7 +165,9 @@ impl<'a> Checker<'a> {
             let mut findings = judge::module(&mut self.engine, source);
             let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
             if !required {
-                findings.iter_mut().for_each(|finding| finding.severity = Severity::Warning);
+                for finding in &mut findings {
+                    finding.severity = Severity::Warning;
+                }
             }
             self.report_all(&path, source, findings);
             if required && !broken {

@@ -84,13 +84,8 @@ mod tests {
     use crate::couch::Answer;
     use crate::exit::Exit;
 
-    fn answer(status: u16, reason: &str) -> Box<Answer> {
-        Box::new(Answer {
-            request: "GET http://h/blog".into(),
-            status,
-            error: Some("error".into()),
-            reason: Some(reason.into()),
-        })
+    fn answer(status: u16, reason: &str) -> Answer {
+        Answer { request: "GET http://h/blog".into(), status, error: Some("error".into()), reason: Some(reason.into()) }
     }
 
     #[test]
@@ -98,7 +93,7 @@ mod tests {
         let error = CouchError::NotFound {
             what: Missing::Database("blog".into()),
             host: "h".into(),
-            source: answer(404, "Database does not exist."),
+            source: Box::new(answer(404, "Database does not exist.")),
         };
         let known = Circumstances { databases: vec!["shop".into(), "blogs".into()], ..Circumstances::default() };
         let failure = explain(error, &known);
@@ -112,7 +107,7 @@ mod tests {
         let error = CouchError::Unauthorized {
             host: "h".into(),
             given: true,
-            source: answer(401, "Name or password is wrong"),
+            source: Box::new(answer(401, "Name or password is wrong")),
         };
         let known = Circumstances {
             credentials: Some("netrc entry for h".into()),

@@ -1,21 +1,22 @@
 //! A plan's lines as the reporter shows them.
 
-use crate::plan::{self, Counts, Line};
-use crate::report::{Listing, Mark, PlanLine};
+use crate::plan::{Counts, Line, Mark};
+use crate::report::{Listing, PlanLine};
 
-/// The listing of `lines`: what stays is only counted.
+/// The listing of `lines`.
 pub(super) fn listing(lines: &[Line], counts: &Counts) -> Listing {
-    let shown = lines.iter().filter_map(|line| {
-        let mark = match line.mark {
-            plan::Mark::New => Mark::Add,
-            plan::Mark::Changed => Mark::Change,
-            plan::Mark::Removed => Mark::Remove,
-            plan::Mark::Same => Mark::Same,
-            plan::Mark::Kept => return None,
+    let shown = lines.iter().map(|line| {
+        let reason = match line.mark {
+            Mark::Kept => Some("only on the server, kept"),
+            _ => line.overwrites.then_some("overwrites"),
         };
-        let reason = line.overwrites.then(|| "overwrites".to_owned());
-        let sized = line.is_attachment && line.mark != plan::Mark::Removed;
-        Some(PlanLine { mark, path: line.path.clone(), bytes: sized.then_some(line.bytes), reason })
+        let sized = line.is_attachment && matches!(line.mark, Mark::New | Mark::Changed);
+        PlanLine {
+            mark: line.mark,
+            path: line.path.clone(),
+            bytes: sized.then_some(line.bytes),
+            reason: reason.map(str::to_owned),
+        }
     });
     Listing { lines: shown.collect(), same: counts.same, bytes: counts.bytes, whole: false }
 }

@@ -9,9 +9,11 @@ use globset::GlobSet;
 use super::login::Reached;
 use crate::address::Address;
 use crate::couch::{CouchError, Database, Document, Missing, Read};
+use crate::filter::Verdict;
 use crate::local::{Base, Loaded, State};
 use crate::name::DocId;
-use crate::plan::{self, Clash, Input, Plan, Policy, Step};
+use crate::path::RelPath;
+use crate::plan::{self, Clash, Input, Key, Plan, Policy, Step};
 use crate::snapshot::{App, Compared, LocalDocument, Sides, compare};
 
 /// A document of the folder, ready to be shown or written.
@@ -57,6 +59,16 @@ impl Place<'_> {
         }
     }
 
+    /// `--only` selects what matches. A rule that leaves files out holds for the server as well: what it hides is not
+    /// taken for removed, unless everything that is only on the server has to go.
+    fn is_selected(&self, choice: &Choice, compared: &Compared, key: &Key) -> bool {
+        let path = compared.path(key);
+        let chosen = choice.only.as_ref().is_none_or(|globs| globs.is_match(&path));
+        let ignored =
+            || RelPath::new(path.as_str()).is_ok_and(|path| self.app.rules.verdict(&path, false) != Verdict::Kept);
+        chosen && (compared.ours.has(key) || choice.policy.delete || !ignored())
+    }
+
     fn base(&self, id: &DocId) -> Loaded<Base> {
         self.state.base(&self.address(id), self.instance_start_time)
     }
@@ -90,7 +102,7 @@ impl Place<'_> {
             theirs: &compared.theirs,
             base: compared.base.as_ref(),
             pushed_before: &|key| compared.pushed_before(key),
-            selected: &|key| choice.only.as_ref().is_none_or(|globs| globs.is_match(compared.path(key))),
+            selected: &|key| self.is_selected(choice, &compared, key),
             path: &|key| compared.path(key),
         };
         let (clash, mut plan) = match plan::plan(&input, choice.policy) {

@@ -58,7 +58,8 @@ pub(super) async fn run(context: &Context, command: &PushSettings) -> Result<Exi
     };
     let mut outcomes = Vec::new();
     for (destination, endpoint) in flat(&destinations) {
-        for loaded in &apps.apps {
+        let renamed = renamed(context, command, &apps, endpoint)?;
+        for loaded in &renamed.as_ref().unwrap_or(&apps).apps {
             let outcome = target::push(context, loaded, destination, endpoint, &rules).await;
             let failed = outcome.is_err();
             outcomes.push((endpoint.address.to_string(), outcome));
@@ -74,6 +75,22 @@ fn flat(destinations: &[Destination]) -> impl Iterator<Item = (&Destination, &En
     destinations
         .iter()
         .flat_map(|destination| destination.endpoints.iter().map(move |endpoint| (destination, endpoint)))
+}
+
+/// The app under the id that a destination names (`…/_design/other`), if that is another one than its own.
+fn renamed(context: &Context, command: &PushSettings, apps: &Apps, endpoint: &Endpoint) -> Result<Option<Apps>> {
+    let Some(id) = endpoint.address.document.as_ref().filter(|_| command.document.is_none()) else { return Ok(None) };
+    match apps.apps.as_slice() {
+        [app] if app.document.folded.id == *id => Ok(None),
+        [_] => {
+            let options = LoadOptions { id: Some(id.clone()), ..load_options(command) };
+            app::load(context, &command.folder, &options).map(Some)
+        }
+        several => {
+            let message = format!("`{}` names one document, but there are {} apps", endpoint.address, several.len());
+            Err(Failure::new(Exit::Usage, message).hint("name the database alone").into())
+        }
+    }
 }
 
 fn load_options(command: &PushSettings) -> LoadOptions {
@@ -131,9 +148,8 @@ fn conclude(
     for (_, outcome) in outcomes {
         match outcome {
             Ok(Some(url)) if command.open => super::browse::open(context, &url),
-            Ok(_) => {}
             Err(error) if first_failure.is_none() => first_failure = Some(error),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
     match first_failure {

@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::filter::RuleKind;
 use crate::local::State;
 use crate::name::AttName;
-use crate::plan::{Counts, Key, Line, Mark, lines};
+use crate::plan::{Clash, Counts, Key, Line, Mark, lines};
 use crate::report::{Listing, PlanLine, human_size};
 use crate::settings::command::StatusSettings;
 use crate::settings::{Destination, Endpoint};
@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, command: &StatusSettings) -> Result<E
 fn show_ignored(context: &Context, app: &App) {
     let own = |kind| kind == RuleKind::Own;
     let lines = app.listing.ignored.iter().filter(|ignored| !own(ignored.reason.kind)).map(|ignored| PlanLine {
-        mark: crate::report::Mark::Ignored,
+        mark: Mark::Ignored,
         path: format!("{}{}", ignored.path, if ignored.is_dir { "/" } else { "" }),
         bytes: None,
         reason: Some(format!("{}, {}", ignored.reason.rule, ignored.reason.source)),
@@ -102,7 +102,7 @@ fn unequal(damaged: &[AttName]) -> Failure {
 
 /// The lines of a document; what both sides changed is marked as a conflict.
 fn marked(prepared: &Prepared<'_>) -> Vec<(Line, bool)> {
-    let overlap: Vec<&String> = prepared.clash.iter().flat_map(|clash| clash.overlap()).collect();
+    let overlap: Vec<&String> = prepared.clash.iter().flat_map(Clash::overlap).collect();
     lines(&prepared.plan).into_iter().map(|line| (line.clone(), overlap.contains(&&line.path))).collect()
 }
 
@@ -139,14 +139,11 @@ fn report(context: &Context, mut fields: Map<String, Value>, shown: &[(Line, boo
     let mut list = listing(&plain, &counts);
     let clashing: Vec<&String> = shown.iter().filter(|(_, clash)| *clash).map(|(line, _)| &line.path).collect();
     for line in list.lines.iter_mut().filter(|line| clashing.contains(&&line.path)) {
-        line.mark = crate::report::Mark::Conflict;
+        line.mark = Mark::Conflict;
         line.reason = Some("changed on both sides".to_owned());
     }
     list.whole = true;
     context.printer.answer_plan(&list);
-    for (line, _) in shown.iter().filter(|(line, _)| line.mark == Mark::Kept) {
-        context.printer.answer(&format!("  ? {}  (only on the server)", line.path));
-    }
     let upload = format!("`couchapp push` would upload {}", human_size(counts.bytes));
     context.printer.answer(&format!("{}. {}", list.counts(), if differs { &upload } else { "Nothing to push" }));
     fields.extend(list.fields());

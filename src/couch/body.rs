@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt as _, try_unfold};
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use super::write::{ByteStream, Progress, Source};
 
@@ -79,6 +80,7 @@ impl Segment {
 pub(super) struct Upload {
     state: Mutex<State>,
     stopped: AtomicBool,
+    finished: Notify,
 }
 
 struct State {
@@ -91,12 +93,23 @@ impl Upload {
     /// Starts the clock of a try.
     pub(super) fn new(finished: bool) -> Arc<Self> {
         let state = State { moved: Instant::now(), finished, failure: None };
-        Arc::new(Self { state: Mutex::new(state), stopped: AtomicBool::new(false) })
+        Arc::new(Self { state: Mutex::new(state), stopped: AtomicBool::new(false), finished: Notify::new() })
     }
 
-    /// When to give up unless something moves until then.
-    pub(super) fn deadline(&self, idle: Duration, late: Option<Duration>) -> Instant {
-        self.with(|state| state.moved + late.filter(|_| state.finished).map_or(idle, |late| late.min(idle)))
+    /// Comes back when nothing has moved for `idle`, or for `late` after the last byte of the body; tells how long it was.
+    pub(super) async fn stalled(&self, idle: Duration, late: Option<Duration>) -> Duration {
+        loop {
+            let (moved, limit) =
+                self.with(|state| (state.moved, late.filter(|_| state.finished).map_or(idle, |late| late.min(idle))));
+            if moved.elapsed() >= limit {
+                return limit;
+            }
+            // The last byte can bring the deadline nearer.
+            tokio::select! {
+                () = sleep_until(moved + limit) => {}
+                () = self.finished.notified() => {}
+            }
+        }
     }
 
     /// Sends nothing more: the answer is there, or nobody waits for it.
@@ -224,6 +237,9 @@ impl Sending {
             state.moved = Instant::now();
             state.finished = finished;
         });
+        if finished {
+            self.upload.finished.notify_one();
+        }
         if let Some(progress) = &self.progress {
             progress(self.sent, self.total);
         }

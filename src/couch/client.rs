@@ -15,7 +15,7 @@ use reqwest::header::{
 };
 use reqwest::{Certificate, Identity, Method, redirect};
 use serde_json::Value;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::answer::{self, Place, Subject};
 use super::body::{Body, Upload};
@@ -142,20 +142,13 @@ impl Client {
         let upload = Upload::new(request.body.is_none());
         let built = self.build(request, url, &upload);
         let sending = self.0.http.execute(built);
-        tokio::pin!(sending);
         let idle = self.0.network.idle_timeout;
-        let begun = Instant::now();
-        let result = loop {
-            let deadline = upload.deadline(idle, request.late_answer);
-            tokio::select! {
-                result = &mut sending => break result,
-                () = sleep_until(deadline) => {}
-            }
-            if upload.deadline(idle, request.late_answer) <= Instant::now() {
+        let result = tokio::select! {
+            result = sending => result,
+            waited = upload.stalled(idle, request.late_answer) => {
                 upload.stop();
-                let waited = deadline.duration_since(begun);
+                tracing::debug!(request = %place.request, "no answer");
                 let error = CouchError::Timeout { origin: place.origin, waited, request: place.request };
-                tracing::debug!(request = %request.line(), "no answer");
                 return Err(Fault::reading(error));
             }
         };

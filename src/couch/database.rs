@@ -119,10 +119,11 @@ impl Database {
         let request = Request::new(Method::GET, target, subject);
         let answer = match self.server.client.json(&request, limit::SMALL).await {
             Err(CouchError::NotFound { what, .. }) if !matches!(what, super::Missing::Database(_)) => return Ok(None),
-            Err(CouchError::Refused { .. }) => return Ok(None),
             Err(CouchError::Server { source, .. }) if source.status == 501 => return Ok(None),
             // PouchDB's words are not always JSON.
-            Err(CouchError::Protocol { .. } | CouchError::NotCouchDb { .. }) => return Ok(None),
+            Err(CouchError::Refused { .. } | CouchError::Protocol { .. } | CouchError::NotCouchDb { .. }) => {
+                return Ok(None);
+            }
             answer => answer?,
         };
         Ok(answer.pointer("/view_index/signature").and_then(Value::as_str).map(str::to_owned))

@@ -132,6 +132,14 @@ pub enum CouchError {
         /// The request without credentials.
         request: String,
     },
+    /// The answer to a write was lost, and so was the attempt to see what became of it.
+    #[error("it is not known whether `{id}` was written")]
+    Unconfirmed {
+        /// The document.
+        id: String,
+        /// What happened to the write.
+        source: Box<CouchError>,
+    },
     /// No byte moved for too long.
     #[error("no answer from `{origin}` for {} s", .waited.as_secs())]
     Timeout {
@@ -222,6 +230,7 @@ impl CouchError {
             | Self::Corrupted { .. }
             | Self::Unreachable { .. }
             | Self::Broken { .. }
+            | Self::Unconfirmed { .. }
             | Self::Timeout { .. }
             | Self::Certificate { .. }
             | Self::Proxy { .. } => Exit::Unavailable,
@@ -260,6 +269,7 @@ impl CouchError {
             | Self::Timeout { request, .. }
             | Self::Redirected { request, .. }
             | Self::Protocol { request, .. } => Some(request),
+            Self::Unconfirmed { source, .. } => source.request(),
             _ => self.answer().map(|answer| answer.request.as_str()),
         }
     }
@@ -325,9 +335,9 @@ impl fmt::Display for Missing {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, reason: Option<&str>) -> Box<Answer> {
+    fn answer(status: u16, reason: Option<&str>) -> Answer {
         let request = "PUT http://h/db/_design/blog".to_owned();
-        Box::new(Answer { request, status, error: None, reason: reason.map(str::to_owned) })
+        Answer { request, status, error: None, reason: reason.map(str::to_owned) }
     }
 
     #[test]
@@ -341,17 +351,17 @@ mod tests {
                 7,
             ),
             (
-                CouchError::Unauthorized { host: "h".into(), given: true, source: answer(401, None) },
+                CouchError::Unauthorized { host: "h".into(), given: true, source: answer(401, None).into() },
                 "`h` does not accept these credentials",
                 4,
             ),
             (
-                CouchError::Unauthorized { host: "h".into(), given: false, source: answer(401, None) },
+                CouchError::Unauthorized { host: "h".into(), given: false, source: answer(401, None).into() },
                 "`h` wants credentials",
                 4,
             ),
             (
-                CouchError::Forbidden { action: "write `_design/blog`".into(), source: answer(403, None) },
+                CouchError::Forbidden { action: "write `_design/blog`".into(), source: answer(403, None).into() },
                 "not allowed to write `_design/blog`",
                 4,
             ),
@@ -359,7 +369,7 @@ mod tests {
                 CouchError::NotFound {
                     what: Missing::Database("blog".into()),
                     host: "h".into(),
-                    source: answer(404, None),
+                    source: answer(404, None).into(),
                 },
                 "database `blog` does not exist on `h`",
                 6,
@@ -380,12 +390,12 @@ mod tests {
                 7,
             ),
             (
-                CouchError::Conflict { id: "_design/blog".into(), source: answer(409, None) },
+                CouchError::Conflict { id: "_design/blog".into(), source: answer(409, None).into() },
                 "`_design/blog` changed on the server in the meantime",
                 5,
             ),
             (
-                CouchError::TooLarge { what: "video.mp4".into(), source: answer(413, None) },
+                CouchError::TooLarge { what: "video.mp4".into(), source: answer(413, None).into() },
                 "`video.mp4` is larger than the server allows",
                 1,
             ),
@@ -397,8 +407,10 @@ mod tests {
 
     #[test]
     fn what_the_server_said_is_the_cause() {
-        let error =
-            CouchError::Forbidden { action: "write `x`".into(), source: answer(403, Some("You are not admin.")) };
+        let error = CouchError::Forbidden {
+            action: "write `x`".into(),
+            source: answer(403, Some("You are not admin.")).into(),
+        };
         let cause = std::error::Error::source(&error).unwrap();
         assert_eq!(cause.to_string(), "the server answered 403 forbidden, \"You are not admin.\"");
         assert_eq!(answer(400, None).to_string(), "the server answered 400 bad request without an explanation");

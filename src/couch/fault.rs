@@ -72,8 +72,10 @@ fn connecting(error: &reqwest::Error, origin: String) -> CouchError {
     }
     if let Some(link) = find("invalid peer certificate: ") {
         let why = link.split_once("invalid peer certificate: ").map_or(link.as_str(), |(_, why)| why);
-        let host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
-        return CouchError::Certificate { host: host.to_owned(), why: certificate(why) };
+        let authority = origin.split_once("://").map_or(origin.as_str(), |(_, authority)| authority);
+        let port = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
+        let host = authority[..port.unwrap_or(authority.len())].to_owned();
+        return CouchError::Certificate { host, why: certificate(why) };
     }
     let why = if error.is_dns() {
         "its name cannot be resolved".to_owned()
@@ -93,6 +95,12 @@ fn certificate(why: &str) -> String {
         "NotValidYet" => "it is not valid yet".to_owned(),
         "NotValidForName" => "it is for another name".to_owned(),
         "Revoked" => "it was revoked".to_owned(),
+        // What `openssl req -x509` makes unless told otherwise; curl takes it, rustls does not.
+        other if other.contains("CaUsedAsEndEntity") => {
+            "it is that of an authority (basicConstraints CA:TRUE), which no server may show".to_owned()
+        }
+        other if other.starts_with("certificate not valid for name") => "it is for another name".to_owned(),
+        other if other.starts_with("certificate not valid yet") => "it is not valid yet".to_owned(),
         other if other.starts_with("certificate expired") => "it has expired".to_owned(),
         other => redact(other),
     }
@@ -117,8 +125,7 @@ fn known(kind: io::ErrorKind) -> Option<&'static str> {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::ConnectionReset => "connection reset",
         io::ErrorKind::ConnectionAborted => "connection aborted",
-        io::ErrorKind::BrokenPipe => "connection closed",
-        io::ErrorKind::UnexpectedEof => "connection closed",
+        io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => "connection closed",
         io::ErrorKind::TimedOut => "connection timed out",
         io::ErrorKind::HostUnreachable => "no route to the host",
         io::ErrorKind::NetworkUnreachable => "the network is unreachable",

@@ -105,7 +105,10 @@ impl WithAttachments {
                     *in_part = true;
                     is_gzip(&headers).map_err(|why| reply.protocol(why))?
                 }
-                (Event::End, None) => return Ok(None),
+                (Event::End, None) => {
+                    self.content = Content::Inline { data: Vec::new(), current: Bytes::new() };
+                    return Ok(None);
+                }
                 _ => return Err(reply.protocol("the attachments are not as many as the document says")),
             },
         };
@@ -148,12 +151,11 @@ async fn next_event(reply: &mut Reply, reader: &mut Reader) -> Result<Event, Cou
             Ok(None) => {}
             Err(error) => return Err(reply.protocol(error.to_string())),
         }
-        match reply.chunk().await? {
-            Some(bytes) => reader.push(&bytes),
-            None => {
-                reader.finish().map_err(|error| reply.protocol(error.to_string()))?;
-                return Err(reply.protocol(ReaderError::Truncated.to_string()));
-            }
+        if let Some(bytes) = reply.chunk().await? {
+            reader.push(&bytes);
+        } else {
+            reader.finish().map_err(|error| reply.protocol(error.to_string()))?;
+            return Err(reply.protocol(ReaderError::Truncated.to_string()));
         }
     }
 }

@@ -49,7 +49,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_millis(250), longest: Duration::from_secs(30), total: Duration::from_secs(300) }
+        Self { first: Duration::from_millis(250), longest: Duration::from_secs(30), total: Duration::from_mins(5) }
     }
 }
 

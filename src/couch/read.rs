@@ -81,17 +81,13 @@ impl Database {
             .client
             .repeat(&request, |reply| async {
                 let boundary = reply.header(&CONTENT_TYPE).as_deref().and_then(super::multipart::boundary_of);
-                match boundary {
-                    Some(boundary) => {
-                        let parse = |answer| self.parse(&request, id, read, answer);
-                        WithAttachments::from_multipart(reply, &boundary, parse).await
-                    }
-                    None => {
-                        let answer = reply.json(limit::INLINE).await?;
-                        WithAttachments::from_json(self.parse(&request, id, read, answer)?)
-                            .map_err(|why| self.protocol(&request, why))
-                    }
+                if let Some(boundary) = boundary {
+                    let parse = |answer| self.parse(&request, id, read, answer);
+                    return WithAttachments::from_multipart(reply, &boundary, parse).await;
                 }
+                let answer = reply.json(limit::INLINE).await?;
+                WithAttachments::from_json(self.parse(&request, id, read, answer)?)
+                    .map_err(|why| self.protocol(&request, why))
             })
             .await
     }
@@ -150,14 +146,12 @@ impl Database {
         let subject = self.document_subject("read", id);
         let request = Request::new(Method::POST, target, subject).json(&json!({ "docs": [wanted] }));
         let mut answer = self.server().client.json(&request, limit::INLINE).await?;
-        match answer.pointer_mut("/results/0/docs/0/ok").map(Value::take) {
-            Some(document) => self.parse(&request, id, read, document),
-            // PouchDB says `{}` of what it does not have.
-            None => {
-                let deleted = answer.pointer("/results/0/docs/0/error/reason") == Some(&Value::from("deleted"));
-                Err(self.not_found(id, Missing::Document { id: id.to_string(), deleted }))
-            }
+        if let Some(document) = answer.pointer_mut("/results/0/docs/0/ok").map(Value::take) {
+            return self.parse(&request, id, read, document);
         }
+        // PouchDB says `{}` of what it does not have.
+        let deleted = answer.pointer("/results/0/docs/0/error/reason") == Some(&Value::from("deleted"));
+        Err(self.not_found(id, Missing::Document { id: id.to_string(), deleted }))
     }
 
     fn read_request(&self, id: &DocId, read: &Read) -> Request {

@@ -39,7 +39,7 @@ pub(super) fn next(effect: Effect, repeat: Repeat) -> Next {
 /// A 500 is rarely gone at the third try: often it is a broken `validate_doc_update`.
 const RETRIES_AFTER_500: u32 = 2;
 /// What a server may ask for by `Retry-After`.
-const LONGEST_REQUESTED: Duration = Duration::from_secs(60);
+const LONGEST_REQUESTED: Duration = Duration::from_mins(1);
 
 /// The tries of one request.
 pub(super) struct Attempts<'a> {
@@ -128,7 +128,7 @@ mod tests {
             let bound = Duration::from_millis(250).saturating_mul(1 << retry.min(20)).min(Duration::from_secs(30));
             assert!(attempts.wait(None) <= bound);
             assert!(attempts.wait(Some(Duration::from_secs(31))) >= Duration::from_secs(31));
-            assert_eq!(attempts.wait(Some(Duration::from_secs(86_400))), LONGEST_REQUESTED);
+            assert_eq!(attempts.wait(Some(Duration::from_hours(24))), LONGEST_REQUESTED);
         }
     }
 }

@@ -106,7 +106,7 @@ impl Database {
     /// Writes a document with all its attachments as one revision.
     ///
     /// An answer that is lost leads to reading the document: [`CouchError::Conflict`] is never given for our own write,
-    /// and nothing is written twice.
+    /// and nothing is written twice. [`CouchError::Unconfirmed`] when the document cannot be read either.
     pub async fn put(&self, write: &Write) -> Result<Written, CouchError> {
         let mut request =
             Request::new(Method::PUT, self.document_target(&write.id), self.document_subject("write", &write.id));
@@ -195,12 +195,13 @@ impl Database {
                         Ok(Found::Landed(revision)) => return Ok(Written { revision, weak: false, recognised: true }),
                         Ok(Found::Untouched) => {}
                         Ok(Found::Changed) => return Err(into_conflict(fault.error, request, expected)),
-                        // Whether it was carried out is as unknown as before.
-                        Err(_) if stale_in_doubt => return Err(fault.error),
                         Err(error @ (CouchError::Unauthorized { .. } | CouchError::NotFound { .. })) => {
                             return Err(error);
                         }
-                        Err(_) => return Err(fault.error),
+                        Err(_) => {
+                            let (id, source) = (expected.id.to_string(), Box::new(fault.error));
+                            return Err(CouchError::Unconfirmed { id, source });
+                        }
                     }
                 }
             }

@@ -102,10 +102,8 @@ fn comment_length(text: &str) -> usize {
     if text.starts_with("//") {
         return text.find('\n').unwrap_or(text.len());
     }
-    if text.starts_with("/*") {
-        return text[2..].find("*/").map_or(0, |end| end + 4);
-    }
-    0
+    let block = text.strip_prefix("/*").and_then(|rest| rest.find("*/"));
+    block.map_or(0, |end| end + 4)
 }
 
 /// The line of each string of a JSON text, from 1, in order.

@@ -104,7 +104,7 @@ fn overwrites(input: &Input<'_>, mark: Mark, key: &Key) -> bool {
     match mark {
         Mark::Changed => unknown,
         Mark::Removed => unknown && !(input.base.is_none() && (input.pushed_before)(key)),
-        Mark::New | Mark::Same | Mark::Kept => false,
+        _ => false,
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
         let plan = match step {
             Step::Go(plan) | Step::Clash(_, plan) => plan,
         };
-        plan.changes.iter().map(|change| (change.mark.sign(), change.path.clone())).collect()
+        plan.changes.iter().map(|change| (change.mark.letter(), change.path.clone())).collect()
     }
 
     #[test]

@@ -38,35 +38,6 @@ pub struct Counts {
     pub unchanged_bytes: u64,
 }
 
-impl Mark {
-    /// The character that stands for the mark in every output.
-    pub fn sign(self) -> char {
-        match self {
-            Self::New => '+',
-            Self::Changed => '~',
-            Self::Removed => '-',
-            Self::Same => '=',
-            Self::Kept => '?',
-        }
-    }
-
-    /// The word that stands for the mark in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::New => "add",
-            Self::Changed => "change",
-            Self::Removed => "remove",
-            Self::Same => "same",
-            Self::Kept => "keep",
-        }
-    }
-
-    /// The mark of a file of which one part has this mark and another part `other`.
-    fn and(self, other: Self) -> Self {
-        if self == other { self } else { Self::Changed }
-    }
-}
-
 /// One line per path, sorted by path: a `.json` file may hold many leaves.
 pub fn lines(plan: &Plan) -> Vec<Line> {
     let mut by_path: BTreeMap<&str, Line> = BTreeMap::new();
@@ -101,10 +72,10 @@ impl Counts {
         for line in lines {
             match line.mark {
                 Mark::New => counts.new += 1,
-                Mark::Changed => counts.changed += 1,
+                Mark::Changed | Mark::Conflict => counts.changed += 1,
                 Mark::Removed => counts.removed += 1,
                 Mark::Same => counts.same += 1,
-                Mark::Kept => counts.kept += 1,
+                Mark::Kept | Mark::Ignored => counts.kept += 1,
             }
             match line.mark {
                 Mark::New | Mark::Changed => counts.bytes += line.bytes,
@@ -139,7 +110,7 @@ mod tests {
         };
         let lines: Vec<Line> = lines(&plan);
         let seen: Vec<(char, &str, u64)> =
-            lines.iter().map(|line| (line.mark.sign(), line.path.as_str(), line.bytes)).collect();
+            lines.iter().map(|line| (line.mark.letter(), line.path.as_str(), line.bytes)).collect();
         assert_eq!(seen, [('+', "a", 1), ('~', "couchapp.json", 7)]);
         let counts = Counts::of(&lines);
         assert_eq!((counts.new, counts.changed, counts.bytes), (1, 1, 8));

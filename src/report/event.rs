@@ -39,8 +39,9 @@ pub(super) fn error_line(
 mod tests {
     use super::*;
     use crate::exit::Failure;
+    use crate::plan::Mark;
     use crate::report::testing::captured;
-    use crate::report::{Listing, Mark, PlanLine, Start};
+    use crate::report::{Listing, PlanLine, Start};
     use crate::settings::ProgressStyle;
 
     const SCHEMA: &str = include_str!("../../fixtures/output.schema.json");
@@ -80,7 +81,7 @@ mod tests {
         });
         printer.start(&Start { command: "push", doing: "Pushing", from: "blog", to: "http://h/db", remark: None });
         let line = |mark| PlanLine { mark, path: "x".into(), bytes: Some(1), reason: Some("content".into()) };
-        let marks = [Mark::Add, Mark::Change, Mark::Remove, Mark::Same, Mark::Conflict, Mark::Ignored];
+        let marks = [Mark::New, Mark::Changed, Mark::Removed, Mark::Same, Mark::Conflict, Mark::Ignored];
         printer.plan(&Listing { lines: marks.map(line).into(), same: 3, bytes: 6, whole: true });
         printer.warning("sandbox", "m");
         printer.summary("done", Map::from_iter([("rev".to_owned(), "1-a".into())]));

@@ -7,60 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::printer::{Printer, clean, paint};
 use super::size::human_size;
+use crate::plan::Mark;
 use crate::settings::Verbosity;
-
-/// What happens to one path. The letters are the same everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mark {
-    /// `+` new
-    Add,
-    /// `~` changed
-    Change,
-    /// `-` removed
-    Remove,
-    /// `=` same; listed with `-vv` only
-    Same,
-    /// `!` both sides changed it
-    Conflict,
-    /// `x` ignored
-    Ignored,
-}
-
-impl Mark {
-    /// The letter.
-    pub fn letter(self) -> char {
-        match self {
-            Self::Add => '+',
-            Self::Change => '~',
-            Self::Remove => '-',
-            Self::Same => '=',
-            Self::Conflict => '!',
-            Self::Ignored => 'x',
-        }
-    }
-
-    /// The word for `op` in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Change => "change",
-            Self::Remove => "remove",
-            Self::Same => "same",
-            Self::Conflict => "conflict",
-            Self::Ignored => "ignored",
-        }
-    }
-
-    fn style(self) -> Style {
-        match self {
-            Self::Add => AnsiColor::Green.on_default(),
-            Self::Change => AnsiColor::Cyan.on_default(),
-            Self::Remove => AnsiColor::Red.on_default(),
-            Self::Conflict => AnsiColor::Red.on_default().bold(),
-            Self::Same | Self::Ignored => Style::new().dimmed(),
-        }
-    }
-}
 
 /// One line of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +38,16 @@ pub struct Listing {
     pub whole: bool,
 }
 
+fn style(mark: Mark) -> Style {
+    match mark {
+        Mark::New => AnsiColor::Green.on_default(),
+        Mark::Changed => AnsiColor::Cyan.on_default(),
+        Mark::Removed => AnsiColor::Red.on_default(),
+        Mark::Conflict => AnsiColor::Red.on_default().bold(),
+        Mark::Same | Mark::Kept | Mark::Ignored => Style::new().dimmed(),
+    }
+}
+
 /// So many additions and changes are printed before the rest is only counted.
 const ENOUGH: usize = 40;
 
@@ -104,8 +62,13 @@ impl Listing {
 
     /// `1 changed, 1 new, 1 removed, 118 same`; kinds that do not occur are left out, `same` never is.
     pub fn counts(&self) -> String {
-        let kinds =
-            [(Mark::Conflict, "in conflict"), (Mark::Change, "changed"), (Mark::Add, "new"), (Mark::Remove, "removed")];
+        let kinds = [
+            (Mark::Conflict, "in conflict"),
+            (Mark::Changed, "changed"),
+            (Mark::New, "new"),
+            (Mark::Removed, "removed"),
+            (Mark::Kept, "only on the server"),
+        ];
         let mut words: Vec<String> = kinds
             .into_iter()
             .map(|(mark, word)| (self.count(mark), word))
@@ -118,7 +81,7 @@ impl Listing {
 
     /// The counts as JSON fields: `add`, `change`, `remove`, `same`, `conflict`, `bytes`.
     pub fn fields(&self) -> Map<String, Value> {
-        let mut fields: Map<String, Value> = [Mark::Add, Mark::Change, Mark::Remove, Mark::Same, Mark::Conflict]
+        let mut fields: Map<String, Value> = [Mark::New, Mark::Changed, Mark::Removed, Mark::Same, Mark::Conflict]
             .into_iter()
             .map(|mark| (mark.word().to_owned(), Value::from(self.count(mark))))
             .collect();
@@ -136,7 +99,7 @@ impl Listing {
         let shown: Vec<&PlanLine> =
             self.lines.iter().filter(|line| line.mark != Mark::Same || said >= Verbosity::Requests).collect();
         let whole = self.whole || said >= Verbosity::Verbose;
-        let long = |line: &PlanLine| matches!(line.mark, Mark::Add | Mark::Change);
+        let long = |line: &PlanLine| matches!(line.mark, Mark::New | Mark::Changed);
         let cut = if whole { 0 } else { shown.iter().filter(|line| long(line)).count().saturating_sub(ENOUGH) };
         let mut left = if cut > 1 { ENOUGH } else { usize::MAX };
         let mut chosen = Vec::new();
@@ -167,11 +130,11 @@ fn row(line: &PlanLine, width: usize, said: Verbosity, color: bool) -> String {
         // Writing to a String cannot fail.
         let _ = write!(row, "{:pad$} {:>11}", "", human_size(bytes));
     }
-    let telling = matches!(line.mark, Mark::Ignored | Mark::Conflict) || said >= Verbosity::Verbose;
+    let telling = matches!(line.mark, Mark::Ignored | Mark::Conflict | Mark::Kept) || said >= Verbosity::Verbose;
     if let Some(reason) = line.reason.as_deref().filter(|_| telling) {
         let _ = write!(row, "  ({})", clean(reason));
     }
-    format!("  {}", paint(color, line.mark.style(), &row))
+    format!("  {}", paint(color, style(line.mark), &row))
 }
 
 fn item(line: &PlanLine) -> Value {

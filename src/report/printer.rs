@@ -311,8 +311,9 @@ fn read_stdin() -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Mark;
     use crate::report::testing::{captured, plain};
-    use crate::report::{Listing, Mark, PlanLine};
+    use crate::report::{Listing, PlanLine};
 
     const START: Start<'_> = Start {
         command: "push",
@@ -327,9 +328,9 @@ mod tests {
             |mark, path: &str, bytes| PlanLine { mark, path: path.into(), bytes, reason: Some("content".into()) };
         Listing {
             lines: vec![
-                line(Mark::Change, "views/by_date/map.js", None),
-                line(Mark::Add, "_attachments/img/logo.svg", Some(4198)),
-                line(Mark::Remove, "_attachments/old\x1b[2J.css", None),
+                line(Mark::Changed, "views/by_date/map.js", None),
+                line(Mark::New, "_attachments/img/logo.svg", Some(4198)),
+                line(Mark::Removed, "_attachments/old\x1b[2J.css", None),
                 line(Mark::Same, "language", None),
             ],
             same: 118,
@@ -422,7 +423,7 @@ mod tests {
     #[test]
     fn long_plans_are_cut_but_never_what_is_removed() {
         let many = |mark| (0..60).map(move |n| PlanLine { mark, path: format!("{n}"), bytes: None, reason: None });
-        let listing = Listing { lines: many(Mark::Add).chain(many(Mark::Remove)).collect(), ..Listing::default() };
+        let listing = Listing { lines: many(Mark::New).chain(many(Mark::Removed)).collect(), ..Listing::default() };
         for (whole, verbosity, lines) in
             [(false, Verbosity::Normal, 101), (true, Verbosity::Normal, 120), (false, Verbosity::Verbose, 120)]
         {

@@ -59,6 +59,8 @@ pub struct App {
     pub layout: Layout,
     /// What the folder holds, and what was left out by which rule.
     pub listing: Listing,
+    /// The rules themselves, which hold for the server's names as well.
+    pub rules: Rules,
     /// The app's own document.
     pub document: LocalDocument,
     /// The documents of `_docs`.
@@ -97,7 +99,8 @@ fn count<T>(list: &[T], one: &str) -> String {
 /// Loads the app in `root`.
 pub fn load(root: &Path, options: &LoadOptions) -> Result<App, LoadError> {
     let folder = Folder::open(root, Links::Inside)?;
-    let listing = folder.walk(&rules(&folder)?)?;
+    let rules = rules(&folder)?;
+    let listing = folder.walk(&rules)?;
     if !listing.problems.is_empty() && !options.lenient {
         return Err(LoadError::Problems(listing.problems));
     }
@@ -119,7 +122,7 @@ pub fn load(root: &Path, options: &LoadOptions) -> Result<App, LoadError> {
             loader.remember();
             let document = LocalDocument { folded, attachments };
             let problems = listing.problems.clone();
-            Ok(App { folder, layout, listing, document, documents, findings, problems })
+            Ok(App { folder, layout, listing, rules, document, documents, findings, problems })
         }
         _ => Err(LoadError::Findings(findings)),
     }
@@ -248,14 +251,21 @@ impl<'a> Loader<'a> {
             includes: BTreeMap::new(),
             folder_name: self.folder_name(sorted),
         };
-        while with_macros {
-            let missing: Vec<RelPath> = macros::missing(&sources, &self.all).into_iter().collect();
+        if with_macros {
+            self.include(&mut sources)?;
+        }
+        Ok((sources, attachments))
+    }
+
+    /// Reads what macros include and is no field; what is included may include more.
+    fn include(&self, sources: &mut Sources) -> Result<(), LoadError> {
+        loop {
+            let missing: Vec<RelPath> = macros::missing(sources, &self.all).into_iter().collect();
             if missing.is_empty() {
-                break;
+                return Ok(());
             }
             sources.includes.extend(self.read_all(&missing)?);
         }
-        Ok((sources, attachments))
     }
 
     fn folder_name(&self, sorted: &Sorted) -> String {

@@ -1,5 +1,5 @@
 //! The integration tests: one crate, one module per subject.
-
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 #![allow(clippy::missing_docs_in_private_items, reason = "tests say in their names what they show")]
 

@@ -176,7 +176,7 @@ async fn connection(mut socket: TcpStream, script: Script, log: Arc<Mutex<Vec<Se
             Read::All => seen.length(),
         };
         while buffer.len() < wanted {
-            let mut chunk = [0; 16 * 1024];
+            let mut chunk = vec![0; 16 * 1024];
             match socket.read(&mut chunk).await {
                 Ok(0) | Err(_) => return,
                 Ok(count) => buffer.extend_from_slice(&chunk[..count]),
@@ -195,7 +195,7 @@ async fn connection(mut socket: TcpStream, script: Script, log: Arc<Mutex<Vec<Se
                 return;
             }
             End::Hang => {
-                let mut chunk = [0; 16 * 1024];
+                let mut chunk = vec![0; 16 * 1024];
                 while socket.read(&mut chunk).await.is_ok_and(|count| count > 0) {}
                 return;
             }
@@ -208,7 +208,7 @@ async fn head(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
         if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break at;
         }
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 16 * 1024];
         match socket.read(&mut chunk).await {
             Ok(0) | Err(_) => return None,
             Ok(count) => buffer.extend_from_slice(&chunk[..count]),

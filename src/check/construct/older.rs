@@ -99,14 +99,12 @@ fn let_with_head(tokens: &Tokens<'_>, at: usize) -> bool {
 
 /// `yield` with a value, in a text without any `function*`.
 fn legacy_yield(tokens: &Tokens<'_>, at: usize) -> bool {
-    let has_generators = (0..tokens.len()).any(|index| {
-        tokens.is(index, "*") && {
-            let method = tokens.get(index).is_some_and(|token| token.operand_expected);
-            method || tokens.before_is(index, "function")
-        }
-    });
+    let is_star = |index: usize| {
+        let method = tokens.get(index).is_some_and(|token| token.operand_expected);
+        tokens.is(index, "*") && (method || tokens.before_is(index, "function"))
+    };
     let value = tokens.get(at + 1).is_some_and(|token| !token.newline_before) && begins_value(tokens, at + 1);
-    value && !has_generators
+    value && !(0..tokens.len()).any(is_star)
 }
 
 fn conditional_catch(tokens: &Tokens<'_>, at: usize) -> bool {

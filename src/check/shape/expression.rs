@@ -42,13 +42,12 @@ fn other(at: usize, what: &str) -> Value {
 
 /// What the valid expression in `from..to` gives.
 pub(super) fn value(tokens: &Tokens<'_>, from: usize, to: usize) -> Value {
-    let (mut from, mut to) = (from, to);
+    let (mut from, mut to) = (operand_of_comma(tokens, from, to), to);
     // Parentheses around the whole are taken off one by one, without recursion.
     loop {
-        from = operand_of_comma(tokens, from, to);
         if tokens.is(from, "(") && tokens.skip(from) == to {
-            from += 1;
             to -= 1;
+            from = operand_of_comma(tokens, from + 1, to);
             continue;
         }
         let Some(operator) = loosest(tokens, from, to) else { return unary(tokens, from, to) };
@@ -60,7 +59,6 @@ pub(super) fn value(tokens: &Tokens<'_>, from: usize, to: usize) -> Value {
             },
             "?" => return conditional(tokens, operator, to),
             word if UPDATES.contains(&word) => return other(from, "this assignment gives no function"),
-            "yield" => return Value::Unknown,
             _ => return Value::Unknown, // `||=` and its like
         }
     }

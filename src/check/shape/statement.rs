@@ -63,9 +63,8 @@ fn simple_end(tokens: &Tokens<'_>, at: usize) -> usize {
     match tokens.text(at) {
         _ if tokens.is(at, ";") => at + 1,
         _ if tokens.is(at, "{") => tokens.skip(at),
-        "try" | "finally" if tokens.is(at + 1, "{") => tokens.skip(at + 1),
         "catch" | "switch" if tokens.is(at + 1, "(") => braces(tokens.skip(at + 1)),
-        "catch" if tokens.is(at + 1, "{") => tokens.skip(at + 1),
+        "try" | "finally" | "catch" if tokens.is(at + 1, "{") => tokens.skip(at + 1),
         "class" if tokens.is_keyword(at, "class") => class_end(tokens, at),
         _ => expression_end(tokens, at),
     }
@@ -200,7 +199,6 @@ fn branches(tokens: &Tokens<'_>, at: usize, next: usize) -> Value {
     let body = if tokens.is(at + 1, "(") { tokens.skip(at + 1) } else { at + 1 };
     let something = (body..next).any(|index| match tokens.kind(index) {
         Some(Kind::Word) => !matches!(tokens.text(index), "break" | "continue" | "else" | "finally" | "while"),
-        Some(Kind::Punctuator) => false,
         _ => false,
     });
     let declares_only = function_declaration(tokens, body).is_some() && end(tokens, body) == next;

@@ -106,13 +106,11 @@ impl<'a> Scanner<'a> {
 
     fn block_comment(&mut self) {
         let rest = self.rest();
-        let length = match rest.get(2..).and_then(|inner| inner.find("*/")) {
-            Some(length) => length + 4,
-            None => {
-                self.fail(FaultKind::UnterminatedComment, self.at);
-                rest.len()
-            }
-        };
+        let length = rest.get(2..).and_then(|inner| inner.find("*/")).map(|length| length + 4);
+        if length.is_none() {
+            self.fail(FaultKind::UnterminatedComment, self.at);
+        }
+        let length = length.unwrap_or(rest.len());
         self.newline |= rest[..length].contains(ends_line);
         self.at += length;
     }
@@ -186,9 +184,10 @@ impl<'a> Scanner<'a> {
                 _ => {}
             }
         }
+        // The rest of the line is not read again and again: foreign text may hold any number of slashes.
         self.fail(FaultKind::UnterminatedRegex, start);
-        self.at += 1;
-        Kind::Punctuator
+        self.pass(|character| !ends_line(character));
+        Kind::Illegal
     }
 
     fn number(&mut self) -> Kind {
@@ -227,9 +226,12 @@ impl<'a> Scanner<'a> {
         loop {
             self.pass(in_word);
             let before = self.text.get(..self.at).unwrap_or_default();
-            match self.rest().find('}') {
-                Some(length) if before.ends_with("\\u") && self.rest().starts_with('{') => self.at += length + 1,
-                _ => return Kind::Word,
+            if !before.ends_with("\\u") || !self.rest().starts_with('{') {
+                return Kind::Word;
+            }
+            self.pass(|character| character != '}' && !ends_line(character));
+            if self.peek() == Some('}') {
+                self.at += 1;
             }
         }
     }

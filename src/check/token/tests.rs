@@ -111,7 +111,7 @@ fn faults_name_their_place() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+    #![proptest_config(crate::check::tests::laws())]
 
     #[test]
     fn any_text_is_cut_without_loss_of_order(text in "[a-z0-9(){}\\[\\]`'\"/\\\\$#.?:;=<>+*\\- \n\u{2028}é\u{0}]{0,60}") {

@@ -14,8 +14,8 @@ use crate::json;
 use crate::local::{Base, Destination, Existing, State, WriteOptions};
 use crate::name::AttName;
 use crate::path::RelPath;
-use crate::plan::{File, Files, Merge, MergeInput, Merged, merge};
-use crate::report::{Listing, Mark, PlanLine, Start};
+use crate::plan::{File, Files, Mark, Merge, MergeInput, Merged, merge};
+use crate::report::{Listing, PlanLine, Start};
 use crate::settings::command::CloneSettings;
 use crate::snapshot::attachments::{LocalBytes, Recorded, Verdict, by_candidates, compare, from_hex, to_hex};
 use crate::snapshot::{FolderFiles, folder_files};
@@ -85,8 +85,7 @@ fn clash(merged: &Merged) -> Failure {
 
 fn ours(local: &FolderFiles) -> Files {
     let fields = local.fields.iter().map(|(path, bytes)| (path.clone(), File::Field(bytes.clone())));
-    let attachments =
-        local.attachments.iter().map(|(_, file)| (file.path.clone(), File::Attachment(to_hex(&file.md5))));
+    let attachments = local.attachments.values().map(|file| (file.path.clone(), File::Attachment(to_hex(&file.md5))));
     fields.chain(attachments).collect()
 }
 
@@ -155,9 +154,9 @@ fn same(path: &RelPath, left: &[u8], right: &[u8]) -> bool {
 
 fn listing(merged: &Merged, ours: &Files, theirs: &Files) -> Listing {
     let mark = |path: &RelPath, action: &Merge| match action {
-        Merge::Remove => Mark::Remove,
-        _ if ours.contains_key(path) => Mark::Change,
-        _ => Mark::Add,
+        Merge::Remove => Mark::Removed,
+        _ if ours.contains_key(path) => Mark::Changed,
+        _ => Mark::New,
     };
     let line = |mark, path: &RelPath, reason: Option<&str>| PlanLine {
         mark,

@@ -6,7 +6,7 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::check::scratch;
+use crate::check::scratch::{self, Verdict};
 use crate::commands::app::broken;
 use crate::commands::login::Reached;
 use crate::couch::{CouchError, Database, Kind, Write};
@@ -32,15 +32,16 @@ pub(super) async fn validation(
             database.delete(&id, &written.revision).await.map_err(|error| reached.failure(error))?;
             Ok(())
         }
-        Err(error) => Err(refusal(error, reached, source, file)),
+        Err(error) => refusal(error, reached, source, file),
     }
 }
 
-fn refusal(error: CouchError, reached: &Reached, source: &str, file: Option<String>) -> anyhow::Error {
+fn refusal(error: CouchError, reached: &Reached, source: &str, file: Option<String>) -> Result<()> {
     let said = error.answer().and_then(|answer| answer.error.clone().zip(answer.reason.clone()));
-    match said.and_then(|(kind, reason)| scratch::problem(&kind, &reason, source, file)) {
-        Some(problem) => broken(&[problem]).into(),
-        None => reached.failure(error),
+    match said.and_then(|(kind, reason)| scratch::verdict(&kind, &reason, source, file)) {
+        Some(Verdict::Broken(problem)) => Err(broken(&[problem]).into()),
+        Some(Verdict::Unknown) => Ok(()),
+        None => Err(reached.failure(error)),
     }
 }
 

@@ -16,8 +16,8 @@ use crate::commands::login::{Reached, with_server};
 use crate::commands::prepare::{Place, Prepared};
 use crate::couch::{CouchError, Creation, Database, Info, Missing, Progress};
 use crate::exit::{Exit, Failure};
-use crate::local::State;
-use crate::plan::{self, Clash, Counts, Refusal, lines};
+use crate::local::{LocalError, Lock, State};
+use crate::plan::{self, Clash, Counts, Mark, Refusal, lines};
 use crate::report::{Start, human_size};
 use crate::settings::{Destination, Endpoint};
 use crate::snapshot::{App, app_url};
@@ -50,12 +50,28 @@ pub(super) async fn push(
             return Ok(None);
         };
         let state = State::of(app.folder.root());
+        let _lock = hold(context, &state)?;
         let instance_start_time = info.instance_start_time.unwrap_or_default();
         let place =
             Place { reached, database: &database, instance_start_time: &instance_start_time, state: &state, app };
         push_app(context, &place, destination, rules).await
     })
     .await
+}
+
+/// Keeps a second push of the same folder out. In a folder that cannot be written to there is nothing to race for.
+fn hold(context: &Context, state: &State) -> Result<Option<Lock>> {
+    if context.settings.dry_run {
+        return Ok(None);
+    }
+    match state.lock() {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ LocalError::Locked { .. }) => Err(error.into()),
+        Err(error) => {
+            context.printer.detail(&format!("this folder cannot be locked: {error}"));
+            Ok(None)
+        }
+    }
 }
 
 /// The facts about the database, which is made if that was asked for; `None` in a dry run that would make it.
@@ -176,7 +192,7 @@ fn show(context: &Context, prepared: &[Prepared<'_>]) -> (Map<String, Value>, Co
     let mut all = Vec::new();
     for prepared in prepared {
         let mut lines = lines(&prepared.plan);
-        if prepared.plan.metadata && lines.iter().all(|line| line.mark.sign() == '=') {
+        if prepared.plan.metadata && lines.iter().all(|line| line.mark == Mark::Same) {
             context.printer.detail("only the list of file names changes");
         }
         all.append(&mut lines);
@@ -191,7 +207,7 @@ fn up_to_date(context: &Context, place: &Place<'_>, main: &Prepared<'_>, counts:
     let document = main.remote.as_ref()?;
     let url = app_url(&place.address(&document.id), document);
     let text = format!("Up to date: rev {}", document.revision.short());
-    context.printer.summary(&text, fields(&document.revision.to_string(), url.as_deref(), counts));
+    context.printer.summary(&text, fields(document.revision.as_str(), url.as_deref(), counts));
     if let Some(url) = &url {
         context.printer.answer(url);
     }
@@ -216,14 +232,6 @@ fn notes(context: &Context, prepared: &[Prepared<'_>]) {
         context.printer.note(&format!(
             "{kept_text} fields differ from the server's in outer white space only and stay as they are there"
         ));
-    }
-    let kept = prepared.iter().flat_map(|prepared| &prepared.plan.changes).filter(|change| change.mark.sign() == '?');
-    let kept: std::collections::BTreeSet<&str> = kept.map(|change| change.path.as_str()).collect();
-    if !kept.is_empty() {
-        context.printer.note(&format!("{} only on the server and kept (`--delete` removes):", kept.len()));
-        for path in kept {
-            context.printer.note(&format!("  ? {path}"));
-        }
     }
     if prepared.iter().any(|prepared| prepared.remote.is_some() && prepared.plan.rebuilds_index()) {
         context.printer.note("the views change, so the server will build their index anew");
@@ -345,7 +353,7 @@ async fn conclude(
         human_size(counts.unchanged_bytes),
         context.printer.elapsed().as_secs_f64()
     );
-    context.printer.summary(&text, fields(&document.revision.to_string(), url.as_deref(), counts));
+    context.printer.summary(&text, fields(document.revision.as_str(), url.as_deref(), counts));
     if let Some(url) = &url {
         context.printer.answer(url);
     }

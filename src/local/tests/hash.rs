@@ -68,7 +68,7 @@ fn only_files_that_are_old_enough_are_remembered() {
     fill(root.path(), &["old", "young", "from-the-future"]);
     age(&root.path().join("old"), 3600);
     let future = std::fs::OpenOptions::new().write(true).open(root.path().join("from-the-future")).unwrap();
-    future.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    future.set_modified(SystemTime::now() + Duration::from_hours(1)).unwrap();
     let folder = Folder::open(root.path(), Links::Inside).unwrap();
     let files = files(&folder);
     let mut cache = HashCache::default();

@@ -205,7 +205,7 @@ mod unix {
         let folder = tempfile::tempdir().unwrap();
         fill(folder.path(), &["closed/x", "open"]);
         let closed = folder.path().join("closed");
-        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
         if std::fs::read_dir(&closed).is_ok() {
             println!("not tried: this user may read everything");
             return;

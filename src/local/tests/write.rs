@@ -257,7 +257,7 @@ mod unix {
         fill(root.path(), &["f"]);
         let destination = Destination::open(root.path()).unwrap();
         for options in [REPLACE, WriteOptions { durable: true, ..REPLACE }] {
-            let error = destination.write(&rel("f"), &[0; 1 << 20], options).unwrap_err();
+            let error = destination.write(&rel("f"), &vec![0; 1 << 20], options).unwrap_err();
             assert!(matches!(error, LocalError::Io { action: "write", .. }), "{error:?}");
             assert_eq!(census(root.path()), ["f"]);
             assert_eq!(read(root.path(), "f"), "f");
