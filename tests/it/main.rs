@@ -6,6 +6,7 @@
 mod architecture;
 mod client;
 mod contract;
+mod fake;
 mod fake_couch;
 mod fault_proxy;
 mod harness;

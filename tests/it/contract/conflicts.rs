@@ -98,12 +98,16 @@ pub(crate) fn an_update_merges_what_does_not_overlap(endpoint: &Endpoint) {
     push(&project, "blog", &database).ok();
     clone(&project, &database, "_design/blog", "mine").ok();
     // Theirs: a field changed, one added, one removed, an attachment changed, one added.
-    project.write("blog/shows/post.js", "function () { return 'theirs'; }\n").write("blog/lists/theirs.js", "function () {}\n");
+    project
+        .write("blog/shows/post.js", "function () { return 'theirs'; }\n")
+        .write("blog/lists/theirs.js", "function () {}\n");
     project.remove("blog/shows/old.js").write("blog/_attachments/style.css", "theirs {}\n");
     project.write("blog/_attachments/theirs.png", [7, 8, 9]);
     push(&project, "blog", &database).ok();
     // Mine.
-    project.write("mine/views/by_date/map.js", "function (doc) { emit('mine'); }\n").write("mine/_attachments/mine.txt", "mine\n");
+    project
+        .write("mine/views/by_date/map.js", "function (doc) { emit('mine'); }\n")
+        .write("mine/_attachments/mine.txt", "mine\n");
     project.remove("mine/_attachments/dot.png");
     push(&project, "mine", &database).expect(5);
     let url = database.design_url("blog");

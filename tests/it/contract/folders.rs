@@ -39,7 +39,10 @@ pub(crate) fn documents_travel_with_the_app(endpoint: &Endpoint) {
 
 pub(crate) fn several_design_documents_are_pushed_together(endpoint: &Endpoint) {
     let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
-    for (name, app) in [("one", App::small().without("_id")), ("two", App::small().without("_id").with("shows/two.js", "function () {}\n"))] {
+    for (name, app) in [
+        ("one", App::small().without("_id")),
+        ("two", App::small().without("_id").with("shows/two.js", "function () {}\n")),
+    ] {
         app.write(&project, &format!("site/_design/{name}"));
     }
     push(&project, "site", &database).ok();

@@ -78,7 +78,9 @@ pub(crate) fn a_change_sends_only_itself(endpoint: &Endpoint) {
     assert_eq!(writes.len(), 1, "{writes:?}");
     assert!(writes[0].body_length < 10_000, "{writes:?}");
     assert_eq!(database.document("_design/blog")["shows"]["post"], json!("function () { return 'new'; }"));
-    for (name, content) in app.with("_attachments/index.html", project.read("blog/_attachments/index.html")).attachments() {
+    for (name, content) in
+        app.with("_attachments/index.html", project.read("blog/_attachments/index.html")).attachments()
+    {
         assert_eq!(database.attachment("_design/blog", &name), content, "{name}");
     }
 }

@@ -34,7 +34,9 @@ pub(crate) fn an_index_survives_a_push_of_attachments(endpoint: &Endpoint) {
         database.get(&rest).expect(200).json()["rows"].as_array().unwrap().len()
     };
     assert_eq!(rows(""), 50);
-    project.write("blog/_attachments/index.html", "changed\n").write("blog/shows/post.js", "function () { return 'x'; }\n");
+    project
+        .write("blog/_attachments/index.html", "changed\n")
+        .write("blog/shows/post.js", "function () { return 'x'; }\n");
     push(&project, "blog", &database).ok();
     // An index that had to be built again would be empty to a query that does not build it.
     if endpoint.kind() == Kind::CouchDb {
