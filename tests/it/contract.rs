@@ -1,1 +1,104 @@
+//! The contract: what the tool promises, shown on a server. Each case is one function that takes an endpoint; here the
+//! cases run on the server that `COUCHAPP_TEST_URL` names, in `fake` on the stand-in.
+//!
+//! A server that lacks something (PouchDB has no accounts and no view signatures) gets the assertions that fit it, so
+//! that no case is green by doing nothing.
 
+pub(crate) mod app;
+pub(crate) mod cloning;
+pub(crate) mod conflicts;
+pub(crate) mod credentials;
+pub(crate) mod faults;
+pub(crate) mod folders;
+pub(crate) mod hostile;
+pub(crate) mod laws;
+pub(crate) mod pushing;
+pub(crate) mod removing;
+pub(crate) mod served;
+pub(crate) mod status;
+
+/// Hands the names of all cases to a macro that makes tests of them.
+macro_rules! for_each_case {
+    ($register:ident) => {
+        $register! {
+            pushing: [
+                an_app_is_one_revision,
+                an_unchanged_push_writes_nothing,
+                a_change_sends_only_itself,
+                attachments_leave_the_index_alone,
+                attachments_are_read_back_as_they_were,
+                a_missing_database_is_created_only_when_asked,
+                a_dry_run_writes_nothing,
+                an_export_is_the_document,
+                only_what_matches_is_pushed,
+                several_targets_are_pushed_in_order,
+            ];
+            removing: [
+                removed_files_are_removed,
+                what_nobody_here_knows_is_kept_until_delete,
+                more_than_half_is_not_removed,
+                an_empty_folder_is_not_pushed,
+            ];
+            conflicts: [
+                another_writer_is_not_overwritten,
+                without_a_base_an_overwrite_needs_a_yes,
+                a_fresh_checkout_of_the_same_app_is_up_to_date,
+                an_old_deployment_keeps_its_text,
+                an_update_merges_what_does_not_overlap,
+                an_update_reports_what_does,
+            ];
+            cloning: [
+                a_clone_pushed_elsewhere_is_identical,
+                a_folder_with_something_in_it_is_refused,
+                an_old_revision_can_be_cloned,
+                a_plain_document_can_be_cloned,
+                a_design_address_without_a_name_means_the_only_one,
+                what_is_missing_has_its_code,
+                a_document_is_printed,
+            ];
+            folders: [
+                documents_travel_with_the_app,
+                several_design_documents_are_pushed_together,
+                a_plain_folder_is_an_app,
+            ];
+            status: [differences_are_shown, ignored_files_are_explained];
+            laws: [documents_survive_a_clone_and_a_push, trees_survive_a_push_and_a_clone];
+            hostile: [
+                hostile_attachment_names_stay_inside,
+                hostile_fields_stay_inside,
+                hostile_ids_stay_inside,
+                escaped_names_come_back,
+            ];
+            faults: [
+                lost_answers_are_recognised,
+                a_cut_request_leaves_a_whole_revision,
+                a_killed_push_leaves_the_old_revision,
+                busy_servers_are_asked_again,
+                strange_answers_are_explained,
+                nothing_is_sent_where_a_redirect_points,
+                an_unreachable_server_has_its_code,
+            ];
+            credentials: [wrong_passwords_have_their_code, every_source_of_a_password_works_and_none_shows_it];
+        }
+    };
+}
+pub(crate) use for_each_case;
+
+macro_rules! on_the_endpoint {
+    ($($module:ident: [$($case:ident),* $(,)?];)*) => {
+        $($(
+            #[test]
+            #[cfg_attr(not(endpoint), ignore = "set COUCHAPP_TEST_URL")]
+            fn $case() {
+                $module::$case(&crate::harness::Endpoint::from_environment());
+            }
+        )*)*
+    };
+}
+
+for_each_case!(on_the_endpoint);
+
+// What the stand-in cannot do.
+on_the_endpoint! {
+    served: [functions_answer, an_index_survives_a_push_of_attachments];
+}

@@ -67,8 +67,13 @@ impl Project {
         if let Some((user, password)) = endpoint.credentials() {
             self.set("COUCHAPP_USER", user);
             self.set("COUCHAPP_PASSWORD", password);
-            self.secrets.borrow_mut().add(user, password);
+            self.keep_secret(user, password);
         }
+    }
+
+    /// Searches the runs to come for this password, too.
+    pub(crate) fn keep_secret(&self, user: &str, password: &str) {
+        self.secrets.borrow_mut().add(user, password);
     }
 
     /// Sets a variable for the runs to come.
@@ -175,7 +180,7 @@ impl Project {
 
     /// Everything that this project holds outside one folder of `work`: the census before and after a hostile clone.
     pub(crate) fn census_outside(&self, folder: &str) -> Tree {
-        let inside = format!("work/{folder}/");
+        let inside = if folder.is_empty() { "work/".to_owned() } else { format!("work/{folder}/") };
         let mut tree = tree_of(self.root());
         tree.retain(|path, _| !path.starts_with(&inside) && path != inside.trim_end_matches('/'));
         tree

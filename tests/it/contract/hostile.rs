@@ -1,0 +1,322 @@
+//! A server gives names that no disk should see. Nothing may be written outside the destination, each name is refused
+//! or escaped with a line that says so, and no name may act on the terminal.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::app::{clone, push_with, sorted};
+use crate::harness::{Endpoint, Kind, Project, Run, Tree, encoded};
+
+/// What becomes of a name by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// A file of this name is made.
+    Made,
+    /// The clone is refused.
+    Refused,
+}
+
+/// Names from the tables of measurements on CouchDB: all are stored and returned by it.
+fn names() -> Vec<(String, Fate)> {
+    let refused = [
+        "/etc/passwd",
+        "/",
+        "//",
+        "///x",
+        "/x/",
+        "../x",
+        "../../x",
+        "../../../../../../../../tmp/couchapp-hostile",
+        "..",
+        ".",
+        "./x",
+        "a/..",
+        "a/../b",
+        "a/../../b",
+        "a/./b",
+        "a/.",
+        "a//b",
+        "a/",
+        "a//",
+        "..//x",
+        "x/../../../y",
+        ".../../x",
+        "..\\x",
+        "..\\..\\x",
+        "a\\b",
+        "\\",
+        "\\x",
+        "\\\\server\\share",
+        "\\\\?\\C:\\x",
+        "C:\\x",
+        "C:/x",
+        "C:",
+        "c:x",
+        "file.txt:stream",
+        "file.txt::$DATA",
+        "a:b",
+        ":",
+        "CON",
+        "con",
+        "nul",
+        "NUL.txt",
+        "aux.js",
+        "COM1",
+        "com9.html",
+        "LPT1",
+        "prn",
+        "a/con/b",
+        "con.tar.gz",
+        "a.",
+        "a ",
+        "a./b",
+        "a /b",
+        "...",
+        "a...",
+        "nul\u{0}",
+        "a\u{0}b",
+        "\u{0}",
+        "a\nb",
+        "a\r\nb",
+        "\r",
+        "\t",
+        "a\tb",
+        "\u{1b}[31mred",
+        "\u{1b}]0;title\u{7}",
+        "\u{7}",
+        "\u{8}\u{8}",
+        "\u{7f}",
+        "\u{85}",
+        "\u{9b}31m",
+        ".git/config",
+        ".git/hooks/post-checkout",
+        ".GIT/config",
+        "a/.git/config",
+        ".git",
+        ".couchapprc",
+        ".couchapp/hooks/x",
+        ".couchapp/base",
+        ".COUCHAPPRC",
+        ".hg/hgrc",
+    ];
+    let made = [
+        "-rf",
+        "--help",
+        "~",
+        "~root/x",
+        "$HOME",
+        "`id`",
+        "$(id)",
+        "a;b",
+        "a&b",
+        "a'b",
+        "a b",
+        "%2e%2e%2fx",
+        "..%2fx",
+        "%2F",
+        "a%2Fb",
+        "a+b",
+        "a#b",
+        "...a",
+        ".a",
+        ".bashrc",
+        ".ssh/authorized_keys",
+        "..a",
+        "a..b",
+        "=1+1",
+        "é",
+        "a/b/c",
+        "README",
+        "a,b",
+        "[a]",
+        "{a}",
+        "\u{1f600}",
+        "deep/deep/deep/deep/deep/deep/deep/deep/deep/x",
+        "x.tmp",
+        "index.html.",
+    ];
+    let long = [
+        ("x".repeat(255), Fate::Made),
+        ("x".repeat(256), Fate::Refused),
+        ("é".repeat(128), Fate::Refused),
+        ("x".repeat(1000), Fate::Refused),
+        (["y"; 2100].join("/"), Fate::Refused),
+        (format!("{}/../../x", "a/".repeat(50)), Fate::Refused),
+    ];
+    let fate = |name: &&str| if name.ends_with('.') { Fate::Refused } else { Fate::Made };
+    let refused = refused.iter().map(|name| ((*name).to_owned(), Fate::Refused));
+    let made = made.iter().map(|name| ((*name).to_owned(), fate(name)));
+    refused.chain(made).chain(long).collect()
+}
+
+fn has_unsafe_characters(text: &str) -> bool {
+    let is_unsafe = |c: char| {
+        (c.is_control() && c != '\n')
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    text.chars().any(is_unsafe)
+}
+
+#[track_caller]
+fn assert_quiet(name: &str, run: &Run) {
+    assert!(
+        !has_unsafe_characters(&run.stdout) && !has_unsafe_characters(&run.stderr),
+        "{name:?} acts on the terminal: {:?}",
+        run.output()
+    );
+}
+
+/// The server's names of the documents that it has stored.
+fn stored(rows: &Value) -> BTreeSet<String> {
+    let ids = rows.as_array().unwrap().iter().filter(|row| row["rev"].is_string());
+    ids.map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn attachment(content: &str) -> Value {
+    use base64::Engine as _;
+    json!({ "content_type": "image/png", "data": base64::engine::general_purpose::STANDARD.encode(content) })
+}
+
+pub(crate) fn hostile_attachment_names_stay_inside(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    project.write("bystander", "untouched").write("../home/.bashrc", "untouched");
+    let names = names();
+    assert!(names.len() >= 100, "{}", names.len());
+    let document = |(number, (name, _)): (usize, &(String, Fate))| json!({ "_id": format!("_design/d{number}"), "title": "x", "_attachments": { name.as_str(): attachment("hostile") } });
+    let documents: Vec<_> = names.iter().enumerate().map(document).collect();
+    let stored = stored(&database.post("_bulk_docs", &json!({ "docs": documents })).ok().json());
+    assert_eq!(stored.len(), names.len(), "every name is served");
+    for (number, (name, fate)) in names.iter().enumerate() {
+        let before = project.census_outside("copy");
+        let run = clone(&project, &database, &format!("_design/d{number}"), "copy");
+        assert_eq!(project.census_outside("copy"), before, "{name:?} was written outside\n{run}");
+        assert_quiet(name, &run);
+        let expected = if *fate == Fate::Made { 0 } else { 1 };
+        assert_eq!(run.code, expected, "{name:?} should be {fate:?}\n{run}");
+        if *fate == Fate::Made {
+            assert_eq!(project.read(&format!("copy/_attachments/{name}")), b"hostile", "{name:?}");
+            project.remove("copy");
+        } else {
+            assert!(!project.exists("copy"), "{name:?} was refused after something was written");
+            assert!(run.stderr.contains("--escape-names"), "{name:?}\n{run}");
+        }
+    }
+}
+
+/// Members may have any key, at the root and below; they are never refused, because JSON can hold them.
+pub(crate) fn hostile_fields_stay_inside(endpoint: &Endpoint) {
+    let (project, one, two) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    project.write("bystander", "untouched");
+    let names: Vec<String> = names().into_iter().map(|(name, _)| name).chain([String::new()]).collect();
+    let value = |name: &str, shape: usize| match shape {
+        0 => json!({ name: "text" }),
+        1 => json!({ "lib": { name: "text" } }),
+        2 => json!({ name: { "inner": "text", "number": 1 } }),
+        3 => {
+            json!({ "couchapp": { "manifest": [name, format!("{name}/"), format!("lib/{name}")], "signatures": { name: "x" } }, name: 7 })
+        }
+        _ => json!({ "shows": { name: "function () {}" }, "lists": { "a": { name: [] } } }),
+    };
+    let mut documents = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        for shape in 0..5 {
+            let mut document = value(name, shape);
+            document["_id"] = json!(format!("_design/d{number}-{shape}"));
+            // The server judges some members of design documents; such a document cannot be served.
+            documents.push(document);
+        }
+    }
+    let stored = stored(&one.post("_bulk_docs", &json!({ "docs": documents })).ok().json());
+    assert!(stored.len() >= 500, "only {} documents are served", stored.len());
+    for document in documents.iter().filter(|document| stored.contains(document["_id"].as_str().unwrap())) {
+        let id = document["_id"].as_str().unwrap();
+        let before = project.census_outside("copy");
+        let run = clone(&project, &one, id, "copy");
+        assert_eq!(project.census_outside("copy"), before, "{document} was written outside\n{run}");
+        assert_quiet(&document.to_string(), &run);
+        assert_eq!(run.code, 0, "{document}\n{run}");
+        let run = push_with(&project, "copy", &two, &["--no-check"]);
+        assert_eq!(run.code, 0, "{document}\n{run}");
+        let members = |mut document: Value| {
+            document.as_object_mut().unwrap().shift_remove("_rev");
+            document.as_object_mut().unwrap().shift_remove("couchapp");
+            sorted(&document)
+        };
+        assert_eq!(members(one.document(id)), members(two.document(id)), "{run}");
+        project.remove("copy");
+    }
+}
+
+/// The id gives the folder its name when none is typed.
+pub(crate) fn hostile_ids_stay_inside(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    project.write("bystander", "untouched");
+    let names: Vec<String> = names().into_iter().map(|(name, _)| name).filter(|name| name.len() < 2000).collect();
+    let ids = names.iter().flat_map(|name| [format!("_design/{name}"), name.clone()]);
+    let documents: Vec<_> = ids.map(|id| json!({ "_id": id, "title": "x" })).collect();
+    let stored = stored(&database.post("_bulk_docs", &json!({ "docs": documents })).ok().json());
+    assert!(stored.len() > 150, "{}", stored.len());
+    for id in &stored {
+        let before = project.census_outside("");
+        let own_before = project.tree("");
+        let rest = id.strip_prefix("_design/").map_or_else(|| encoded(id), |name| format!("_design/{}", encoded(name)));
+        let run = clone_without_folder(&project, &format!("{}/{rest}", database.url()));
+        assert_eq!(project.census_outside(""), before, "{id:?} was written outside\n{run}");
+        assert_quiet(id, &run);
+        let made = new_entries(&own_before, &project.tree(""));
+        if run.code == 0 {
+            assert_eq!(made.len(), 1, "{id:?} made {made:?}\n{run}");
+            project.remove(made.first().unwrap());
+        } else {
+            assert!([1, 2, 6].contains(&run.code) && made.is_empty(), "{id:?} made {made:?}\n{run}");
+        }
+        assert_eq!(project.read("bystander"), b"untouched");
+    }
+}
+
+fn clone_without_folder(project: &Project, url: &str) -> Run {
+    project.couchapp(&["clone", url])
+}
+
+fn new_entries(before: &Tree, after: &Tree) -> BTreeSet<String> {
+    let heads =
+        |tree: &Tree| tree.keys().map(|path| path.split('/').next().unwrap().to_owned()).collect::<BTreeSet<_>>();
+    heads(after).difference(&heads(before)).cloned().collect()
+}
+
+/// With `--escape-names` everything is written somewhere, and a push brings back the true names.
+pub(crate) fn escaped_names_come_back(endpoint: &Endpoint) {
+    let (project, one, two) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    let clashing =
+        ["File.txt", "file.TXT", "FILE.txt", "n", "n/m", "n/m/o", "e\u{301}", "\u{e9}", "a%2Eb", "%61", "a", "A"];
+    let names: BTreeSet<String> =
+        names().into_iter().map(|(name, _)| name).chain(clashing.map(str::to_owned)).collect();
+    let attachments: Map<_, _> = names.iter().map(|name| (name.clone(), attachment(name))).collect();
+    one.store("_design/hostile", &json!({ "title": "x", "_attachments": attachments }));
+    let before = project.census_outside("copy");
+    clone(&project, &one, "_design/hostile", "copy").expect(1);
+    let run = project.couchapp(&["clone", &one.design_url("hostile"), "copy", "--escape-names"]).ok();
+    assert_eq!(project.census_outside("copy"), before, "{run}");
+    for path in project.tree("copy").keys() {
+        let parts: Vec<_> = path.split('/').collect();
+        assert!(
+            parts.iter().all(|part| part.len() <= 255 && !part.contains(['\\', ':']) && !has_unsafe_characters(part)),
+            "{path:?}"
+        );
+    }
+    // Names that no URL can carry cannot be looked at one by one, so everything is read at once.
+    let read = |database: &crate::harness::Database<'_>| {
+        let document = database.get("_design/hostile?attachments=true").json();
+        let files = document["_attachments"].as_object().unwrap().iter();
+        files.map(|(name, file)| (name.clone(), file["data"].clone())).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    push_with(&project, "copy", &two, &["--no-check", "--max-delete", "all"]).ok();
+    let (left, right) = (read(&one), read(&two));
+    assert_eq!(left.len(), names.len());
+    assert_eq!(left, right);
+    // PouchDB's own names differ from CouchDB's in nothing that matters here.
+    assert!(matches!(endpoint.kind(), Kind::CouchDb | Kind::PouchDb | Kind::Fake));
+    push_with(&project, "copy", &one, &[]).ok().says("Up to date");
+}
