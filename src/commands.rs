@@ -92,7 +92,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(failure) => (early(), Err(failure.into())),
     };
-    let exit = outcome.unwrap_or_else(|error| printer.error(&error));
+    let exit = outcome.unwrap_or_else(|error| printer.error(&explain::settle(error)));
     ExitCode::from(printer.finish(exit).code())
 }
 

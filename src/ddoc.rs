@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::json::Object;
 use crate::name::{AttName, DocId};
 use crate::path::RelPath;
+use crate::path::portable::for_display;
 
 pub mod adopt;
 pub mod documents;
@@ -134,7 +135,7 @@ pub struct Unfolded {
 
 /// A name that cannot be written here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("attachment {name:?}: {reason}")]
+#[error("`{}` {reason}", for_display(name.as_str()))]
 pub struct Refusal {
     /// The attachment's name.
     pub name: AttName,

@@ -15,6 +15,7 @@ pub mod filter;
 pub mod hexadecimal;
 pub mod json;
 pub mod local;
+pub mod mark;
 pub mod name;
 pub mod path;
 pub mod plan;

@@ -6,7 +6,6 @@
 
 mod compose;
 mod guard;
-mod mark;
 mod merge;
 mod push;
 mod snapshot;
@@ -14,12 +13,12 @@ mod summary;
 
 pub use compose::compose;
 pub use guard::{Limit, Refusal, guard};
-pub use mark::Mark;
 pub use merge::{File, Files, Merge, MergeInput, Merged, SameField, merge};
 pub use push::{Clash, Input, Policy, Step, plan};
 pub use snapshot::{AttachmentEntry, Content, KeyPath, Snapshot, leaves};
 pub use summary::{Counts, Line, lines};
 
+use crate::mark::Mark;
 use crate::name::AttName;
 
 /// What a plan speaks of: a leaf of the document's body, or an attachment.

@@ -55,8 +55,10 @@ impl Credentials {
 pub fn redact(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
+    // A mistyped `http:/user:password@host` holds a password, too.
+    while let Some(at) = rest.find(":/") {
+        let slashes = rest[at + 1..].bytes().take_while(|byte| *byte == b'/').count();
+        let (before, after) = rest.split_at(at + 1 + slashes);
         clean.push_str(before);
         let (authority, tail) = after.split_at(authority_end(after));
         match authority.rsplit_once('@') {
@@ -115,6 +117,8 @@ mod tests {
             ("{\"a\":\"http://h:x/\",\"b\":\"c@d\"}", "{\"a\":\"http://h:x/\",\"b\":\"c@d\"}"),
             ("http://[::1]:5984/a@b http://[::1]/a@b", "http://[::1]:5984/a@b http://[::1]/a@b"),
             ("no url", "no url"),
+            ("http:/admin:hunter2@h:5984/db", "http:/admin:****@h:5984/db"),
+            ("file:/etc/x and http:///u:p@h", "file:/etc/x and http:///u:****@h"),
             ("\"http://u:p@h\"", "\"http://u:****@h\""),
         ];
         for (text, clean) in cases {

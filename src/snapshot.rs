@@ -7,6 +7,8 @@ mod comparison;
 pub use app::{App, FolderFiles, LoadError, LoadOptions, LocalAttachment, LocalDocument, designs, folder_files, load};
 pub use comparison::{Compared, Sides, compare};
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
@@ -64,7 +66,8 @@ pub fn base_of(
         revision: document.revision.clone(),
         body: document.body.clone(),
         attachments: attachments.collect(),
-        adopted: Vec::new(),
+        kept: BTreeSet::new(),
+        adopted: BTreeMap::new(),
     }
 }
 

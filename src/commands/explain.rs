@@ -1,7 +1,8 @@
 //! From an error of the client to a failure that people can act on: the same message, its cause, and what to do.
 
 use crate::couch::{CouchError, Missing};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
+use crate::local::LocalError;
 
 /// What is known about the request beyond the error itself.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,27 @@ pub(super) fn explain(error: CouchError, known: &Circumstances) -> Failure {
     match error {
         CouchError::Unauthorized { source, .. } => failure.coded(UNAUTHORISED).because(*source),
         error => failure.because(error),
+    }
+}
+
+/// An error as it left a command, made a failure with the exit code of its kind.
+pub(super) fn settle(error: anyhow::Error) -> anyhow::Error {
+    if error.chain().any(<dyn std::error::Error>::is::<Failure>) {
+        return error;
+    }
+    let couch = error.chain().find_map(|cause| cause.downcast_ref::<CouchError>()).map(CouchError::exit);
+    let local = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>()).map(exit_of_disk);
+    match couch.or(local) {
+        Some(exit) => Failure::new(exit, error.to_string()).because(error).into(),
+        None => error,
+    }
+}
+
+fn exit_of_disk(error: &LocalError) -> Exit {
+    match error {
+        LocalError::NotFound { .. } => Exit::Missing,
+        LocalError::Locked { .. } | LocalError::Exists { .. } | LocalError::Link { .. } => Exit::Refused,
+        _ => Exit::Failed,
     }
 }
 
@@ -82,7 +104,6 @@ fn closest<'a>(name: &str, names: &'a [String]) -> Option<&'a String> {
 mod tests {
     use super::*;
     use crate::couch::Answer;
-    use crate::exit::Exit;
 
     fn answer(status: u16, reason: &str) -> Answer {
         Answer { request: "GET http://h/blog".into(), status, error: Some("error".into()), reason: Some(reason.into()) }

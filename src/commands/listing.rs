@@ -1,6 +1,7 @@
 //! A plan's lines as the reporter shows them.
 
-use crate::plan::{Counts, Line, Mark};
+use crate::mark::Mark;
+use crate::plan::{Counts, Line};
 use crate::report::{Listing, PlanLine};
 
 /// The listing of `lines`.

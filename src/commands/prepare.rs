@@ -101,7 +101,7 @@ impl Place<'_> {
             ours: &compared.ours,
             theirs: &compared.theirs,
             base: compared.base.as_ref(),
-            pushed_before: &|key| compared.pushed_before(key),
+            known: &|key| compared.known(key),
             selected: &|key| self.is_selected(choice, &compared, key),
             path: &|key| compared.path(key),
         };

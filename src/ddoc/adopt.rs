@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::metadata::md5_of;
@@ -10,49 +9,45 @@ use super::text::trimmed;
 use crate::hexadecimal;
 use crate::json::{self, Object};
 
-/// A text of ours for which the server's was taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Adopted {
-    /// MD5 of our text, in hexadecimal.
-    pub ours: String,
-    /// The server's text.
-    pub theirs: String,
-}
-
 /// Takes the remote text of every string that is equal up to outer white space, so that taking over a deployment made
 /// by a tool that strips its fields rebuilds no index. Only for targets without a base; for the pushes that follow,
-/// [`adopt_again`] keeps what was taken.
-pub fn adopt(local: &mut Object, remote: &Object) -> Vec<Adopted> {
+/// [`adopt_again`] keeps what was taken. Returns the texts taken, by the hexadecimal md5 of ours.
+pub fn adopt(local: &mut Object, remote: &Object) -> BTreeMap<String, String> {
     let mut kept = Vec::new();
     for (key, value) in local.iter_mut().filter(|(key, _)| *key != "couchapp") {
         if let Some(other) = remote.get(key) {
             adopt_value(value, other, &mut kept);
         }
     }
-    rename_objects(local, &kept);
-    let digest = |text: String| hexadecimal::encode(&md5_of(text.as_bytes()));
-    kept.into_iter().map(|(ours, theirs)| Adopted { ours: digest(ours), theirs }).collect()
+    taken(local, kept)
 }
 
 /// Takes the texts that an earlier push took, wherever ours is still the same. Returns those that were taken.
-pub fn adopt_again(local: &mut Object, adopted: &[Adopted]) -> Vec<Adopted> {
-    let known: BTreeMap<&str, &Adopted> = adopted.iter().map(|entry| (entry.ours.as_str(), entry)).collect();
-    if known.is_empty() {
-        return Vec::new();
-    }
+pub fn adopt_again(local: &mut Object, adopted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut kept = Vec::new();
-    for (_, value) in local.iter_mut().filter(|(key, _)| *key != "couchapp") {
-        take_known(value, &known, &mut kept);
+    if !adopted.is_empty() {
+        for (_, value) in local.iter_mut().filter(|(key, _)| *key != "couchapp") {
+            take_known(value, adopted, &mut kept);
+        }
     }
-    rename_objects(local, &kept);
-    adopted.iter().filter(|entry| kept.iter().any(|(_, theirs)| *theirs == entry.theirs)).cloned().collect()
+    taken(local, kept)
 }
 
-fn take_known(value: &mut Value, known: &BTreeMap<&str, &Adopted>, kept: &mut Vec<(String, String)>) {
+/// Texts of ours and of the server, once ours was replaced.
+fn taken(local: &mut Object, kept: Vec<(String, String)>) -> BTreeMap<String, String> {
+    rename_objects(local, &kept);
+    kept.into_iter().map(|(ours, theirs)| (digest(&ours), theirs)).collect()
+}
+
+fn digest(text: &str) -> String {
+    hexadecimal::encode(&md5_of(text.as_bytes()))
+}
+
+fn take_known(value: &mut Value, known: &BTreeMap<String, String>, kept: &mut Vec<(String, String)>) {
     match value {
         Value::String(text) => {
-            if let Some(entry) = known.get(hexadecimal::encode(&md5_of(text.as_bytes())).as_str()) {
-                kept.push((std::mem::replace(text, entry.theirs.clone()), entry.theirs.clone()));
+            if let Some(theirs) = known.get(&digest(text)) {
+                kept.push((std::mem::replace(text, theirs.clone()), theirs.clone()));
             }
         }
         Value::Object(members) => members.values_mut().for_each(|value| take_known(value, known, kept)),
@@ -82,8 +77,8 @@ fn rename_objects(local: &mut Object, kept: &[(String, String)]) {
     let Some(Value::Object(objects)) = objects else { return };
     let mut changed = false;
     for (before, after) in kept {
-        if let Some(source) = objects.get(&hexadecimal::encode(&md5_of(before.as_bytes()))).cloned() {
-            objects.insert(hexadecimal::encode(&md5_of(after.as_bytes())), source);
+        if let Some(source) = objects.get(&digest(before)).cloned() {
+            objects.insert(digest(after), source);
             changed = true;
         }
     }
@@ -124,7 +119,6 @@ mod tests {
     #[test]
     fn a_stripped_deployment_is_taken_over_as_it_is() {
         let source = "// !code x\n";
-        let digest = |text: &str| hexadecimal::encode(&md5_of(text.as_bytes()));
         let mut local = object(serde_json::json!({
             "views": {"a": {"map": "f\n"}, "b": {"map": "g"}},
             "list": [" x"],
@@ -137,7 +131,7 @@ mod tests {
         }));
         let ours = local.clone();
         let adopted = adopt(&mut local, &remote);
-        assert_eq!(adopted, [Adopted { ours: digest("f\n"), theirs: "f".into() }]);
+        assert_eq!(adopted, BTreeMap::from([(digest("f\n"), "f".to_owned())]));
         assert_eq!(local["views"]["a"]["map"], "f");
         assert_eq!((&local["list"][0], &local["couchapp"]["name"]), (&Value::from(" x"), &Value::from("n ")));
         assert_eq!(local["couchapp"]["objects"][digest("f")], source);
@@ -145,7 +139,7 @@ mod tests {
         assert_eq!(adopt_again(&mut later, &adopted), adopted);
         assert_eq!(later, local);
         later["views"]["a"]["map"] = "changed\n".into();
-        assert_eq!(adopt_again(&mut later, &adopted), []);
+        assert!(adopt_again(&mut later, &adopted).is_empty());
         assert_eq!(later["views"]["a"]["map"], "changed\n");
     }
 

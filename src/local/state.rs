@@ -3,7 +3,7 @@
 //! Nothing here is needed: a file that is missing, damaged or of another version is as good as none, with a warning. No
 //! credential is ever stored, for addresses cannot hold any.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Access, Destination, Existing, Folder, HashCache, Links, LocalError, Lock, WriteOptions, shown};
 use crate::address::{Address, Expect};
-use crate::ddoc::adopt::Adopted;
 use crate::hexadecimal;
 use crate::json::{self, Object};
 use crate::name::Revision;
@@ -42,8 +41,12 @@ pub struct Base {
     pub body: Object,
     /// Its attachments by name.
     pub attachments: BTreeMap<String, BaseAttachment>,
+    /// What was only on the server then and was left there: it is known, so it is no change of theirs, but it is not
+    /// the folder's, so it is never removed for being absent here. Paths as messages show them.
+    pub kept: BTreeSet<String>,
     /// Texts of the folder for which the server's own was taken, since they differ in outer white space only.
-    pub adopted: Vec<Adopted>,
+    /// By the md5 of ours in hexadecimal.
+    pub adopted: BTreeMap<String, String>,
 }
 
 /// An attachment as of the last push or clone.
@@ -125,8 +128,10 @@ struct BaseHead {
     instance_start_time: String,
     revision: String,
     attachments: BTreeMap<String, BaseAttachment>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    adopted: Vec<Adopted>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    kept: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    adopted: BTreeMap<String, String>,
 }
 
 impl State {
@@ -204,6 +209,7 @@ impl State {
             instance_start_time: base.instance_start_time.clone(),
             revision: base.revision.to_string(),
             attachments: base.attachments.clone(),
+            kept: base.kept.clone(),
             adopted: base.adopted.clone(),
         };
         let lines = [self.encode(&head)?, self.encode(&base.body)?];
@@ -282,8 +288,8 @@ fn base_from(lines: &[String]) -> Result<Base, String> {
         return Err("holds no document".to_owned());
     };
     let revision = Revision::new(head.revision).map_err(|error| error.to_string())?;
-    let BaseHead { target, instance_start_time, attachments, adopted, .. } = head;
-    Ok(Base { target, instance_start_time, revision, body, attachments, adopted })
+    let BaseHead { target, instance_start_time, attachments, kept, adopted, .. } = head;
+    Ok(Base { target, instance_start_time, revision, body, attachments, kept, adopted })
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(lines: &[String]) -> Result<T, String> {

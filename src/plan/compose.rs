@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Key, KeyPath, Mark, Plan, leaves};
+use super::{Key, KeyPath, Plan, leaves};
 use crate::json::Object;
+use crate::mark::Mark;
 
 /// The body a push writes: ours, with what the plan keeps of theirs, and without what `--only` left out.
 ///

@@ -1,6 +1,7 @@
 //! The safety valves: plans that are refused although nothing is wrong with them.
 
-use super::{Counts, Key, Mark, Plan};
+use super::{Counts, Key, Plan};
+use crate::mark::Mark;
 
 /// How much a push may remove: `--max-delete`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

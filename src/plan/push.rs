@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, Key, KeyPath, Mark, Plan, Snapshot};
+use super::{Change, Key, KeyPath, Plan, Snapshot};
 use crate::json;
+use crate::mark::Mark;
 
 /// What a push is asked to do with differences.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,8 +23,8 @@ pub struct Input<'a> {
     pub theirs: &'a Snapshot,
     /// The document as of our last push to, or clone from, this target.
     pub base: Option<&'a Snapshot>,
-    /// Whether the metadata of the remote document says that a push put this key there (asked only without a base).
-    pub pushed_before: &'a dyn Fn(&Key) -> bool,
+    /// Whether an earlier push or clone of this folder had this key: what is gone here since is to be removed there.
+    pub known: &'a dyn Fn(&Key) -> bool,
     /// Whether the user selected this key (`--only`).
     pub selected: &'a dyn Fn(&Key) -> bool,
     /// The path people know a key by.
@@ -86,11 +87,7 @@ fn judge(input: &Input<'_>, policy: Policy, key: &Key) -> Option<Mark> {
         (false, _) => {
             // A leaf of ours where they have an object, or the other way round: one of the two has to go.
             let replaced = selected && is_replaced(input.ours, key);
-            let known = match input.base {
-                Some(base) => base.has(key),
-                None => (input.pushed_before)(key),
-            };
-            let removed = selected && (policy.delete || known);
+            let removed = selected && (policy.delete || (input.known)(key));
             Some(if replaced || removed { Mark::Removed } else { Mark::Kept })
         }
     }
@@ -103,7 +100,7 @@ fn overwrites(input: &Input<'_>, mark: Mark, key: &Key) -> bool {
     };
     match mark {
         Mark::Changed => unknown,
-        Mark::Removed => unknown && !(input.base.is_none() && (input.pushed_before)(key)),
+        Mark::Removed => unknown && !(input.base.is_none() && (input.known)(key)),
         _ => false,
     }
 }
@@ -188,7 +185,8 @@ mod tests {
     }
 
     fn run(ours: &Snapshot, theirs: &Snapshot, base: Option<&Snapshot>, pushed: bool, policy: Policy) -> Step {
-        let input = Input { ours, theirs, base, pushed_before: &|_| pushed, selected: &|_| true, path: &path };
+        let known = |key: &Key| base.map_or(pushed, |base| base.has(key));
+        let input = Input { ours, theirs, base, known: &known, selected: &|_| true, path: &path };
         plan(&input, policy)
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Key, Mark, Plan};
+use super::{Change, Key, Plan};
+use crate::mark::Mark;
 
 /// One line of the list that people and JSON see.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,9 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::event;
 use super::printer::{Printer, clean};
-use crate::couch::CouchError;
 use crate::exit::{Exit, Failure};
-use crate::local::LocalError;
 use crate::secret::redact;
 use crate::settings::Verbosity;
 
@@ -29,14 +27,7 @@ fn known_exit(error: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return Some(failure.exit());
     }
-    if let Some(error) = error.downcast_ref::<CouchError>() {
-        return Some(error.exit());
-    }
-    match error.downcast_ref::<LocalError>()? {
-        LocalError::NotFound { .. } => Some(Exit::Missing),
-        LocalError::Locked { .. } | LocalError::Exists { .. } | LocalError::Link { .. } => Some(Exit::Refused),
-        _ => Some(Exit::Failed),
-    }
+    None
 }
 
 /// An error taken apart. All text as it is, neither masked nor escaped.

@@ -39,7 +39,7 @@ pub(super) fn error_line(
 mod tests {
     use super::*;
     use crate::exit::Failure;
-    use crate::plan::Mark;
+    use crate::mark::Mark;
     use crate::report::testing::captured;
     use crate::report::{Listing, PlanLine, Start};
     use crate::settings::ProgressStyle;

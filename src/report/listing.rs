@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::printer::{Printer, clean, paint};
 use super::size::human_size;
-use crate::plan::Mark;
+use crate::mark::Mark;
 use crate::settings::Verbosity;
 
 /// One line of a plan.

@@ -1,6 +1,5 @@
 //! The log of `-vv`, `RUST_LOG` and `--log-file`: for people who look for a fault, kept apart from messages.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +17,7 @@ const OURS: &str = "couchapp=debug";
 
 /// Starts writing `tracing` events: to stderr with `-vv` or `RUST_LOG`, and to `file`. Does nothing without any of
 /// them, or the second time.
-pub fn start(printer: &Printer, file: Option<File>) {
+pub fn start(printer: &Printer, file: Option<Box<dyn Write + Send>>) {
     let settings = printer.settings();
     let asked = settings.log_filter.as_deref();
     let filter = || EnvFilter::try_new(asked.unwrap_or(OURS)).unwrap_or_else(|_| EnvFilter::new(OURS));
@@ -69,7 +68,7 @@ impl<'a> MakeWriter<'a> for ToPrinter {
 /// Writes each event to a file, without passwords.
 #[derive(Clone)]
 struct ToFile {
-    file: Arc<Mutex<File>>,
+    file: Arc<Mutex<Box<dyn Write + Send>>>,
 }
 
 impl Write for ToFile {
@@ -110,7 +109,7 @@ mod tests {
     #[test]
     fn the_file_gets_no_password() {
         let path = tempfile::NamedTempFile::new().unwrap();
-        let mut writer = ToFile { file: Arc::new(Mutex::new(path.reopen().unwrap())) };
+        let mut writer = ToFile { file: Arc::new(Mutex::new(Box::new(path.reopen().unwrap()))) };
         writer.write_all(b"PUT https://a:c4n4ry@h/db\n").unwrap();
         assert_eq!(std::fs::read_to_string(path.path()).unwrap(), "PUT https://a:****@h/db\n");
     }

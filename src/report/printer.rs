@@ -313,7 +313,7 @@ fn read_stdin() -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Mark;
+    use crate::mark::Mark;
     use crate::report::testing::{captured, plain};
     use crate::report::{Listing, PlanLine};
 

@@ -1,7 +1,7 @@
 //! What is printed, and how.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 
 use super::environment::Environment;
@@ -67,9 +67,10 @@ pub struct OutputSettings {
 
 impl OutputSettings {
     /// Opens `--log-file` for appending.
-    pub fn open_log(&self) -> Result<Option<File>, Failure> {
+    pub fn open_log(&self) -> Result<Option<Box<dyn Write + Send>>, Failure> {
         let open = |path: &PathBuf| {
-            outside::open_log(path).map_err(|error| {
+            let log = outside::open_log(path).map(|file| Box::new(file) as Box<dyn Write + Send>);
+            log.map_err(|error| {
                 let message = format!("cannot write the log file `{}`", path.display());
                 Failure::new(Exit::Usage, message).because(error)
             })

@@ -9,7 +9,7 @@ use super::{LocalAttachment, LocalDocument};
 use crate::content_type;
 use crate::couch::digest::{Candidates, Digest};
 use crate::couch::{Document, Stub};
-use crate::ddoc::adopt::{self, Adopted};
+use crate::ddoc::adopt;
 use crate::ddoc::metadata::Recorded as Metadata;
 use crate::ddoc::{Origins, UnfoldOptions, unfold};
 use crate::hexadecimal;
@@ -46,11 +46,12 @@ pub struct Compared {
     /// Our body, with the server's own text and spelling where the difference does not matter.
     pub body: Object,
     /// Members that kept the server's text because they differ in outer white space only.
-    pub adopted: Vec<Adopted>,
+    pub adopted: BTreeMap<String, String>,
     /// Whether the generated metadata differs, so that a push is due although nothing else changed.
     pub metadata_differs: bool,
     /// Attachments whose content type was only guessed from their name.
     pub guessed: BTreeSet<AttName>,
+    kept: BTreeSet<String>,
     metadata: Metadata,
     origins: Origins,
     remote_origins: Origins,
@@ -75,6 +76,7 @@ pub fn compare(sides: &Sides<'_>) -> Result<Compared, LocalError> {
         theirs,
         base: sides.base.map(base_snapshot),
         adopted,
+        kept: sides.base.map(|base| base.kept.clone()).unwrap_or_default(),
         metadata_differs,
         guessed: sides.local.attachments.keys().filter(|name| known_type(sides, name).is_none()).cloned().collect(),
         body,
@@ -96,8 +98,16 @@ impl Compared {
         }
     }
 
-    /// Whether the metadata of the remote document says that a push put `key` there.
-    pub fn pushed_before(&self, key: &Key) -> bool {
+    /// Whether an earlier push or clone of this folder had `key`: by the base, without one by the metadata that a push
+    /// leaves in the document.
+    pub fn known(&self, key: &Key) -> bool {
+        match &self.base {
+            Some(base) => base.has(key) && !self.kept.contains(&self.path(key)),
+            None => self.pushed_before(key),
+        }
+    }
+
+    fn pushed_before(&self, key: &Key) -> bool {
         match key {
             Key::Attachment(name) => self.metadata.signatures.contains_key(name.as_str()),
             Key::Member(path) => self.metadata.manifest.iter().any(|entry| {

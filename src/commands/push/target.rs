@@ -15,10 +15,12 @@ use crate::commands::listing::listing;
 use crate::commands::login::{Reached, with_server};
 use crate::commands::prepare::{Place, Prepared};
 use crate::couch::{CouchError, Creation, Database, Info, Missing, Progress};
+use crate::ddoc::Layout;
 use crate::exit::{Exit, Failure};
 use crate::local::{LocalError, Lock, State};
-use crate::plan::{self, Clash, Counts, Mark, Refusal, lines};
-use crate::report::{Start, human_size};
+use crate::mark::Mark;
+use crate::plan::{self, Clash, Counts, Refusal, lines};
+use crate::report::{Listing, Start, human_size};
 use crate::settings::{Destination, Endpoint};
 use crate::snapshot::{App, app_url};
 
@@ -43,6 +45,11 @@ pub(super) async fn push(
         to: &address.to_string(),
         remark: remark.as_deref(),
     });
+    if app.layout == Layout::Web {
+        context.printer.note("layout: web, so every file is an attachment");
+    } else {
+        context.printer.detail("layout: couchapp");
+    }
     with_server(context, endpoint, async |reached| {
         let database = reached.database(endpoint)?;
         let Some(info) = existing(context, reached, &database, rules).await? else {
@@ -198,7 +205,7 @@ fn show(context: &Context, prepared: &[Prepared<'_>]) -> (Map<String, Value>, Co
         all.append(&mut lines);
     }
     let counts = Counts::of(&all);
-    let listing = listing(&all, &counts);
+    let listing = Listing { whole: context.settings.dry_run, ..listing(&all, &counts) };
     context.printer.plan(&listing);
     (listing.fields(), counts)
 }

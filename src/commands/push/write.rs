@@ -8,8 +8,9 @@ use crate::couch::{Attachment, CouchError, Document, Progress, Write};
 use crate::exit::{Exit, Failure};
 use crate::hexadecimal;
 use crate::local::{Base, LocalError};
+use crate::mark::Mark;
 use crate::name::{AttName, Revision};
-use crate::plan::{Key, Mark, compose};
+use crate::plan::{Key, compose};
 use crate::snapshot::base_of;
 use crate::transfer::{self, Outgoing};
 
@@ -54,7 +55,9 @@ impl Place<'_> {
         let md5 = |name: &AttName| prepared.local.attachments.get(name).map(|file| file.md5);
         let base = base_of(&address, self.instance_start_time, document, &md5);
         let adopted = prepared.compared.adopted.clone();
-        self.state.set_base(&address, &Base { adopted, ..base })
+        let kept = prepared.plan.changes.iter().filter(|change| !prepared.compared.ours.has(&change.key));
+        let kept = kept.filter(|change| change.mark == Mark::Kept).map(|change| change.path.clone()).collect();
+        self.state.set_base(&address, &Base { kept, adopted, ..base })
     }
 
     fn failure(&self, error: CouchError, prepared: &Prepared<'_>) -> anyhow::Error {

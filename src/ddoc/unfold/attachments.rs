@@ -83,8 +83,8 @@ fn place_of<'a>(name: &'a str, vendors: &BTreeSet<RelPath>) -> (String, &'a str)
 fn avoid_ignored(folder: &str, rest: &str, options: &UnfoldOptions<'_>) -> String {
     let Some(ignored) = options.ignored else { return rest.to_owned() };
     let mut usable = String::new();
-    for component in rest.split('/') {
-        if !usable.is_empty() {
+    for (index, component) in rest.split('/').enumerate() {
+        if index > 0 {
             usable.push('/');
         }
         let whole = format!("{folder}/{usable}{component}");

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::*;
 use crate::address::{Address, Expect};
-use crate::ddoc::adopt::Adopted;
 use crate::json::{self, Object};
 use crate::name::Revision;
 
@@ -33,7 +32,8 @@ fn base() -> Base {
         revision: Revision::new("3-abc").unwrap(),
         body,
         attachments: BTreeMap::from([("index.html".into(), attachment), ("a/ü.png".into(), plain)]),
-        adopted: vec![Adopted { ours: "0cc175b9c0f1b6a831c399e269772661".into(), theirs: "a".into() }],
+        kept: std::collections::BTreeSet::from(["_attachments/theirs.png".into()]),
+        adopted: BTreeMap::from([("0cc175b9c0f1b6a831c399e269772661".into(), "a".into())]),
     }
 }
 

@@ -47,7 +47,7 @@ impl Mark {
     }
 
     /// The mark of a file of which one part has this mark and another part `other`.
-    pub(super) fn and(self, other: Self) -> Self {
+    pub fn and(self, other: Self) -> Self {
         if self == other { self } else { Self::Changed }
     }
 }
