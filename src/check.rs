@@ -94,7 +94,11 @@ fn lone_returns(text: &str) -> usize {
 
 /// The text without what could steer a terminal.
 fn printable(text: &str) -> String {
-    let visible = |character: char| if character.is_control() && character != '\t' { '\u{fffd}' } else { character };
+    let steers = |character: char| {
+        (character.is_control() && character != '\t')
+            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let visible = |character: char| if steers(character) { '\u{fffd}' } else { character };
     text.chars().map(visible).collect()
 }
 

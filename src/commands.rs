@@ -58,7 +58,7 @@ impl Context {
             Some(false) => Err(Failure::new(Exit::Refused, format!("{doing} was not confirmed")).into()),
             None => {
                 let failure = Failure::new(Exit::Refused, format!("{doing} has to be confirmed"));
-                Err(failure.hint("look at the list above; `--yes` confirms it where nobody can be asked").into())
+                Err(failure.hint("`--yes` confirms it where nobody can be asked").into())
             }
         }
     }

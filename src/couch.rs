@@ -20,7 +20,6 @@ mod fault;
 mod incoming;
 mod multipart;
 mod network;
-mod random;
 mod read;
 mod recognise;
 mod retry;

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::couch::Document;
+use crate::hexadecimal;
 use crate::json::Object;
 use crate::local::Base;
 
@@ -49,7 +50,7 @@ pub fn base_of(
 ) -> Base {
     let attachments = document.attachments.iter().map(|(name, stub)| {
         let entry = crate::local::BaseAttachment {
-            md5: md5(name).map(|md5| attachments::to_hex(&md5)),
+            md5: md5(name).map(|md5| hexadecimal::encode(&md5)),
             length: stub.length,
             digest: stub.digest.map(|digest| digest.to_string()).unwrap_or_default(),
             content_type: stub.content_type.clone(),
@@ -63,6 +64,7 @@ pub fn base_of(
         revision: document.revision.clone(),
         body: document.body.clone(),
         attachments: attachments.collect(),
+        adopted: Vec::new(),
     }
 }
 

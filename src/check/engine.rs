@@ -26,10 +26,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) enum Refusal {
     /// The script is wrong at this place.
     Syntax {
-        /// Line of the script, from 1.
-        line: usize,
-        /// Column in bytes, from 1.
-        column: usize,
+        /// Line of the script and column in bytes, from 1; `None` for regular expressions.
+        place: Option<(usize, usize)>,
         /// The engine's words.
         message: String,
     },
@@ -137,8 +135,8 @@ fn judge(thrown: &Value<'_>) -> Result<(), Refusal> {
     if message.contains("out of memory") {
         return Err(Refusal::Beyond("it needs too much memory".to_owned()));
     }
-    let (line, column) = position(&exception.stack().unwrap_or_default()).unwrap_or((2, 1));
-    Err(Refusal::Syntax { line: line.saturating_sub(1).max(1), column, message })
+    let place = position(&exception.stack().unwrap_or_default());
+    Err(Refusal::Syntax { place: place.map(|(line, column)| (line.saturating_sub(1).max(1), column)), message })
 }
 
 /// `(line, column)` from the first line of a stack, such as `    at eval_script:2:5`.
@@ -224,8 +222,8 @@ mod tests {
         ];
         for (script, line, column) in cases {
             match engine.parse(script, false) {
-                Err(Refusal::Syntax { line: at, column: along, message }) => {
-                    assert_eq!((at, along), (line, column), "{script}: {message}");
+                Err(Refusal::Syntax { place, message }) => {
+                    assert_eq!(place, Some((line, column)), "{script}: {message}");
                     assert!(!message.is_empty());
                 }
                 other => panic!("{script}: {other:?}"),

@@ -9,6 +9,9 @@ use super::engine::{Engine, Refusal};
 use super::shape::{self, Outline, Value};
 use super::token::{FaultKind, Kind, Tokens};
 
+/// How many regular expressions are tried in search of a wrong one.
+const MAXIMUM_REGEXES: usize = 1_000;
+
 /// A problem at an offset of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
@@ -39,7 +42,7 @@ pub(super) fn function(engine: &mut Engine, source: &str, newer: Severity) -> Ve
     let outline = shape::outline(&tokens);
     let script = Script::of_function(source, &tokens, &outline);
     if let Err(refusal) = engine.parse(&script.text, shape::is_strict(&tokens)) {
-        return vec![explain(&refusal, &script, source, &tokens, &outline)];
+        return vec![explain(engine, &refusal, &script, source, &tokens, &outline)];
     }
     let mut findings = beyond(&tokens, Reader::Esprima, newer);
     findings.extend(flags(&tokens, source, Reader::Esprima));
@@ -55,7 +58,7 @@ pub(super) fn module(engine: &mut Engine, source: &str) -> Vec<Finding> {
     }
     let script = Script::of_module(source, "(function (module, exports, require) {\n", "\n})");
     if let Err(refusal) = engine.parse(&script.text, false) {
-        return vec![explain(&refusal, &script, source, &tokens, &Outline::default())];
+        return vec![explain(engine, &refusal, &script, source, &tokens, &Outline::default())];
     }
     if let Some(fault) = tokens.fault.filter(|fault| fault.kind == FaultKind::Unopened) {
         // A text that ends one wrapper early cannot end another one as well.
@@ -176,23 +179,44 @@ fn readable(source: &str) -> Cow<'_, str> {
 }
 
 /// Says what is wrong, best by the name of the construct, else in the parser's words.
-fn explain(refusal: &Refusal, script: &Script, source: &str, tokens: &Tokens<'_>, outline: &Outline) -> Finding {
-    let (line, column, message) = match refusal {
-        Refusal::Syntax { line, column, message } => (*line, *column, message),
+fn explain(
+    engine: &mut Engine,
+    refusal: &Refusal,
+    script: &Script,
+    source: &str,
+    tokens: &Tokens<'_>,
+    outline: &Outline,
+) -> Finding {
+    let (place, message) = match refusal {
+        Refusal::Syntax { place, message } => (*place, message),
         Refusal::TooDeep => return Finding::error(0, "it is nested too deeply to be parsed"),
         Refusal::Beyond(reason) => return Finding::warning(0, format!("it could not be checked: {reason}")),
     };
     if let Some(Construct { offset, message }) = older::first(tokens) {
         return Finding::error(offset, message);
     }
-    let offset = script.offset(line, column, source);
+    if source.starts_with("#!") {
+        return Finding::error(0, "CouchDB takes no `#!` line");
+    }
     if let Some(finding) = module_syntax(tokens).or_else(|| nameless(tokens, outline)) {
         return finding;
     }
-    if let Some(finding) = fault(tokens, source, offset) {
-        return finding;
-    }
-    Finding::error(offset, plain(message))
+    let Some((line, column)) = place else {
+        return regex(engine, tokens).unwrap_or_else(|| Finding::error(0, plain(message)));
+    };
+    let offset = script.offset(line, column, source);
+    fault(tokens, source, offset).unwrap_or_else(|| Finding::error(offset, plain(message)))
+}
+
+/// The regular expression that is wrong; the parser does not say where it stands, so each is tried alone.
+fn regex(engine: &mut Engine, tokens: &Tokens<'_>) -> Option<Finding> {
+    let regexes = (0..tokens.len()).filter(|at| tokens.kind(*at) == Some(Kind::Regex)).take(MAXIMUM_REGEXES);
+    let mut tried = regexes.filter_map(|at| {
+        let Err(Refusal::Syntax { message, .. }) = engine.parse(&readable(tokens.text(at)), false) else { return None };
+        let offset = tokens.get(at)?.start;
+        Some(Finding::error(offset, format!("this regular expression is wrong: {}", plain(&message))))
+    });
+    tried.next()
 }
 
 /// `import` and `export` declarations, at the top level.

@@ -148,6 +148,8 @@ fn problems_stand_where_the_text_is_wrong() {
         ("var f = function () {};\n5", 2, 1, "a number is no function"),
         ("import a from 'b'; function (doc) {}", 1, 1, "ES modules"),
         ("function (doc) { \0 }", 1, 18, "NUL"),
+        ("#!/usr/bin/env node\nfunction (doc) {}", 1, 1, "`#!`"),
+        ("function (doc) {\n  /a/.test(/(b/);\n}", 2, 12, "this regular expression is wrong: "),
         ("module.exports = function (doc) {}", 1, 1, "`module` is not defined"),
     ];
     for (source, line, column, message) in cases {
@@ -176,8 +178,8 @@ fn a_problem_names_member_and_file() {
 
 #[test]
 fn source_lines_cannot_steer_a_terminal_and_stay_short() {
-    let problems = map("function (doc) { x = ; /* \u{1b}[2J\t */ }");
-    assert_eq!(problems[0].source_line.as_deref(), Some("function (doc) { x = ; /* \u{fffd}[2J\t */ }"));
+    let problems = map("function (doc) { x = ; /* \u{1b}[2J\t\u{202e} */ }");
+    assert_eq!(problems[0].source_line.as_deref(), Some("function (doc) { x = ; /* \u{fffd}[2J\t\u{fffd} */ }"));
     let long = format!("function (doc) {{ {} x = ; }}", "a = 1; ".repeat(100));
     assert_eq!(map(&long)[0].source_line, None);
 }

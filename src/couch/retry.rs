@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fault::{Effect, Fault};
-use super::{CouchError, Network, Notice, random};
+use super::{CouchError, Network, Notice};
+use crate::random;
 
 /// What to do after a failed try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

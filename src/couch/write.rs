@@ -17,9 +17,10 @@ use super::digest::Digest;
 use super::fault::{Effect, Fault};
 use super::recognise::{Expected, Found};
 use super::retry::{self, Next, Repeat};
-use super::{CouchError, Database, Missing, Stub, multipart, random};
+use super::{CouchError, Database, Missing, Stub, multipart};
 use crate::json::Object;
 use crate::name::{AttName, DocId, Revision};
+use crate::random;
 
 /// The bytes of an attachment.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
@@ -143,7 +144,7 @@ impl Database {
             gzip: new.encoded.is_some(),
             source: Arc::clone(&new.source),
         });
-        request.body = Some(multipart::related(&text, parts.collect(), &random::boundary(), write.progress.clone()));
+        request.body = Some(multipart::related(&text, parts.collect(), &boundary(), write.progress.clone()));
         request.late_answer = Some(self.server().client.network().late_answer);
         Ok(true)
     }
@@ -329,4 +330,8 @@ impl fmt::Debug for Write {
             .field("attachments", &self.attachments)
             .finish_non_exhaustive()
     }
+}
+/// 128 random bits: no content can be expected to hold them.
+fn boundary() -> String {
+    random::hexadecimal() + &random::hexadecimal()
 }

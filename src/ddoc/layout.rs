@@ -107,7 +107,9 @@ pub fn sort(
     let mut sorted = sorter.finish();
     if layout == Layout::Web {
         let mut inner = Sorter::new(names, lenient, RelPath::new("_ddoc").ok());
-        fields.into_iter().for_each(|(path, is_folder)| inner.take(path, is_folder));
+        for (path, is_folder) in fields {
+            inner.take(path, is_folder);
+        }
         sorted = merge_web(sorted, inner.finish(), lenient);
     }
     sort_beside(&mut sorted, beside, names, lenient);
@@ -197,7 +199,7 @@ impl<'a> Sorter<'a> {
                 }
             }
             _ if is_folder => {}
-            text => self.attach(&text.to_owned(), path),
+            text => self.attach(text, path.clone()),
         }
     }
 
@@ -261,7 +263,7 @@ impl<'a> Sorter<'a> {
 /// Joins what is outside of `_ddoc` with what is in it.
 fn merge_web(outside: Sorted, mut inside: Sorted, lenient: bool) -> Sorted {
     let mut findings = Findings::new(lenient);
-    outside.findings.into_iter().chain(inside.findings).for_each(|finding| findings.push(finding));
+    findings.extend(outside.findings.into_iter().chain(inside.findings));
     let mut attachments: BTreeMap<AttName, RelPath> = outside.attachments.into_iter().collect();
     for (name, path) in inside.attachments {
         if let Some(earlier) = attachments.get(&name) {
@@ -283,7 +285,7 @@ fn merge_web(outside: Sorted, mut inside: Sorted, lenient: bool) -> Sorted {
 /// Sorts `_docs/` and `_design/`, which lie beside the app.
 fn sort_beside(sorted: &mut Sorted, listing: Vec<(RelPath, bool)>, names: &Names, lenient: bool) {
     let mut findings = Findings::new(lenient);
-    std::mem::take(&mut sorted.findings).into_iter().for_each(|finding| findings.push(finding));
+    findings.extend(std::mem::take(&mut sorted.findings));
     let folders: BTreeSet<RelPath> =
         listing.iter().filter_map(|(path, is_folder)| entry_folder(path, *is_folder)).collect();
     let mut documents: BTreeMap<&str, Sorter<'_>> = BTreeMap::new();
@@ -321,7 +323,7 @@ fn sort_beside(sorted: &mut Sorted, listing: Vec<(RelPath, bool)>, names: &Names
     }
     for sorter in documents.into_values() {
         let mut document = sorter.finish();
-        std::mem::take(&mut document.findings).into_iter().for_each(|finding| findings.push(finding));
+        findings.extend(std::mem::take(&mut document.findings));
         sorted.folder_documents.push(document);
     }
     sorted.plain_documents.sort();

@@ -81,7 +81,7 @@ fn unknown(value: &Value, keys: &mut KeyPath, known: &BTreeSet<&[String]>) -> Op
 
 /// Where `unfold` would write the members of `body`.
 fn usual_origins(body: &Object) -> Origins {
-    let (placed, left) = Placer { ignored: None, design: false }.document(body, &Hint::default());
+    let (placed, left) = Placer { ignored: None, expanded: None }.document(body, &Hint::default());
     let mut origins = placed.origins;
     if let Ok(path) = RelPath::new(FIELDS_FILE) {
         origins.extend(left.keys().map(|key| (vec![key.clone()], path.clone())));

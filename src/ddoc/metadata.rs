@@ -9,6 +9,7 @@ use md5::{Digest as _, Md5};
 use serde_json::Value;
 
 use super::Fingerprint;
+use crate::hexadecimal;
 use crate::json::Object;
 use crate::name::AttName;
 
@@ -39,7 +40,7 @@ impl Signature {
         match self {
             Self::Md5(recorded) => {
                 let recorded = recorded.to_ascii_lowercase();
-                Some(recorded == hex(md5) || recorded == hex_unpadded(md5))
+                Some(recorded == hexadecimal::encode(md5) || recorded == hex_unpadded(md5))
             }
             Self::Md5OfBase64(_) => None,
         }
@@ -72,7 +73,8 @@ impl Recorded {
     /// The sources that `expanded` may have come from, best first. erica wrote them as base64.
     pub(super) fn sources_of(&self, expanded: &str) -> Vec<String> {
         let digest = md5_of(expanded.as_bytes());
-        let found = self.objects.get(&hex(&digest)).or_else(|| self.objects.get(&hex_unpadded(&digest)));
+        let found =
+            self.objects.get(&hexadecimal::encode(&digest)).or_else(|| self.objects.get(&hex_unpadded(&digest)));
         let Some(source) = found else { return Vec::new() };
         let plain = STANDARD.decode(source).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         [Some(source.clone()), plain].into_iter().flatten().collect()
@@ -91,9 +93,12 @@ pub(super) fn add(
         body.shift_insert(after, "couchapp".to_owned(), Value::Object(Object::new()));
     }
     let Some(Value::Object(couchapp)) = body.get_mut("couchapp") else { return };
-    let objects: BTreeMap<String, String> =
-        objects.into_iter().map(|(expanded, source)| (hex(&md5_of(expanded.as_bytes())), source)).collect();
-    let signatures = attachments.iter().map(|(name, print)| (name.to_string(), Value::from(hex(&print.md5))));
+    let objects: BTreeMap<String, String> = objects
+        .into_iter()
+        .map(|(expanded, source)| (hexadecimal::encode(&md5_of(expanded.as_bytes())), source))
+        .collect();
+    let signatures =
+        attachments.iter().map(|(name, print)| (name.to_string(), Value::from(hexadecimal::encode(&print.md5))));
     couchapp.insert("manifest".to_owned(), Value::from(manifest));
     couchapp.insert("objects".to_owned(), objects.into_iter().map(|(key, text)| (key, Value::from(text))).collect());
     couchapp.insert("signatures".to_owned(), signatures.collect());
@@ -118,15 +123,6 @@ pub(super) fn md5_of(bytes: &[u8]) -> [u8; 16] {
     Md5::digest(bytes).into()
 }
 
-/// Lower-case hexadecimal, as couchapp writes digests.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Hexadecimal as erica writes it: no leading zero in any byte.
 pub(super) fn hex_unpadded(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -142,7 +138,7 @@ mod tests {
     #[test]
     fn signatures_of_all_tools_are_understood() {
         let digest = md5_of(b"a");
-        assert_eq!(hex(&digest), "0cc175b9c0f1b6a831c399e269772661");
+        assert_eq!(hexadecimal::encode(&digest), "0cc175b9c0f1b6a831c399e269772661");
         assert!(hex_unpadded(&digest).starts_with("cc175b9c0f1b6a8"));
         let body: Value = serde_json::json!({
             "couchapp": {"signatures": {"p": "0CC175B9C0F1B6A831C399E269772661", "e": hex_unpadded(&digest), "x": "no", "n": 5}},

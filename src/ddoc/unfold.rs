@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::finding::Findings;
-use super::fold::tree;
+use super::fold::{lookup, lookup_mut, tree};
 use super::metadata::{self, Recorded};
 use super::names::{self, FIELDS_FILE, Hint, NAMES_FILE};
-use super::{Finding, Refusal, Sources, UnfoldOptions, Unfolded, text};
+use super::{Finding, KeyPath, Refusal, Sources, UnfoldOptions, Unfolded, macros, text};
 use crate::json::{self, Object};
 use crate::name::{AttName, DocId};
 use crate::path::RelPath;
@@ -32,15 +32,74 @@ pub fn unfold(
     options: &UnfoldOptions<'_>,
 ) -> Result<Unfolded, Vec<Refusal>> {
     let recorded = Recorded::read(body);
-    let hints = Hint::from_manifest(&recorded.manifest);
     let content = content_of(body);
-    let placer = Placer { ignored: options.ignored, design: id.is_design() };
-    let (mut placed, mut left) = placer.document(&content, &hints);
-    add_couchapp(&placer, &content, &hints, &mut placed);
-    let mut findings = Vec::new();
-    for (key, reason) in unproven(&content, &placed, &left) {
+    let mut document = Document { content, recorded, id, attachments, sources: BTreeSet::new() };
+    document.sources = restore::known_sources(&document);
+    let mut reasons = BTreeMap::new();
+    let mut wanted = BTreeSet::new();
+    loop {
+        let mut out = lay_out(&document, options)?;
+        let given_up = restore::sources(&mut out, &document, options);
+        if !document.sources.is_empty() && !document.is_proven(&out, &given_up) {
+            document.sources.clear();
+            continue;
+        }
+        let again: Vec<KeyPath> = given_up.keys().filter(|keys| document.looks_like_macro(keys)).cloned().collect();
+        reasons.extend(given_up);
+        wanted.append(&mut out.wanted);
+        if again.is_empty() {
+            out.wanted = wanted;
+            for (keys, reason) in reasons {
+                if let Some(path) = out.origins.get(&keys) {
+                    let message = format!("written with its includes expanded: {reason}");
+                    out.findings.push(Finding::warning(path, message));
+                }
+            }
+            return Ok(out);
+        }
+        // Their text needs a file in which nothing is expanded.
+        document.sources.retain(|keys| !again.contains(keys));
+    }
+}
+
+/// What is to be laid out.
+struct Document<'a> {
+    content: Object,
+    recorded: Recorded,
+    id: &'a DocId,
+    attachments: &'a [AttName],
+    /// The functions that may get their recorded source back.
+    sources: BTreeSet<KeyPath>,
+}
+
+impl Document<'_> {
+    /// Whether everything but the restored sources is in its file as it was.
+    fn is_proven(&self, out: &Unfolded, given_up: &BTreeMap<KeyPath, String>) -> bool {
+        let mut back = fold_back(&out.files, &out.directories);
+        for keys in self.sources.iter().filter(|keys| !given_up.contains_key(*keys)) {
+            if let (Some(place), Some(stored)) = (lookup_mut(&mut back, keys), lookup(&self.content, keys)) {
+                *place = stored.clone();
+            }
+        }
+        let is_back = |(key, value): (&String, &Value)| back.get(key).is_some_and(|back| json::same(back, value));
+        self.content.iter().all(|(key, value)| is_empty_metadata(key, value) || is_back((key, value)))
+    }
+
+    /// Whether the stored text of a function would be expanded as it is.
+    fn looks_like_macro(&self, keys: &KeyPath) -> bool {
+        lookup(&self.content, keys).and_then(Value::as_str).is_some_and(macros::has_macro)
+    }
+}
+
+/// A file for everything, functions with the text that they have in the document.
+fn lay_out(document: &Document<'_>, options: &UnfoldOptions<'_>) -> Result<Unfolded, Vec<Refusal>> {
+    let Document { content, recorded, id, attachments, sources } = document;
+    let hints = Hint::from_manifest(&recorded.manifest);
+    let placer = Placer { ignored: options.ignored, expanded: id.is_design().then_some(sources) };
+    let (mut placed, mut left) = placer.document(content, &hints);
+    add_couchapp(&placer, content, &hints, &mut placed);
+    for key in unproven(content, &placed, &left) {
         placed.remove_member(&key);
-        findings.push((key.clone(), reason));
         if let Some(value) = content.get(&key) {
             left.insert(key, value.clone());
         }
@@ -56,11 +115,9 @@ pub fn unfold(
     add_fields_file(&mut out, left, id, hints.member("_fields").is_some());
     let vendors = out.directories.iter().filter(|folder| is_vendor(folder, &recorded.manifest)).cloned().collect();
     let plan = attachments::plan(attachments, &vendors, options)?;
-    let renamed = plan.renamed;
     out.attachments = plan.paths;
     out.findings.extend(plan.findings);
-    add_names_file(&mut out, renamed);
-    restore::sources(&mut out, &content, id, &recorded, options);
+    add_names_file(&mut out, plan.renamed);
     Ok(out)
 }
 
@@ -100,20 +157,22 @@ fn add_couchapp(placer: &Placer<'_>, content: &Object, hints: &Hint, placed: &mu
 }
 
 /// Folds what was placed and names the root members that do not come back as they were.
-fn unproven(content: &Object, placed: &Placed, left: &Object) -> Vec<(String, String)> {
-    let sources =
-        Sources { fields: placed.files.clone(), directories: placed.directories.clone(), ..Sources::default() };
-    let built = tree::build(&sources, &mut Findings::new(false));
-    let empty = Value::Object(Object::new());
-    let mut unproven = Vec::new();
-    for (key, value) in content.iter().filter(|(key, _)| !left.contains_key(*key)) {
-        // An empty `couchapp` comes back with the metadata of the push.
-        let back = built.body.get(key).or_else(|| (key == "couchapp").then_some(&empty));
-        if !back.is_some_and(|back| json::same(back, value)) {
-            unproven.push((key.clone(), "does not survive as files".to_owned()));
-        }
-    }
-    unproven
+fn unproven(content: &Object, placed: &Placed, left: &Object) -> Vec<String> {
+    let back = fold_back(&placed.files, &placed.directories);
+    let is_back = |key: &String, value| back.get(key).is_some_and(|back| json::same(back, value));
+    let members = content.iter().filter(|(key, value)| !left.contains_key(*key) && !is_empty_metadata(key, value));
+    members.filter(|(key, value)| !is_back(key, value)).map(|(key, _)| key.clone()).collect()
+}
+
+/// The members that a push would make of the files, before macros and metadata.
+fn fold_back(files: &BTreeMap<RelPath, Vec<u8>>, directories: &BTreeSet<RelPath>) -> Object {
+    let sources = Sources { fields: files.clone(), directories: directories.clone(), ..Sources::default() };
+    tree::build(&sources, &mut Findings::new(false)).body
+}
+
+/// An empty `couchapp` needs no file: it comes back with the metadata of the push.
+fn is_empty_metadata(key: &str, value: &Value) -> bool {
+    key == "couchapp" && value.as_object().is_some_and(Object::is_empty)
 }
 
 /// Writes `_id`, or an id that trimming would change, and `_fields.json`.

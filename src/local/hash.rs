@@ -1,7 +1,6 @@
 //! MD5 and SHA-256 of many files on all cores, and a cache that saves reading what did not change.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -12,6 +11,7 @@ use sha2::Sha256;
 
 use super::folder::{ATTEMPTS, Folder, Stamp, nanoseconds};
 use super::{FileEntry, LocalError};
+use crate::hexadecimal;
 use crate::path::RelPath;
 
 /// Which sums are wanted. CouchDB's digests are MD5; SHA-256 is what sync keeps with a document.
@@ -81,19 +81,24 @@ impl HashCache {
         if (entry.length, entry.modified, entry.inode) != (file.length, file.modified, file.inode) {
             return None;
         }
-        let sha256 = entry.sha256.as_deref().and_then(from_hex);
+        let sha256 = entry.sha256.as_deref().and_then(hexadecimal::decode);
         if sums == Sums::Md5AndSha256 && sha256.is_none() {
             return None;
         }
-        Some(Fingerprint { length: file.length, md5: from_hex(&entry.md5)?, sha256, known_as: Some(identity) })
+        Some(Fingerprint {
+            length: file.length,
+            md5: hexadecimal::decode(&entry.md5)?,
+            sha256,
+            known_as: Some(identity),
+        })
     }
 
     /// Remembers `fingerprint` for `path`, unless the file was too young when it was read; then `path` is forgotten.
     pub fn record(&mut self, path: &RelPath, fingerprint: &Fingerprint) {
         match fingerprint.known_as {
             Some(Identity { length, modified, inode }) => {
-                let md5 = to_hex(&fingerprint.md5);
-                let sha256 = fingerprint.sha256.map(|sum| to_hex(&sum));
+                let md5 = hexadecimal::encode(&fingerprint.md5);
+                let sha256 = fingerprint.sha256.map(|sum| hexadecimal::encode(&sum));
                 self.entries.insert(path.as_str().to_owned(), CacheEntry { length, modified, inode, md5, sha256 });
             }
             None => {
@@ -200,24 +205,4 @@ fn take_next<'a>(files: &'a [FileEntry], next: &AtomicUsize) -> Option<(usize, &
 fn identity(stamp: &Stamp, started: i64) -> Option<Identity> {
     let old_enough = stamp.modified.saturating_add(CLOCK_GRAIN) <= started;
     old_enough.then_some(Identity { length: stamp.length, modified: stamp.modified, inode: stamp.inode })
-}
-
-pub(super) fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-pub(super) fn from_hex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
-    let digits = text.as_bytes();
-    if digits.len() != LENGTH * 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut bytes = [0; LENGTH];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::hash::to_hex;
 use super::{Access, Destination, Existing, Folder, HashCache, Links, LocalError, Lock, WriteOptions, shown};
 use crate::address::{Address, Expect};
+use crate::ddoc::adopt::Adopted;
+use crate::hexadecimal;
 use crate::json::{self, Object};
 use crate::name::Revision;
 use crate::path::RelPath;
@@ -41,6 +42,8 @@ pub struct Base {
     pub body: Object,
     /// Its attachments by name.
     pub attachments: BTreeMap<String, BaseAttachment>,
+    /// Texts of the folder for which the server's own was taken, since they differ in outer white space only.
+    pub adopted: Vec<Adopted>,
 }
 
 /// An attachment as of the last push or clone.
@@ -122,6 +125,8 @@ struct BaseHead {
     instance_start_time: String,
     revision: String,
     attachments: BTreeMap<String, BaseAttachment>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    adopted: Vec<Adopted>,
 }
 
 impl State {
@@ -199,6 +204,7 @@ impl State {
             instance_start_time: base.instance_start_time.clone(),
             revision: base.revision.to_string(),
             attachments: base.attachments.clone(),
+            adopted: base.adopted.clone(),
         };
         let lines = [self.encode(&head)?, self.encode(&base.body)?];
         self.save(&base_name(target, &base.instance_start_time), &lines)
@@ -276,8 +282,8 @@ fn base_from(lines: &[String]) -> Result<Base, String> {
         return Err("holds no document".to_owned());
     };
     let revision = Revision::new(head.revision).map_err(|error| error.to_string())?;
-    let BaseHead { target, instance_start_time, attachments, .. } = head;
-    Ok(Base { target, instance_start_time, revision, body, attachments })
+    let BaseHead { target, instance_start_time, attachments, adopted, .. } = head;
+    Ok(Base { target, instance_start_time, revision, body, attachments, adopted })
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(lines: &[String]) -> Result<T, String> {
@@ -287,7 +293,7 @@ fn decode<T: for<'de> Deserialize<'de>>(lines: &[String]) -> Result<T, String> {
 
 /// The first line of a state file: what it is, its version, and the sum of what follows.
 fn header(content: &str) -> String {
-    format!("couchapp state {VERSION} sha256 {}", to_hex(&Sha256::digest(content.as_bytes())))
+    format!("couchapp state {VERSION} sha256 {}", hexadecimal::encode(&Sha256::digest(content.as_bytes())))
 }
 
 /// What stands below the header, if it is what was written.
@@ -309,7 +315,7 @@ fn unusable(file: &Path, reason: &str) -> String {
 
 fn base_name(target: &Address, instance_start_time: &str) -> String {
     let key = Sha256::digest(format!("{target}\n{instance_start_time}").as_bytes());
-    format!("base-{}", &to_hex(&key)[..32])
+    format!("base-{}", &hexadecimal::encode(&key)[..32])
 }
 
 /// One of the fixed names of state files as a path.

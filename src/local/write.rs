@@ -4,7 +4,6 @@
 //! swapped for a link while we write cannot lead anywhere else. cap-std keeps a step beneath the folder it starts from but
 //! follows links that stay there; [`Destination`] compares what it looked at with what it opened, and refuses those too.
 
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use super::writer::{Writer, sync_folder};
 use super::{LocalError, beneath};
 use crate::filter::temporary_name;
 use crate::path::RelPath;
+use crate::random;
 
 /// How often a step is tried again when something else changes the same folders.
 const ATTEMPTS: usize = 8;
@@ -249,7 +249,7 @@ impl Destination {
         #[cfg(not(unix))]
         let _ = access;
         for _ in 0..ATTEMPTS {
-            let name = temporary_name(&format!("{:016x}", random()));
+            let name = temporary_name(&random::hexadecimal());
             match folder.open_with(&name, &options) {
                 Ok(file) => return Ok((name, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -273,9 +273,4 @@ fn is_same(seen: &Metadata, found: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_same(_: &Metadata, found: &Metadata) -> bool {
     found.is_dir()
-}
-
-/// A number that differs from call to call and between processes: the seed of a hash map.
-fn random() -> u64 {
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

@@ -171,7 +171,9 @@ impl Printer {
             all.insert("elapsed_ms".to_owned(), self.elapsed_ms().into());
             self.out_bytes(redact(&event::line("summary", all)).as_bytes());
         }
-        self.note(text);
+        if !text.is_empty() {
+            self.note(text);
+        }
     }
 
     /// Prints the outcome of reading the command line: help and version on stdout, errors on stderr.

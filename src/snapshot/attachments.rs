@@ -60,23 +60,6 @@ pub fn by_candidates(local: LocalBytes, stub: &Stub, candidates: &Candidates, si
         || signature.and_then(|signature| signature.matches(&local.md5)).unwrap_or(false)
 }
 
-/// An md5 as the metadata of documents and the state files write it: lower-case hexadecimal.
-pub fn to_hex(md5: &[u8; 16]) -> String {
-    md5.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The opposite of [`to_hex`]; `None` when `text` is something else.
-pub fn from_hex(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut md5 = [0; 16];
-    for (index, byte) in md5.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    Some(md5)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,15 +112,6 @@ mod tests {
         let stub = stub(TEXT, Some(8));
         let stale = Recorded { md5: local(b"older").md5, digest: stub.digest.unwrap() };
         assert_eq!(compare(local(TEXT), &stub, Some(stale)), Verdict::Compressed);
-    }
-
-    #[test]
-    fn an_md5_is_written_and_read_as_hexadecimal() {
-        let md5 = local(TEXT).md5;
-        assert_eq!(from_hex(&to_hex(&md5)), Some(md5));
-        for bad in ["", "0", "zz", "é", &"g".repeat(32), &"+1".repeat(16)] {
-            assert_eq!(from_hex(bad), None, "{bad:?}");
-        }
     }
 
     #[test]

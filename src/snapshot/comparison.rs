@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::attachments::{LocalBytes, Recorded, Verdict, by_candidates, compare as compare_bytes, from_hex};
+use super::attachments::{LocalBytes, Recorded, Verdict, by_candidates, compare as compare_bytes};
 use super::{LocalAttachment, LocalDocument};
 use crate::content_type;
 use crate::couch::digest::{Candidates, Digest};
 use crate::couch::{Document, Stub};
+use crate::ddoc::adopt::{self, Adopted};
 use crate::ddoc::metadata::Recorded as Metadata;
-use crate::ddoc::{Origins, UnfoldOptions, adopt, unfold};
+use crate::ddoc::{Origins, UnfoldOptions, unfold};
+use crate::hexadecimal;
 use crate::json::Object;
 use crate::local::{Base, BaseAttachment, Folder, LocalError};
 use crate::name::AttName;
@@ -43,8 +45,8 @@ pub struct Compared {
     pub base: Option<Snapshot>,
     /// Our body, with the server's own text and spelling where the difference does not matter.
     pub body: Object,
-    /// How many members kept the server's text because they differ in outer white space only.
-    pub kept_text: usize,
+    /// Members that kept the server's text because they differ in outer white space only.
+    pub adopted: Vec<Adopted>,
     /// Whether the generated metadata differs, so that a push is due although nothing else changed.
     pub metadata_differs: bool,
     /// Attachments whose content type was only guessed from their name.
@@ -57,12 +59,12 @@ pub struct Compared {
 /// Compares; reads only those files again whose attachments the server keeps compressed.
 pub fn compare(sides: &Sides<'_>) -> Result<Compared, LocalError> {
     let mut body = sides.local.folded.body.clone();
-    let mut kept_text = 0;
     let nothing = Object::new();
     let remote_body = sides.remote.map_or(&nothing, |remote| &remote.body);
-    if sides.remote.is_some() && sides.base.is_none() {
-        kept_text = adopt::adopt(&mut body, remote_body);
-    }
+    let adopted = match sides.base {
+        Some(base) => adopt::adopt_again(&mut body, &base.adopted),
+        None => adopt::adopt(&mut body, remote_body),
+    };
     adopt::keep_spelling(&mut body, remote_body);
     let metadata = Metadata::read(remote_body);
     let theirs = sides.remote.map(remote_snapshot).unwrap_or_default();
@@ -72,7 +74,7 @@ pub fn compare(sides: &Sides<'_>) -> Result<Compared, LocalError> {
         ours,
         theirs,
         base: sides.base.map(base_snapshot),
-        kept_text,
+        adopted,
         metadata_differs,
         guessed: sides.local.attachments.keys().filter(|name| known_type(sides, name).is_none()).cloned().collect(),
         body,
@@ -199,7 +201,7 @@ fn content(
 
 fn recorded(base: Option<&Base>, name: &AttName) -> Option<Recorded> {
     let entry = entry(base, name)?;
-    Some(Recorded { md5: from_hex(entry.md5.as_deref()?)?, digest: entry.digest.parse::<Digest>().ok()? })
+    Some(Recorded { md5: hexadecimal::decode(entry.md5.as_deref()?)?, digest: entry.digest.parse::<Digest>().ok()? })
 }
 
 fn entry<'a>(base: Option<&'a Base>, name: &AttName) -> Option<&'a BaseAttachment> {

@@ -8,6 +8,7 @@
 //!   `clone.txt`; that folder pushed gives `pushed.json`, or `document.json` again where there is none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +40,7 @@ fn read_tree(root: &Path) -> Tree {
         let path = RelPath::new(relative).unwrap();
         if entry.file_type().is_dir() {
             tree.folders.insert(path);
-        } else {
+        } else if path.name() != "(empty)" {
             tree.files.insert(path, fs::read(entry.path()).unwrap());
         }
     }
@@ -171,9 +172,9 @@ fn lines(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
         let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
-        text.push_str(&format!("{severity}: {finding}\n"));
+        writeln!(text, "{severity}: {finding}").unwrap();
         if let (Some(line), Some((_, column))) = (&finding.source_line, finding.position) {
-            text.push_str(&format!("    {line}\n    {}^\n", " ".repeat(column - 1)));
+            writeln!(text, "    {line}\n    {}^", " ".repeat(column - 1)).unwrap();
         }
     }
     text
@@ -185,7 +186,9 @@ fn comparable(tree: &Tree, all: bool) -> BTreeMap<String, String> {
         |path: &RelPath| path.components().all(|name| !name.starts_with('.')) && path.as_str() != "couchapp.toml";
     let is_attachment = |path: &RelPath| path.components().any(|name| name == "_attachments");
     let shown = |path: &RelPath, bytes: &[u8]| match json::parse(bytes) {
-        Ok(value) if path.as_str().ends_with(".json") => json::to_pretty(&value),
+        Ok(value) if path.as_str().rsplit_once('.').is_some_and(|(_, extension)| extension == "json") => {
+            json::to_pretty(&value)
+        }
         _ => bytes.escape_ascii().to_string(),
     };
     let files = tree.files.iter().filter(|(path, _)| all || is_field(path) || is_attachment(path));

@@ -1,14 +1,16 @@
 //! The integration tests: one crate, one module per subject.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 #![allow(clippy::missing_docs_in_private_items, reason = "tests say in their names what they show")]
 
 mod architecture;
 mod client;
 mod contract;
+mod ddoc;
 mod fake;
 mod fake_couch;
 mod fault_proxy;
+mod functions;
 mod harness;
 mod requests;
 mod rig;

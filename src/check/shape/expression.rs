@@ -145,7 +145,8 @@ fn binary(tokens: &Tokens<'_>, from: usize, to: usize) -> Option<Value> {
         let text = tokens.text(at);
         let is_operator = tokens.get(at).is_some_and(|token| !token.operand_expected)
             && matches!(tokens.kind(at), Some(Kind::Punctuator | Kind::Word))
-            && !tokens.before_is(at, ".");
+            && !tokens.before_is(at, ".")
+            && !tokens.before_is(at, "function"); // the star of `function*`
         if is_operator && matches!(text, "||" | "&&" | "??") {
             return Some(Value::Unknown);
         }

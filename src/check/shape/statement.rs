@@ -193,17 +193,13 @@ fn value(tokens: &Tokens<'_>, at: usize, next: usize, function: Option<usize>, d
     }
 }
 
-/// A statement whose branches are not followed: it leaves a function behind only if there is one in it, or a name or a
-/// call that could be one.
+/// A statement whose branches are not followed: without any value in them it leaves behind what was there before.
 fn branches(tokens: &Tokens<'_>, at: usize, next: usize) -> Value {
     let body = if tokens.is(at + 1, "(") { tokens.skip(at + 1) } else { at + 1 };
-    let something = (body..next).any(|index| match tokens.kind(index) {
-        Some(Kind::Word) => !matches!(tokens.text(index), "break" | "continue" | "else" | "finally" | "while"),
-        _ => false,
+    let holds_value = (body..next).any(|index| {
+        let word = tokens.kind(index) == Some(Kind::Word);
+        word && !matches!(tokens.text(index), "break" | "continue" | "else" | "finally" | "while")
     });
     let declares_only = function_declaration(tokens, body).is_some() && end(tokens, body) == next;
-    if something && !declares_only {
-        return Value::Unknown;
-    }
-    Value::Other { at, what: format!("`{}` leaves nothing to call behind", tokens.text(at)) }
+    if holds_value && !declares_only { Value::Unknown } else { Value::Empty }
 }

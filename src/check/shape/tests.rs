@@ -27,11 +27,23 @@ fn a_script_leaves_its_last_value_behind() {
         "(class {})",
         "function* (a) {}",
         "x = async function () {}",
+        "(function* (a) {})",
+        "function (a) {}\nif (0) {} else { }\nfor (;;) { break }\ndo { } while (0)",
     ];
     for text in functions {
         assert_eq!(value(text), Value::Function, "{text}");
     }
-    for text in ["", "function f() {}", "var f = function () {}", "class A {}", "let a = 1, b", ";", "{ var a }"] {
+    for text in [
+        "",
+        "function f() {}",
+        "var f = function () {}",
+        "class A {}",
+        "let a = 1, b",
+        ";",
+        "{ var a }",
+        "if (1) function f() {}",
+        "for (;;) { break }",
+    ] {
         assert_eq!(value(text), Value::Empty, "{text}");
     }
     let unknown = [
@@ -69,7 +81,6 @@ fn a_script_leaves_its_last_value_behind() {
         "this",
         "missing",
         "throw f",
-        "for (;;) { break }",
         "module.exports = function () {}",
         "(function () {}) / 2",
         "new Function('a')",

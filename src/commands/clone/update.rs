@@ -10,6 +10,7 @@ use super::Source;
 use crate::commands::Context;
 use crate::ddoc::{UnfoldOptions, Unfolded, unfold};
 use crate::exit::{Exit, Failure};
+use crate::hexadecimal;
 use crate::json;
 use crate::local::{Base, Destination, Existing, State, WriteOptions};
 use crate::name::AttName;
@@ -17,7 +18,7 @@ use crate::path::RelPath;
 use crate::plan::{File, Files, Mark, Merge, MergeInput, Merged, merge};
 use crate::report::{Listing, PlanLine, Start};
 use crate::settings::command::CloneSettings;
-use crate::snapshot::attachments::{LocalBytes, Recorded, Verdict, by_candidates, compare, from_hex, to_hex};
+use crate::snapshot::attachments::{LocalBytes, Recorded, Verdict, by_candidates, compare};
 use crate::snapshot::{FolderFiles, folder_files};
 
 /// Merges the server's document into the folder.
@@ -85,7 +86,8 @@ fn clash(merged: &Merged) -> Failure {
 
 fn ours(local: &FolderFiles) -> Files {
     let fields = local.fields.iter().map(|(path, bytes)| (path.clone(), File::Field(bytes.clone())));
-    let attachments = local.attachments.values().map(|file| (file.path.clone(), File::Attachment(to_hex(&file.md5))));
+    let attachments =
+        local.attachments.values().map(|file| (file.path.clone(), File::Attachment(hexadecimal::encode(&file.md5))));
     fields.chain(attachments).collect()
 }
 
@@ -114,8 +116,9 @@ fn theirs(source: &Source<'_>, unfolded: &Unfolded, local: &FolderFiles, base: O
         let Some(stub) = source.document.attachment(name) else { continue };
         let recorded = base.and_then(|base| recorded(base, name));
         let by_digest = || stub.digest.map(|digest| digest.to_string()).unwrap_or_default();
-        let known =
-            recorded.filter(|recorded| Some(recorded.digest) == stub.digest).map(|recorded| to_hex(&recorded.md5));
+        let known = recorded
+            .filter(|recorded| Some(recorded.digest) == stub.digest)
+            .map(|recorded| hexadecimal::encode(&recorded.md5));
         let file = local.attachments.values().find(|file| &file.path == path);
         let identity = match (known, file) {
             (Some(md5), _) => md5,
@@ -130,7 +133,7 @@ fn theirs(source: &Source<'_>, unfolded: &Unfolded, local: &FolderFiles, base: O
                         by_candidates(bytes, stub, &crate::couch::digest::Candidates::of(&content, true), None)
                     }
                 };
-                if same { to_hex(&file.md5) } else { by_digest() }
+                if same { hexadecimal::encode(&file.md5) } else { by_digest() }
             }
         };
         files.insert(path.clone(), File::Attachment(identity));
@@ -140,7 +143,7 @@ fn theirs(source: &Source<'_>, unfolded: &Unfolded, local: &FolderFiles, base: O
 
 fn recorded(base: &Base, name: &AttName) -> Option<Recorded> {
     let entry = base.attachments.get(name.as_str())?;
-    Some(Recorded { md5: from_hex(entry.md5.as_deref()?)?, digest: entry.digest.parse().ok()? })
+    Some(Recorded { md5: hexadecimal::decode(entry.md5.as_deref()?)?, digest: entry.digest.parse().ok()? })
 }
 
 /// Whether a push would make the same of both texts.

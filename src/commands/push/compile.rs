@@ -12,6 +12,7 @@ use crate::commands::login::Reached;
 use crate::couch::{CouchError, Database, Kind, Write};
 use crate::json::Object;
 use crate::name::DocId;
+use crate::random;
 
 /// Compiles `source` on the server of `database`; the scratch document is always removed again.
 pub(super) async fn validation(
@@ -23,8 +24,7 @@ pub(super) async fn validation(
     if reached.welcome.kind != Kind::CouchDb {
         return Ok(());
     }
-    let random = format!("{:016x}", random());
-    let id = DocId::new(scratch::id(&random))?;
+    let id = DocId::new(scratch::id(&random::hexadecimal()))?;
     let Value::Object(body) = scratch::document(source) else { return Ok(()) };
     let write = Write { id: id.clone(), parent: None, body, attachments: Vec::new(), progress: None };
     match database.put(&write).await {
@@ -51,10 +51,4 @@ pub(super) fn new_validation<'a>(ours: &'a Object, theirs: Option<&Object>) -> O
     let language = ours.get("language").and_then(Value::as_str).unwrap_or("javascript").trim();
     let known = theirs.and_then(|body| body.get("validate_doc_update")).and_then(Value::as_str);
     (language == "javascript" && known != Some(source)).then_some(source)
-}
-
-/// Enough to keep two pushes apart.
-fn random() -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    std::hash::RandomState::new().build_hasher().finish()
 }

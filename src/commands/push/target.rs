@@ -227,7 +227,8 @@ fn valve(refusal: &Refusal) -> anyhow::Error {
 
 /// What a plan means beyond its lines.
 fn notes(context: &Context, prepared: &[Prepared<'_>]) {
-    let kept_text: usize = prepared.iter().map(|prepared| prepared.compared.kept_text).sum();
+    let new = |prepared: &&Prepared<'_>| prepared.base.is_none();
+    let kept_text: usize = prepared.iter().filter(new).map(|prepared| prepared.compared.adopted.len()).sum();
     if kept_text > 0 {
         context.printer.note(&format!(
             "{kept_text} fields differ from the server's in outer white space only and stay as they are there"
@@ -317,7 +318,7 @@ fn forward(progress: &crate::report::Progress) -> Progress {
 }
 
 fn remember(context: &Context, place: &Place<'_>, document: &crate::couch::Document, prepared: &Prepared<'_>) {
-    if let Err(error) = place.remember(document, prepared.local) {
+    if let Err(error) = place.remember(document, prepared) {
         let error = anyhow::Error::new(error);
         context.printer.warning("state", &format!("this push cannot be remembered: {error:#}"));
     }

@@ -6,11 +6,11 @@ use crate::commands::prepare::{Place, Prepared};
 use crate::couch::digest::Digest;
 use crate::couch::{Attachment, CouchError, Document, Progress, Write};
 use crate::exit::{Exit, Failure};
-use crate::local::LocalError;
+use crate::hexadecimal;
+use crate::local::{Base, LocalError};
 use crate::name::{AttName, Revision};
 use crate::plan::{Key, Mark, compose};
-use crate::snapshot::attachments::from_hex;
-use crate::snapshot::{LocalDocument, base_of};
+use crate::snapshot::base_of;
 use crate::transfer::{self, Outgoing};
 
 /// What was written.
@@ -49,10 +49,12 @@ impl Place<'_> {
     }
 
     /// Remembers what the server holds now. Without a memory the next push has to ask more, so a failure is not fatal.
-    pub(super) fn remember(&self, document: &Document, local: &LocalDocument) -> Result<(), LocalError> {
+    pub(super) fn remember(&self, document: &Document, prepared: &Prepared<'_>) -> Result<(), LocalError> {
         let address = self.address(&document.id);
-        let md5 = |name: &AttName| local.attachments.get(name).map(|file| file.md5);
-        self.state.set_base(&address, &base_of(&address, self.instance_start_time, document, &md5))
+        let md5 = |name: &AttName| prepared.local.attachments.get(name).map(|file| file.md5);
+        let base = base_of(&address, self.instance_start_time, document, &md5);
+        let adopted = prepared.compared.adopted.clone();
+        self.state.set_base(&address, &Base { adopted, ..base })
     }
 
     fn failure(&self, error: CouchError, prepared: &Prepared<'_>) -> anyhow::Error {
@@ -106,7 +108,7 @@ impl Prepared<'_> {
         let entry = self.compared.ours.attachments.get(name)?;
         let cloned = self.origin.as_ref().and_then(|origin| origin.attachments.get(name.as_str()));
         let stored_as = cloned
-            .filter(|known| known.md5.as_deref().and_then(from_hex) == Some(file.md5))
+            .filter(|known| known.md5.as_deref().and_then(hexadecimal::decode) == Some(file.md5))
             .and_then(|known| known.digest.parse::<Digest>().ok());
         Some(Outgoing {
             name: name.clone(),

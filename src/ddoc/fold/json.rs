@@ -13,35 +13,34 @@ use crate::path::RelPath;
 
 /// The value in a JSON file. What cannot be read is a loss and, as couchapp 1.0.2 had it, an empty object.
 pub(in super::super) fn read(path: &RelPath, text: &[u8], findings: &mut Findings) -> Value {
-    match parse(path, text) {
-        Ok(value) => value,
-        Err((finding, value)) => {
-            findings.loss(finding);
-            value.unwrap_or_else(|| Value::Object(Object::new()))
-        }
+    let (value, problem) = parse(path, text);
+    if let Some(finding) = problem {
+        findings.loss(finding);
     }
+    value.unwrap_or_else(|| Value::Object(Object::new()))
 }
 
-/// The value, or what is wrong and the value that a lenient reader takes nevertheless.
-pub(in super::super) fn parse(path: &RelPath, text: &[u8]) -> Result<Value, (Finding, Option<Value>)> {
+/// The value that a lenient reader takes, if any, and what a strict one has to say.
+fn parse(path: &RelPath, text: &[u8]) -> (Option<Value>, Option<Finding>) {
+    let problem = |message: String| Finding::error(path, message);
     if text.starts_with(b"\xef\xbb\xbf") {
-        let finding = Finding::error(path, "begins with a byte order mark, which JSON does not allow").at(text, 1, 1);
-        return Err((finding, None));
+        let message = "begins with a byte order mark, which JSON does not allow".to_owned();
+        return (None, Some(problem(message).at(text, 1, 1)));
     }
     if let Err(error) = std::str::from_utf8(text) {
         let message = format!("is not valid UTF-8 at byte {}", error.valid_up_to() + 1);
-        return Err((Finding::error(path, message).at_offset(text, error.valid_up_to()), None));
+        return (None, Some(problem(message).at_offset(text, error.valid_up_to())));
     }
-    let value = json::parse(text)
-        .map_err(|error| (Finding::error(path, error.message).at(text, error.line, error.column), None))?;
-    match serde_json::from_slice::<WithoutDuplicates>(text) {
-        Ok(WithoutDuplicates) => Ok(value),
-        Err(error) => {
-            let full = error.to_string();
-            let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message);
-            Err((Finding::error(path, message).at(text, error.line(), error.column().max(1)), Some(value)))
-        }
-    }
+    let value = match json::parse(text) {
+        Ok(value) => value,
+        Err(error) => return (None, Some(problem(error.message).at(text, error.line, error.column))),
+    };
+    let duplicate = serde_json::from_slice::<WithoutDuplicates>(text).err().map(|error| {
+        let full = error.to_string();
+        let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message);
+        problem(message.to_owned()).at(text, error.line(), error.column().max(1))
+    });
+    (Some(value), duplicate)
 }
 
 /// Any JSON in which no object has a key twice.
@@ -118,10 +117,11 @@ mod tests {
             (b"// x\n{}", (1, 1), "expected value"),
         ];
         for (text, position, words) in cases {
-            let (finding, _) = parse(&path, text).unwrap_err();
+            let finding = parse(&path, text).1.unwrap();
             assert!(finding.message.contains(words), "{finding}");
             assert_eq!(finding.position, Some(position), "{finding}");
         }
-        assert!(parse(&path, b"{\"a\": {\"b\": 1.50, \"c\": 12345678901234567890123}, \"b\": [{}, {}]}").is_ok());
+        assert_eq!(parse(&path, b"{\"a\": 1, \"a\": 2}").0, Some(serde_json::json!({"a": 2})));
+        assert_eq!(parse(&path, b"{\"a\": {\"b\": 1.50, \"c\": 12345678901234567890123}, \"b\": [{}, {}]}").1, None);
     }
 }

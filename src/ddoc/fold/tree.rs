@@ -11,6 +11,9 @@ use super::json;
 use crate::json::Object;
 use crate::path::RelPath;
 
+/// The deepest nesting that [`crate::json::parse`] reads back from a server.
+const MAX_DEPTH: usize = 127;
+
 /// The members of a document, before anything was checked or expanded.
 #[derive(Debug, Default)]
 pub(in super::super) struct Built {
@@ -26,6 +29,10 @@ pub(in super::super) struct Built {
 
 /// Builds the members of `sources`.
 pub(in super::super) fn build(sources: &Sources, findings: &mut Findings) -> Built {
+    let paths = sources.fields.keys().chain(&sources.directories);
+    for path in paths.filter(|path| path.depth() > MAX_DEPTH) {
+        findings.push(Finding::error(path, format!("is more than {MAX_DEPTH} levels deep")));
+    }
     let root = Folder::of(sources);
     let mut builder = Builder { findings, keys: Vec::new() };
     builder.document(&root)
@@ -47,14 +54,15 @@ impl<'a> Folder<'a> {
         let mut root = Self { path: sources.root.clone(), ..Self::default() };
         let skipped = sources.root.as_ref().map_or(0, RelPath::depth);
         // A web app may have its `_id` at the root, outside of `_ddoc`.
+        let is_shallow = |path: &RelPath| path.depth() <= MAX_DEPTH;
         let inside = |path: &RelPath| match &sources.root {
             Some(root) => path.below(root.as_str()).is_some(),
             None => true,
         };
-        for path in sources.directories.iter().filter(|path| inside(path)) {
+        for path in sources.directories.iter().filter(|path| inside(path) && is_shallow(path)) {
             root.folder(path, skipped, path.depth());
         }
-        for (path, bytes) in &sources.fields {
+        for (path, bytes) in sources.fields.iter().filter(|(path, _)| is_shallow(path)) {
             let skipped = if inside(path) { skipped } else { 0 };
             if let Some(folder) = root.folder(path, skipped, path.depth() - 1) {
                 folder.entries.entry(path.name()).or_insert(Entry::File(path, bytes));
@@ -87,6 +95,15 @@ struct Member {
     is_folder: bool,
 }
 
+/// How many arrays and objects are in each other.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// The member of `couchapp` that a line of the manifest is about.
 fn metadata_key(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("couchapp/")?;
@@ -110,7 +127,7 @@ impl Builder<'_> {
                 (FIELDS_FILE, Entry::File(path, bytes)) => fields = Some((*path, self.object_file(path, bytes))),
                 ("couchapp.json", Entry::File(path, bytes)) => metadata.push(self.metadata_file(name, path, bytes)),
                 ("couchapp", Entry::Folder(folder)) => {
-                    metadata.extend(self.member("couchapp".to_owned(), name, folder))
+                    metadata.extend(self.member("couchapp".to_owned(), name, folder));
                 }
                 (_, Entry::File(path, _)) if key_of(name) == "couchapp" => {
                     let message = "is the member `couchapp`, which must be `couchapp.json` or the folder `couchapp`";
@@ -130,6 +147,12 @@ impl Builder<'_> {
             whole.push(("couchapp".to_owned(), couchapp));
         }
         whole.sort_by(|left, right| left.0.cmp(&right.0));
+        for (key, member) in &whole {
+            if depth(&member.value) >= MAX_DEPTH {
+                let message = format!("`{}` is more than {MAX_DEPTH} levels deep", key.escape_debug());
+                self.findings.push(Finding::error(&member.path, message));
+            }
+        }
         let mut lines: Vec<(String, Vec<String>)> = Vec::new();
         for (key, member) in whole {
             built.body.insert(key, member.value);
@@ -161,13 +184,11 @@ impl Builder<'_> {
     }
 
     fn object_file(&mut self, path: &RelPath, bytes: &[u8]) -> Object {
-        match json::read(path, bytes, self.findings) {
-            Value::Object(object) => object,
-            _ => {
-                self.findings.push(Finding::error(path, "expected an object"));
-                Object::new()
-            }
+        if let Value::Object(object) = json::read(path, bytes, self.findings) {
+            return object;
         }
+        self.findings.push(Finding::error(path, "expected an object"));
+        Object::new()
     }
 
     /// `couchapp.json`: any value but an object is the member `meta`.
@@ -195,12 +216,13 @@ impl Builder<'_> {
             };
             let (Value::Object(target), Value::Object(source)) = (&mut before.value, part.value) else { continue };
             for (key, value) in source {
-                if target.insert(key.clone(), value).is_some() {
+                if target.shift_remove(&key).is_some() {
                     let message = format!("the member `couchapp.{key}` is in the folder `{}` as well", before.path);
                     self.findings.loss(Finding::error(&part.path, message));
                     before.origins.retain(|(keys, _)| keys.get(1) != Some(&key));
                     before.manifest.retain(|line| metadata_key(line) != Some(key.as_str()));
                 }
+                target.insert(key, value);
             }
             before.origins.extend(part.origins);
             before.manifest.extend(part.manifest);

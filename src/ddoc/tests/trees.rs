@@ -32,6 +32,21 @@ fn contents() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Functions with macros, which may include each other.
+fn functions() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+    let names = ["shows/p.js", "lists/q.js", "views/w/map.js", "views/lib/m.js", "filters/r", "validate_doc_update.js"];
+    let sources = [
+        "// !code lib/a.js\nx",
+        "y // !code lib/*.js\n",
+        "// !code lib/b.js\r\n// !code shows/p.js\n",
+        "// !json lib\n// !code lists/q.js",
+        "// !json lib.a\n// !json views.lib.m",
+        "// !code views/lib/m.js\n# !code lib/[ab].js",
+        "no macro",
+    ];
+    prop::collection::vec((prop::sample::select(names.to_vec()), prop::sample::select(sources.to_vec())), 0..5)
+}
+
 fn tree(names: Vec<&'static str>) -> impl Strategy<Value = Tree> {
     let roots = prop::sample::select(
         [
@@ -52,11 +67,12 @@ fn tree(names: Vec<&'static str>) -> impl Strategy<Value = Tree> {
     );
     let below = prop::collection::vec(prop::sample::select(names), 1..4);
     let entry = (roots, below, prop::option::weighted(0.9, contents()));
-    prop::collection::vec(entry, 0..14).prop_map(|entries| {
+    (prop::collection::vec(entry, 0..14), functions()).prop_map(|(entries, functions)| {
         let mut tree = Tree { files: BTreeMap::new(), folders: BTreeSet::new() };
         tree.files.insert(path("views/v/map.js"), b"function (doc) {}\n".to_vec());
         tree.files.insert(path("lib/a.js"), b"var a;\n".to_vec());
         tree.files.insert(path("lib/b.js"), b"var b;".to_vec());
+        tree.files.extend(functions.into_iter().map(|(name, source)| (path(name), source.as_bytes().to_vec())));
         for (root, below, bytes) in entries {
             let text = below.join("/");
             let Ok(new) = RelPath::new(if root.is_empty() { text } else { format!("{root}/{text}") }) else { continue };
@@ -108,7 +124,9 @@ fn round_trip(tree: &Tree, with_metadata: bool) -> Result<(), TestCaseError> {
         }
         body
     };
-    if with_metadata {
+    // What is no macro because it finds nothing is written in another form.
+    let is_expanded = !first.findings.iter().any(|finding| finding.message.starts_with("`!"));
+    if with_metadata && is_expanded {
         prop_assert_eq!(text(&stable(&first.body)), text(&stable(&second.body)));
         prop_assert_eq!(&unfolded.findings, &vec![]);
     } else {
@@ -139,7 +157,11 @@ fn ordinary_trees_survive_to_the_letter() {
         "couchapp.json",
         "_id",
     ];
-    check(&tree(names), |tree| round_trip(&tree, true));
+    check(&tree(names), |mut tree| {
+        // A clone writes these bytes, which no source can include; it then keeps the expanded text.
+        tree.files.retain(|path, bytes| path.first() != "lib" || !bytes.starts_with(b"base64-encoded;/"));
+        round_trip(&tree, true)
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Where attachments go: `_attachments/`, and `vendor/<name>/_attachments/` for vendors of the manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::super::{Finding, Refusal, UnfoldOptions};
 use crate::name::AttName;
@@ -99,7 +100,10 @@ fn disguised(component: &str) -> String {
     let mut escaped = String::new();
     for (start, character) in component.char_indices() {
         if start == 0 || start == last {
-            character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escaped.push_str(&format!("%{byte:02X}")));
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "%{byte:02X}");
+            }
         } else {
             escaped.push(character);
         }

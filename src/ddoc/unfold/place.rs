@@ -26,8 +26,9 @@ const MAX_DEPTH: usize = 32;
 #[derive(Clone, Copy)]
 pub(in super::super) struct Placer<'a> {
     pub(in super::super) ignored: Option<&'a dyn Fn(&RelPath) -> bool>,
-    /// Macros will be expanded when the folder is pushed.
-    pub(in super::super) design: bool,
+    /// Macros will be expanded when the folder is pushed; the functions that may be written as text even so, because
+    /// their source is known and gives this text.
+    pub(in super::super) expanded: Option<&'a BTreeSet<KeyPath>>,
 }
 
 /// Files and folders.
@@ -237,7 +238,10 @@ impl Placer<'_> {
     /// in an already expanded function would be expanded once more.
     fn survives_as_text(&self, keys: &KeyPath, string: &str) -> bool {
         let is_trimmed = is_language(keys) && string != text::trimmed(string);
-        !is_trimmed && !(self.design && is_macro_place(keys) && macros::has_macro(string))
+        let is_expanded = self
+            .expanded
+            .is_some_and(|known| is_macro_place(keys) && macros::has_macro(string) && !known.contains(keys));
+        !is_trimmed && !is_expanded
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::address::{Address, Expect};
+use crate::ddoc::adopt::Adopted;
 use crate::json::{self, Object};
 use crate::name::Revision;
 
@@ -32,6 +33,7 @@ fn base() -> Base {
         revision: Revision::new("3-abc").unwrap(),
         body,
         attachments: BTreeMap::from([("index.html".into(), attachment), ("a/ü.png".into(), plain)]),
+        adopted: vec![Adopted { ours: "0cc175b9c0f1b6a831c399e269772661".into(), theirs: "a".into() }],
     }
 }
 
