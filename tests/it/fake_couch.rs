@@ -154,6 +154,11 @@ impl FakeCouch {
         locked(&self.shared.planned).push(Planned { only_writes: false, left: n, fault });
     }
 
+    /// Forgets the failures that are still to come.
+    pub(crate) fn fail_no_more(&self) {
+        locked(&self.shared.planned).clear();
+    }
+
     /// Lets the `n`-th request from now on that can change something fail.
     pub(crate) fn fail_nth_write(&self, n: usize, fault: Fault) {
         locked(&self.shared.planned).push(Planned { only_writes: true, left: n, fault });

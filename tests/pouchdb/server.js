@@ -9,6 +9,9 @@ const PouchDB = require('pouchdb-core')
   .plugin(require('pouchdb-replication'))
   .plugin(require('pouchdb-find'));
 
+// The multipart reader throws from an event handler when a client breaks off an upload, which the suite does on purpose.
+process.on('uncaughtException', (error) => console.error(error.stack));
+
 const app = express();
 app.use('/', require('express-pouchdb')(PouchDB.defaults({ adapter: 'memory' }), { inMemoryConfig: true }));
 const server = app.listen(Number(process.env.PORT || 0), '127.0.0.1', () => {

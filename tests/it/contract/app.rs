@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Database, Project, Run, encoded};
 
@@ -31,7 +31,7 @@ impl App {
     /// updates, nested folders, and more than a hundred attachments.
     pub(crate) fn full() -> Self {
         let mut app = Self::small()
-            .with("couchapp.json", "{\n  \"name\": \"Blog\",\n  \"description\": \"a blog\",\n  \"index\": \"index.html\"\n}\n")
+            .with("couchapp.json", pretty(&json!({ "name": "Blog", "description": "a blog", "index": "index.html" })))
             .with("lists/page.js", "function (head, req) {\n  // !code lib/escape.js\n  var row;\n  start({ headers: { 'Content-Type': 'text/html' } });\n  while (row = getRow()) send(escape(row.key) + '\\n');\n}\n")
             .with("lib/escape.js", "function escape(text) { return String(text).replace(/</g, '&lt;'); }\n")
             .with("lib/templates/post.html", "<h1>{{title}}</h1>\n")
@@ -41,10 +41,10 @@ impl App {
             .with("updates/title.js", "function (doc, req) {\n  doc.title = req.body;\n  return [doc, 'done'];\n}\n")
             .with("filters/posts.js", "function (doc, req) { return doc.type === 'post'; }\n")
             .with("validate_doc_update.js", "function (newDoc, oldDoc, userCtx) {\n  if (newDoc.type === 'post' && !newDoc.title) throw({ forbidden: 'a post needs a title' });\n}\n")
-            .with("rewrites.json", "[\n  { \"from\": \"/\", \"to\": \"index.html\" },\n  { \"from\": \"/api/*\", \"to\": \"../../*\" }\n]\n")
-            .with("evently/profile/selectors/a[href=#signup].json", "{ \"click\": \"signup\" }\n")
+            .with("rewrites.json", pretty(&json!([{ "from": "/", "to": "index.html" }, { "from": "/api/*", "to": "../../*" }])))
+            .with("evently/profile/selectors/a[href=#signup].json", pretty(&json!({ "click": "signup" })))
             .with("templates/empty.txt", "")
-            .with("vendor/couchapp/metadata.json", "{ \"name\": \"couchapp\", \"version\": 3 }\n")
+            .with("vendor/couchapp/metadata.json", pretty(&json!({ "name": "couchapp", "version": 3 })))
             .with("vendor/couchapp/lib/cache.js", "exports.cache = {};\n")
             .with("vendor/couchapp/_attachments/jquery.couch.app.js", "(function ($) { $.couch = {}; })(jQuery);\n".repeat(30));
         for number in 0..110_u32 {
@@ -87,6 +87,11 @@ impl App {
         };
         self.files.iter().filter_map(|(path, content)| Some((name(path)?, content.as_slice()))).collect()
     }
+}
+
+/// JSON as the tool writes it.
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
 }
 
 /// Bytes that no compression makes smaller, the same for the same seed.

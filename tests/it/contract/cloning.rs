@@ -115,7 +115,7 @@ pub(crate) fn what_is_missing_has_its_code(endpoint: &Endpoint) {
     clone(&project, &database, "_design/blog", "a").expect(6);
     assert!(!project.exists("a"));
     project.couchapp(&["push", "nowhere", &database.url()]).expect(6);
-    project.couchapp(&["status", "nowhere"]).expect(6);
+    project.couchapp(&["status", "./nowhere"]).expect(6);
 }
 
 pub(crate) fn a_document_is_printed(endpoint: &Endpoint) {

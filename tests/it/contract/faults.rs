@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use super::app::{App, noise, push};
+use super::app::{App, noise};
 use crate::fault_proxy::{Action, Cut, FaultProxy};
 use crate::harness::{Database, Endpoint, Project};
 use crate::wire::Answer;
@@ -58,7 +58,8 @@ impl<'a> Two<'a> {
             .with("_attachments/new.png", noise(30_000, 2))
             .without("_attachments/dot.png");
         old.write(&project, "blog");
-        push(&project, "blog", &database).ok();
+        // Through the proxy from the beginning: another address is another target, without a base.
+        project.couchapp(&["push", "blog", &url]).ok();
         project.remove("blog/_attachments/dot.png");
         new.write(&project, "blog");
         Self { project, database, proxy, url, old, new }

@@ -172,6 +172,10 @@ fn essence(document: &Value, had_metadata: bool) -> String {
             members.shift_remove("couchapp");
         }
     }
+    // PouchDB keeps an empty list of attachments, CouchDB does not.
+    if members.get("_attachments").and_then(Value::as_object).is_some_and(Map::is_empty) {
+        members.shift_remove("_attachments");
+    }
     for stub in
         members.get_mut("_attachments").and_then(Value::as_object_mut).into_iter().flat_map(|all| all.values_mut())
     {

@@ -124,7 +124,7 @@ pub(crate) fn attachments_are_read_back_as_they_were(endpoint: &Endpoint) {
         ("noise.jpg", super::app::noise(1_500_000, 4)),
         ("already.gz", super::app::noise(5000, 5)),
         ("crlf.css", b"a {}\r\nb {}\r\n".to_vec()),
-        ("nul.txt", b"\0\0\0".to_vec()),
+        ("zeros.txt", b"\0\0\0".to_vec()),
         ("--boundary.txt", b"\r\n--boundary--\r\n".to_vec()),
     ]);
     for (name, content) in &contents {
@@ -170,7 +170,7 @@ pub(crate) fn a_dry_run_writes_nothing(endpoint: &Endpoint) {
     let url = database.url_through(&proxy);
     App::full().write(&project, "blog");
     let before = project.app_tree("blog");
-    project.couchapp(&["push", "blog", &url, "-n"]).ok().says("views/by_date/map.js");
+    project.couchapp(&["push", "blog", &url, "-n", "-v"]).ok().says("views/by_date/map.js");
     assert_eq!(proxy.writes(), []);
     database.get("_design/blog").expect(404);
     project.couchapp(&["push", "blog", &url]).ok();

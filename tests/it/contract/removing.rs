@@ -17,7 +17,7 @@ pub(crate) fn removed_files_are_removed(endpoint: &Endpoint) {
 
     // A clone knows what it has cloned.
     super::app::clone(&project, &database, "_design/blog", "copy").ok();
-    project.remove("copy/_attachments/style.css").remove("copy/shows/post.js");
+    project.remove("copy/_attachments/style.css").remove("copy/shows");
     push(&project, "copy", &database).ok();
     let document = database.document("_design/blog");
     assert!(document["_attachments"]["style.css"].is_null() && document["shows"].is_null(), "{document}");

@@ -14,8 +14,11 @@ pub(crate) fn functions_answer(endpoint: &Endpoint) {
     }
     let rows = |rest: &str| database.get(&format!("_design/blog/_view/{rest}")).expect(200).json()["rows"].clone();
     assert_eq!(rows("by_date")[0]["value"], json!(3));
-    assert_eq!(rows("by_year").as_array().unwrap().len(), 3);
-    assert_eq!(rows("by_year")[2]["key"], json!("2010"));
+    // PouchDB knows no `require` in maps.
+    if endpoint.kind() == Kind::CouchDb {
+        assert_eq!(rows("by_year").as_array().unwrap().len(), 3);
+        assert_eq!(rows("by_year")[2]["key"], json!("2010"));
+    }
     let text = |rest: &str| String::from_utf8(database.get(rest).expect(200).body).unwrap();
     assert_eq!(text("_design/blog/_show/titled/a"), "<h1>&lt;a></h1>");
     assert!(text("_design/blog/_list/page/by_date?reduce=false").contains("2010-06-06"));

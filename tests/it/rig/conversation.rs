@@ -294,7 +294,7 @@ fn databases(endpoint: &Endpoint) -> String {
     let database = endpoint.unmade_database();
     let mut text = String::new();
     let mut note =
-        |response: Response| drop(writeln!(text, "{} {}", response.status, String::from_utf8_lossy(&response.body)));
+        |response: Response| writeln!(text, "{} {}", response.status, String::from_utf8_lossy(&response.body)).unwrap();
     note(database.endpoint().get(&database.target()));
     note(database.get("doc"));
     note(database.put("doc", &json!({})));
