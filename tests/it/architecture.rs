@@ -9,8 +9,13 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// Names, values and words that everything may use.
+<<<<<<< HEAD
 const LEAVES: [&str; 10] =
     ["address", "content_type", "exit", "hexadecimal", "json", "mark", "name", "path", "random", "secret"];
+=======
+const LEAVES: [&str; 9] =
+    ["address", "content_type", "exit", "hexadecimal", "json", "name", "path", "random", "secret"];
+>>>>>>> tests
 
 /// What a module may use beside the leaves and itself: data flows from `cli` to `report`, never back.
 const MAY_USE: [(&str, &[&str]); 13] = [
@@ -32,7 +37,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
 ];
 
 /// Modules that compute and nothing else.
-const PURE: [&str; 7] = ["check", "ddoc", "filter", "json", "name", "path", "plan"];
+const PURE: [&str; 8] = ["check", "ddoc", "filter", "hexadecimal", "json", "name", "path", "plan"];
 
 /// What only one module may name.
 const CONFINED: [(&str, &str, &str); 4] = [

@@ -23,6 +23,7 @@ macro_rules! for_each_case {
         $register! {
             pushing: [
                 an_app_is_one_revision,
+                the_example_is_pushed_as_it_is,
                 an_unchanged_push_writes_nothing,
                 a_change_sends_only_itself,
                 attachments_leave_the_index_alone,
@@ -49,6 +50,7 @@ macro_rules! for_each_case {
             ];
             cloning: [
                 a_clone_pushed_elsewhere_is_identical,
+                a_clone_knows_where_it_is_from,
                 a_folder_with_something_in_it_is_refused,
                 an_old_revision_can_be_cloned,
                 a_plain_document_can_be_cloned,

@@ -189,7 +189,9 @@ async fn converse(client: TcpStream, shared: &Shared) {
             Ok(Next::Request) => {}
             Ok(Next::Cut(Cut::Finish)) => return,
             Ok(Next::Cut(Cut::Reset)) | Err(_) => {
-                server.map(Side::reset);
+                if let Some(server) = server {
+                    server.reset();
+                }
                 return client.reset();
             }
             Ok(Next::Stall) => {

@@ -55,8 +55,10 @@ impl Place<'_> {
         let md5 = |name: &AttName| prepared.local.attachments.get(name).map(|file| file.md5);
         let base = base_of(&address, self.instance_start_time, document, &md5);
         let adopted = prepared.compared.adopted.clone();
-        let kept = prepared.plan.changes.iter().filter(|change| !prepared.compared.ours.has(&change.key));
-        let kept = kept.filter(|change| change.mark == Mark::Kept).map(|change| change.path.clone()).collect();
+        let compared = &prepared.compared;
+        let foreign = |key: &Key| !compared.ours.has(key) && !compared.known(key);
+        let kept = prepared.plan.changes.iter().filter(|change| change.mark == Mark::Kept && foreign(&change.key));
+        let kept = kept.map(|change| change.path.clone()).collect();
         self.state.set_base(&address, &Base { kept, adopted, ..base })
     }
 

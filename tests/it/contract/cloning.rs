@@ -27,6 +27,24 @@ pub(crate) fn a_clone_pushed_elsewhere_is_identical(endpoint: &Endpoint) {
     push(&project, "copy", &two).ok().says("Up to date");
 }
 
+pub(crate) fn a_clone_knows_where_it_is_from(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    App::small().write(&project, "blog");
+    push(&project, "blog", &database).ok();
+    clone(&project, &database, "_design/blog", "mine").ok();
+    project.couchapp_in("mine", &["status", "--exit-code"]).ok();
+    project.write("mine/shows/post.js", "function () { return 2; }\n");
+    project.couchapp_in("mine/shows", &["status", "--exit-code"]).expect(3);
+    let run = project.couchapp_in("mine/shows", &["push"]).ok();
+    let target = run.output().find(&database.design_url("blog")).expect("the target is named");
+    assert!(target < run.output().find("shows/post.js").unwrap(), "the target is named first\n{run}");
+    assert_eq!(database.generation("_design/blog"), 2);
+    // Nothing that is the tool's own travels with the app.
+    let document = database.document("_design/blog").to_string();
+    assert!(!document.contains(".couchapp") && !document.contains("gitignore"), "{document}");
+    assert!(project.exists("mine/.couchapp/.gitignore"));
+}
+
 pub(crate) fn a_folder_with_something_in_it_is_refused(endpoint: &Endpoint) {
     let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
     App::small().write(&project, "blog");

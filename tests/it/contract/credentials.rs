@@ -31,14 +31,20 @@ pub(crate) fn wrong_passwords_have_their_code(endpoint: &Endpoint) {
     push_with(&project, "blog", &database, &["--no-input"]).expect(expected);
 }
 
+/// Puts a password in its place, and gives the arguments after `push blog`.
+type Source<'a> = Box<dyn Fn(&Project) -> Vec<String> + 'a>;
+
 pub(crate) fn every_source_of_a_password_works_and_none_shows_it(endpoint: &Endpoint) {
     let database = endpoint.database();
     let (user, password) = endpoint.credentials().unwrap_or(("admin", CANARY));
     let host = endpoint.origin().strip_prefix("http://").unwrap();
     let (name, _) = host.split_once(':').unwrap_or((host, ""));
     let url = database.url();
-    let with_password = url.replacen("://", &format!("://{user}:{password}@"), 1);
-    let sources: Vec<(&str, Box<dyn Fn(&Project) -> Vec<String>>)> = vec![
+    let with_password = match endpoint.credentials() {
+        Some(_) => database.url_with_password(),
+        None => url.replacen("://", &format!("://{user}:{password}@"), 1),
+    };
+    let sources: Vec<(&str, Source<'_>)> = vec![
         ("URL", Box::new(|_| vec![with_password.clone()])),
         (
             "environment",

@@ -39,6 +39,18 @@ pub(crate) fn an_app_is_one_revision(endpoint: &Endpoint) {
     }
 }
 
+pub(crate) fn the_example_is_pushed_as_it_is(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    project.copy_in("examples/hello", "hello");
+    push(&project, "hello", &database).ok();
+    assert_eq!(database.generation("_design/hello"), 1);
+    let page = project.read("hello/_attachments/index.html");
+    assert_eq!(database.attachment("_design/hello", "index.html"), page);
+    // Nothing is left of what the validation was tried with.
+    let rows = database.get("_all_docs").expect(200).json()["rows"].clone();
+    assert_eq!(rows.as_array().unwrap().len(), 1, "{rows}");
+}
+
 pub(crate) fn an_unchanged_push_writes_nothing(endpoint: &Endpoint) {
     let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
     let proxy = FaultProxy::counting(endpoint.origin());
@@ -119,7 +131,7 @@ pub(crate) fn attachments_are_read_back_as_they_were(endpoint: &Endpoint) {
         ("long.txt", long.clone().into_bytes()),
         ("long.js", long.clone().into_bytes()),
         ("long.svg", long.clone().into_bytes()),
-        ("long.json", format!("[{:?}]", long).into_bytes()),
+        ("long.json", format!("[{long:?}]").into_bytes()),
         ("noise.html", super::app::noise(100_000, 3)),
         ("noise.jpg", super::app::noise(1_500_000, 4)),
         ("already.gz", super::app::noise(5000, 5)),

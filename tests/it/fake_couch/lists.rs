@@ -48,8 +48,14 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
         let start = key.clone().or_else(|| text("startkey")).or_else(|| text("start_key"));
         let end = key.or_else(|| text("endkey")).or_else(|| text("end_key"));
         let exclusive = parameter("inclusive_end") == Some(Value::Bool(false));
-        let limit = parameter("limit").and_then(|limit| limit.as_u64()).map_or(usize::MAX, |limit| limit as usize);
-        let skip = parameter("skip").and_then(|skip| skip.as_u64()).map_or(0, |skip| skip as usize);
+        let limit = parameter("limit")
+            .and_then(|limit| limit.as_u64())
+            .and_then(|limit| usize::try_from(limit).ok())
+            .unwrap_or(usize::MAX);
+        let skip = parameter("skip")
+            .and_then(|skip| skip.as_u64())
+            .and_then(|skip| usize::try_from(skip).ok())
+            .unwrap_or_default();
         live()
             .filter(|(id, _)| !only_designs || id.starts_with("_design/"))
             .filter(|(id, _)| start.as_ref().is_none_or(|start| *id >= start))

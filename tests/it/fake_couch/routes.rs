@@ -134,7 +134,8 @@ impl State {
         let empty = |key: &str| members.is_none_or(|members| members[key].as_array().is_none_or(Vec::is_empty));
         let is_member =
             members.is_none_or(|members| members["names"].as_array().is_some_and(|names| names.contains(&json!(name))));
-        if !is_member && !(empty("names") && empty("roles")) {
+        let is_open = empty("names") && empty("roles");
+        if !is_member && !is_open {
             return Err(Answer::error(403, "forbidden", "You are not allowed to access this db."));
         }
         let writes = !["GET", "HEAD"].contains(&&*request.method);

@@ -135,11 +135,8 @@ impl Project {
     /// Removes a file or a folder with everything in it.
     pub(crate) fn remove(&self, path: &str) -> &Self {
         let place = self.path().join(path);
-        if place.is_dir() {
-            fs::remove_dir_all(place).unwrap()
-        } else {
-            fs::remove_file(place).unwrap()
-        }
+        let removed = if place.is_dir() { fs::remove_dir_all(place) } else { fs::remove_file(place) };
+        removed.unwrap();
         self
     }
 
