@@ -9,13 +9,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// Names, values and words that everything may use.
-<<<<<<< HEAD
 const LEAVES: [&str; 10] =
     ["address", "content_type", "exit", "hexadecimal", "json", "mark", "name", "path", "random", "secret"];
-=======
-const LEAVES: [&str; 9] =
-    ["address", "content_type", "exit", "hexadecimal", "json", "name", "path", "random", "secret"];
->>>>>>> tests
 
 /// What a module may use beside the leaves and itself: data flows from `cli` to `report`, never back.
 const MAY_USE: [(&str, &[&str]); 13] = [

@@ -1,5 +1,7 @@
 //! Writing one document: assembled from the plan, sent as one revision, read back, remembered.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use crate::commands::prepare::{Place, Prepared};
@@ -10,7 +12,7 @@ use crate::hexadecimal;
 use crate::local::{Base, LocalError};
 use crate::mark::Mark;
 use crate::name::{AttName, Revision};
-use crate::plan::{Key, compose};
+use crate::plan::{Change, Key, compose};
 use crate::snapshot::base_of;
 use crate::transfer::{self, Outgoing};
 
@@ -52,7 +54,13 @@ impl Place<'_> {
     /// Remembers what the server holds now. Without a memory the next push has to ask more, so a failure is not fatal.
     pub(super) fn remember(&self, document: &Document, prepared: &Prepared<'_>) -> Result<(), LocalError> {
         let address = self.address(&document.id);
-        let md5 = |name: &AttName| prepared.local.attachments.get(name).map(|file| file.md5);
+        // Only of what is the same on both sides now: the file may differ where `--only` passed it over.
+        let equal = |change: &&Change| matches!(change.mark, Mark::New | Mark::Changed | Mark::Same);
+        let equal: BTreeSet<&Key> = prepared.plan.changes.iter().filter(equal).map(|change| &change.key).collect();
+        let md5 = |name: &AttName| {
+            let file = prepared.local.attachments.get(name)?;
+            equal.contains(&Key::Attachment(name.clone())).then_some(file.md5)
+        };
         let base = base_of(&address, self.instance_start_time, document, &md5);
         let adopted = prepared.compared.adopted.clone();
         let compared = &prepared.compared;
