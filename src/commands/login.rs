@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Context;
 use super::explain::{Circumstances, UNAUTHORISED, explain};
-use crate::couch::{CouchError, Database, Network, Notice, Server, Welcome};
+use crate::couch::{CouchError, Database, Network, Notice, Pace, Server, Welcome};
 use crate::exit::{Exit, Failure};
 use crate::secret::Credentials;
 use crate::settings::{Endpoint, Found, LookUp};
@@ -128,6 +128,8 @@ fn network(context: &Context) -> Result<Network> {
         ca_certificate: pem(&settings.ca_certificate)?,
         client_certificate: pem(&settings.client_certificate)?,
         insecure: settings.insecure,
+        upload: settings.bwlimit.up.map(|rate| Arc::new(Pace::new(rate))),
+        download: settings.bwlimit.down.map(|rate| Arc::new(Pace::new(rate))),
         observer: Some(Arc::new(observer)),
         ..Network::default()
     })

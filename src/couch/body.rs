@@ -11,6 +11,7 @@ use futures_util::stream::{Stream, StreamExt as _, try_unfold};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::Pace;
 use super::write::{ByteStream, Progress, Source};
 
 /// A body that can be sent any number of times.
@@ -49,7 +50,11 @@ impl Body {
     }
 
     /// The bytes of one try; `upload` sees them pass.
-    pub(super) fn stream(&self, upload: Arc<Upload>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    pub(super) fn stream(
+        &self,
+        upload: Arc<Upload>,
+        pace: Option<Arc<Pace>>,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let total = self.length();
         let sending = Sending {
             segments: self.segments.iter().cloned().collect(),
@@ -61,6 +66,7 @@ impl Body {
             sent: 0,
             total,
             progress: self.progress.clone(),
+            pace,
             upload,
         };
         try_unfold(sending, |mut sending| async move { Ok(sending.next().await?.map(|bytes| (bytes, sending))) })
@@ -144,6 +150,7 @@ struct Sending {
     sent: u64,
     total: u64,
     progress: Option<Progress>,
+    pace: Option<Arc<Pace>>,
     upload: Arc<Upload>,
 }
 
@@ -168,7 +175,7 @@ impl Sending {
                     tokio::time::sleep(EARLY_ANSWER).await;
                     continue;
                 }
-                return Ok(Some(self.hand_over()));
+                return Ok(Some(self.hand_over().await));
             }
             if let Some(open) = self.open.take() {
                 self.read(open).await?;
@@ -228,8 +235,12 @@ impl Sending {
         Ok(())
     }
 
-    fn hand_over(&mut self) -> Bytes {
-        let chunk = self.rest.split_to(self.rest.len().min(CHUNK));
+    async fn hand_over(&mut self) -> Bytes {
+        let most = self.pace.as_ref().map_or(CHUNK, |pace| pace.piece().min(CHUNK));
+        let chunk = self.rest.split_to(self.rest.len().min(most));
+        if let Some(pace) = &self.pace {
+            pace.pass(chunk.len()).await;
+        }
         self.sent += chunk.len() as u64;
         // HTTP libraries do not ask again after the last announced byte.
         let finished = self.sent == self.total;
@@ -269,7 +280,7 @@ mod tests {
         let end = Segment::Bytes(Bytes::from_static(b"!"));
         let body = Body { content_type: String::new(), segments: vec![source, end], progress: None };
         let upload = Upload::new(false);
-        let mut stream = Box::pin(body.stream(Arc::clone(&upload)));
+        let mut stream = Box::pin(body.stream(Arc::clone(&upload), None));
         let mut sent = Vec::new();
         while let Some(bytes) = stream.next().await {
             match bytes {

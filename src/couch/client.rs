@@ -22,7 +22,7 @@ use super::body::{Body, Upload};
 use super::fault::{self, Fault};
 use super::retry::{self, Attempts, Next, Repeat};
 use super::target::Target;
-use super::{CouchError, Network};
+use super::{CouchError, Network, Pace};
 use crate::address::Address;
 use crate::json;
 use crate::secret::Credentials;
@@ -161,7 +161,7 @@ impl Client {
             tracing::debug!(request = %place.request, error = %fault.error, "failed");
             fault
         })?;
-        let reply = Reply::new(response, place, idle);
+        let reply = Reply::new(response, place, idle, self.0.network.download.clone());
         tracing::debug!(request = %reply.place.request, status = reply.status, "answered");
         if (200..300).contains(&reply.status) { Ok(reply) } else { Err(reply.into_refusal(&request.subject).await) }
     }
@@ -193,7 +193,8 @@ impl Client {
                 headers.insert(CONTENT_TYPE, content_type);
             }
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.length()));
-            *built.body_mut() = Some(reqwest::Body::wrap_stream(body.stream(Arc::clone(upload))));
+            *built.body_mut() =
+                Some(reqwest::Body::wrap_stream(body.stream(Arc::clone(upload), self.0.network.upload.clone())));
         }
         built
     }
@@ -250,15 +251,16 @@ pub(super) struct Reply {
     response: reqwest::Response,
     rest: Bytes,
     idle: Duration,
+    pace: Option<Arc<Pace>>,
 }
 
 /// Pieces handed on at once: gzip can be a thousand times as large when it is inflated.
 const CHUNK: usize = 64 * 1024;
 
 impl Reply {
-    fn new(response: reqwest::Response, place: Place, idle: Duration) -> Self {
+    fn new(response: reqwest::Response, place: Place, idle: Duration, pace: Option<Arc<Pace>>) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, place, response, rest: Bytes::new(), idle }
+        Self { status, headers, place, response, rest: Bytes::new(), idle, pace }
     }
 
     /// A header as text.
@@ -283,7 +285,11 @@ impl Reply {
                 Ok(Ok(Some(bytes))) => self.rest = bytes,
             }
         }
-        Ok(Some(self.rest.split_to(self.rest.len().min(CHUNK))))
+        let chunk = self.rest.split_to(self.rest.len().min(CHUNK));
+        if let Some(pace) = &self.pace {
+            pace.pass(chunk.len()).await;
+        }
+        Ok(Some(chunk))
     }
 
     /// The JSON of the body.

@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Pace;
+
 /// Hears of everything in a transfer that a person may want to know while it happens.
 pub type Observer = Arc<dyn Fn(Notice) + Send + Sync>;
 
@@ -75,6 +77,10 @@ pub struct Network {
     pub client_certificate: Option<Vec<u8>>,
     /// Accept any certificate.
     pub insecure: bool,
+    /// Limits what is sent.
+    pub upload: Option<Arc<Pace>>,
+    /// Limits what is received.
+    pub download: Option<Arc<Pace>>,
     /// Hears of retries.
     pub observer: Option<Observer>,
     /// Waits; `None` means the clock.
@@ -92,6 +98,8 @@ impl Default for Network {
             ca_certificate: None,
             client_certificate: None,
             insecure: false,
+            upload: None,
+            download: None,
             observer: None,
             pause: None,
         }
