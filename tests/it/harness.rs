@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use tokio::runtime::Runtime;
 
 pub(crate) use self::endpoint::{Database, Endpoint, Kind, Response, encoded};
-pub(crate) use self::project::{Project, Tree};
+pub(crate) use self::project::{Project, Tree, difference};
 pub(crate) use self::run::{Run, Secrets};
 
 /// The password of the tests.

@@ -236,6 +236,12 @@ impl Project {
     }
 }
 
+/// The paths at which two trees differ.
+pub(crate) fn difference(before: &Tree, after: &Tree) -> Vec<String> {
+    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
+}
+
 fn tree_of(folder: &Path) -> Tree {
     let mut tree = Tree::new();
     for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
