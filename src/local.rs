@@ -60,7 +60,7 @@ pub enum LocalError {
         /// The path.
         path: PathBuf,
     },
-    /// A symbolic link stands where one is not followed: on the way of a write, or leading out of the folder.
+    /// A symbolic link stands on the way of a write, where none is followed.
     #[error("`{}` is a symbolic link, which is not followed here", shown(.path))]
     Link {
         /// The path.

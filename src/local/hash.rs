@@ -148,7 +148,10 @@ impl Folder {
             let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
             let mut done = work();
             for helper in helpers {
-                done.extend(helper.join().unwrap_or_default());
+                match helper.join() {
+                    Ok(more) => done.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
             }
             done
         });

@@ -164,10 +164,11 @@ impl Walk<'_> {
             return false;
         };
         let is_dir = entry.file_type().is_dir();
-        if let Some(doubt) = self.rules.doubt(&path) {
+        let verdict = self.rules.verdict_of_entry(path.as_str(), is_dir);
+        if let Some(doubt) = self.rules.doubt(&path).filter(|doubt| decides(doubt, &verdict)) {
             self.listing.doubts.push((path.clone(), doubt));
         }
-        if let Verdict::Ignored(reason) = self.rules.verdict_of_entry(path.as_str(), is_dir) {
+        if let Verdict::Ignored(reason) = verdict {
             self.listing.ignored.push(Ignored { path, is_dir, reason });
             return false;
         }
@@ -250,6 +251,14 @@ impl Walk<'_> {
         let below = path.strip_prefix(self.folder.root()).ok()?;
         let components: Option<Vec<&str>> = below.iter().map(|component| component.to_str()).collect();
         RelPath::new(components?.join("/")).ok()
+    }
+}
+
+/// Whether the other reading of a rule would have changed the verdict: not where another rule decides anyway.
+fn decides(doubt: &Doubt, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Kept => doubt.ignored_by_1_0,
+        Verdict::Ignored(reason) => !doubt.ignored_by_1_0 && reason.source == doubt.source,
     }
 }
 

@@ -64,8 +64,9 @@ pub enum Unportable {
     /// The path is longer than [`MAX_PATH`] bytes.
     #[error("is longer than 4096 bytes")]
     PathTooLong,
-    /// A component that another program, or this one, would act on: `.git`, `.couchapp`, `.couchapprc`.
-    #[error("has a part that other programs act on (`.git`, `.couchapp`, `.couchapprc`)")]
+    /// A component that another program, or this one, would act on: `.git` and `.hg`, whose settings name programs to
+    /// run, `.couchapp`, `.couchapprc`.
+    #[error("has a part that other programs act on (`.git`, `.hg`, `.couchapp`, `.couchapprc`)")]
     ActedOn,
     /// The same file as `with` where upper and lower case, or the two spellings of an accent, do not count.
     #[error("is the same file as `{}` on systems that ignore case", for_display(.with))]
@@ -175,7 +176,7 @@ fn is_invisible(character: char) -> bool {
 fn is_acted_on(component: &str) -> bool {
     let visible: String = component.chars().filter(|character| !is_invisible(*character)).collect();
     let name = folded(visible.trim_end_matches(['.', ' ']));
-    matches!(name.as_str(), ".git" | "git~1" | ".couchapp" | ".couchapprc")
+    matches!(name.as_str(), ".git" | "git~1" | ".hg" | ".couchapp" | ".couchapprc")
 }
 
 /// Whether Windows takes `component` for a device, whatever follows the first dot.

@@ -174,7 +174,7 @@ mod unix {
     /// How many rounds a race lasts.
     #[expect(clippy::disallowed_methods, reason = "the length of a test run is no setting of the program")]
     fn rounds() -> usize {
-        std::env::var("COUCHAPP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3000)
+        std::env::var("COUCHAPP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000)
     }
 
     /// Does `step` until it works: the writer makes `d` anew whenever it finds it missing.

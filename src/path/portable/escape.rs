@@ -3,6 +3,8 @@
 //! An escaped component can be read back by decoding `%XX`, with `%` for the empty one; one that holds `%~` cannot, and
 //! its true name is known only to whoever kept it.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{FORBIDDEN_HERE, MAX_COMPONENT, Unportable, judge_component};
@@ -35,7 +37,8 @@ pub(super) fn component(component: &str) -> String {
         if offends {
             let mut buffer = [0; 4];
             for byte in character.encode_utf8(&mut buffer).bytes() {
-                escaped.push_str(&format!("%{byte:02X}"));
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "%{byte:02X}");
             }
         } else {
             escaped.push(character);
@@ -71,7 +74,8 @@ fn hash(original: &str, attempt: u32) -> String {
         hasher.update([0]);
         hasher.update(attempt.to_be_bytes());
     }
-    hasher.finalize().iter().take(HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+    let first = hasher.finalize().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{first:0HASH_DIGITS$x}")
 }
 
 /// The name without its extension, and the extension with its dot when it is short and plain enough to be kept.

@@ -1,3 +1,5 @@
+#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "extensions must be kept exactly")]
+
 use std::collections::HashSet;
 
 use proptest::prelude::*;
@@ -54,6 +56,7 @@ fn bad_components() -> Vec<(String, Unportable)> {
         (".g\u{200c}it", Unportable::ActedOn),
         ("\u{feff}.git", Unportable::ActedOn),
         (".g\u{131}t", Unportable::ActedOn),
+        (".Hg", Unportable::ActedOn),
         (".couchapp", Unportable::ActedOn),
         (".CouchApp", Unportable::ActedOn),
         (".couchapprc", Unportable::ActedOn),
