@@ -50,7 +50,7 @@ fn database(server: &ScriptedServer) -> Database {
 }
 
 fn impatient(server: &ScriptedServer) -> Database {
-    let network = Network { idle_timeout: Duration::from_millis(150), ..clock().network };
+    let network = Network { idle_timeout: Duration::from_secs(1), ..clock().network };
     connect(server, &network).database(&DbName::new("db").unwrap())
 }
 

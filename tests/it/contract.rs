@@ -32,6 +32,7 @@ macro_rules! for_each_case {
                 a_dry_run_writes_nothing,
                 an_export_is_the_document,
                 only_what_matches_is_pushed,
+                what_only_passed_over_is_still_seen,
                 several_targets_are_pushed_in_order,
             ];
             removing: [

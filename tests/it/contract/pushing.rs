@@ -248,6 +248,19 @@ pub(crate) fn only_what_matches_is_pushed(endpoint: &Endpoint) {
     assert!(document["_attachments"]["dot.png"].is_null());
 }
 
+/// The push remembers what the server holds: not the bytes of a file that `--only` left behind, though it is as long.
+pub(crate) fn what_only_passed_over_is_still_seen(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    App::small().with("_attachments/same.css", "a { color: red }\n").write(&project, "blog");
+    push(&project, "blog", &database).ok();
+    project.write("blog/_attachments/same.css", "a { color: tan }\n").write("blog/shows/post.js", "function () {}\n");
+    push_with(&project, "blog", &database, &["--only", "shows"]).ok();
+    let before = database.attachment("_design/blog", "same.css");
+    assert_eq!(before, b"a { color: red }\n");
+    push(&project, "blog", &database).ok();
+    assert_eq!(database.attachment("_design/blog", "same.css"), b"a { color: tan }\n");
+}
+
 pub(crate) fn several_targets_are_pushed_in_order(endpoint: &Endpoint) {
     let (project, one, two) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
     App::small().write(&project, "blog");
