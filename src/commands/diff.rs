@@ -7,20 +7,17 @@ use serde_json::{Map, Value};
 
 use super::Context;
 use super::app;
-use super::login::{Reached, with_server};
-use super::prepare::{Choice, Place, Prepared};
+use super::prepare::{Choice, Place, Prepared, with_place};
 use crate::couch::Document;
 use crate::ddoc::{UnfoldOptions, unfold};
 use crate::exit::Exit;
-use crate::local::State;
 use crate::mark::Mark;
 use crate::name::AttName;
 use crate::path::RelPath;
 use crate::plan::{Line, lines};
 use crate::report::{Difference, Side};
-use crate::settings::Endpoint;
 use crate::settings::command::DiffSettings;
-use crate::snapshot::{App, LoadOptions};
+use crate::snapshot::LoadOptions;
 use crate::transfer;
 
 /// Text up to this many bytes is shown as text.
@@ -36,32 +33,19 @@ pub(super) async fn run(context: &Context, command: &DiffSettings) -> Result<Exi
     let mut differs = false;
     for endpoint in &destination.endpoints {
         for app in &apps.apps {
-            let compare = async |reached: &Reached| one(context, command, app, endpoint, reached).await;
-            differs |= with_server(context, endpoint, compare).await?;
+            let compare = async |place: &Place<'_>| one(context, command, place).await;
+            differs |= with_place(context, endpoint, app, compare).await?;
         }
     }
     Ok(if differs && command.exit_code { Exit::Differs } else { Exit::Ok })
 }
 
-async fn one(
-    context: &Context,
-    command: &DiffSettings,
-    app: &App,
-    endpoint: &Endpoint,
-    reached: &Reached,
-) -> Result<bool> {
-    let database = reached.database(endpoint)?;
-    let info = database.info().await.map_err(|error| reached.failure(error))?;
-    let state = State::of(app.folder.root());
-    let instance_start_time = info.instance_start_time.unwrap_or_default();
-    let place = Place { reached, database: &database, instance_start_time: &instance_start_time, state: &state, app };
-    let warn = |text: &str| context.printer.warning("state", text);
+async fn one(context: &Context, command: &DiffSettings, place: &Place<'_>) -> Result<bool> {
     let mut items = Vec::new();
-    for local in std::iter::once(&app.document).chain(&app.documents) {
-        let prepared = place.prepare(local, &context.settings.content_types, &Choice::default(), &warn).await?;
+    for prepared in place.prepare_all(context, &Choice::default()).await? {
         for line in lines(&prepared.plan) {
             if line.mark != Mark::Same && is_chosen(&command.paths, &line.path) {
-                show(context, &place, &prepared, &line).await?;
+                show(context, place, &prepared, &line).await?;
                 items.push(Map::from_iter([
                     ("op".to_owned(), Value::from(line.mark.word())),
                     ("path".to_owned(), Value::from(line.path.as_str())),

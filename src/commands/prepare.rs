@@ -1,19 +1,19 @@
 //! One document of the folder beside the one on the server: read, compared, planned. `push`, `status` and `diff` start
 //! here.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use globset::GlobSet;
 
-use super::login::Reached;
+use super::Context;
+use super::login::{Reached, with_server};
 use crate::address::Address;
-use crate::couch::{CouchError, Database, Document, Missing, Read};
+use crate::couch::{CouchError, Database, Document, Info, Missing, Read};
 use crate::filter::Verdict;
 use crate::local::{Base, Loaded, State};
 use crate::name::DocId;
 use crate::path::RelPath;
 use crate::plan::{self, Clash, Input, Key, Plan, Policy, Step};
+use crate::settings::Endpoint;
 use crate::snapshot::{App, Compared, LocalDocument, Sides, compare};
 
 /// A document of the folder, ready to be shown or written.
@@ -32,9 +32,25 @@ pub(super) struct Prepared<'a> {
 pub(super) struct Place<'a> {
     pub reached: &'a Reached,
     pub database: &'a Database,
-    pub instance_start_time: &'a str,
-    pub state: &'a State,
+    /// What the database says of itself: one that was deleted and made again is another.
+    pub instance_start_time: String,
+    pub state: State,
     pub app: &'a App,
+}
+
+/// Runs `work` with the app beside the database of `endpoint`, which has to exist.
+pub(super) async fn with_place<T>(
+    context: &Context,
+    endpoint: &Endpoint,
+    app: &App,
+    work: impl AsyncFn(&Place<'_>) -> Result<T>,
+) -> Result<T> {
+    with_server(context, endpoint, async |reached| {
+        let database = reached.database(endpoint)?;
+        let info = database.info().await.map_err(|error| reached.failure(error))?;
+        work(&Place::new(reached, &database, info, app)).await
+    })
+    .await
 }
 
 /// Which differences count, and how.
@@ -44,7 +60,22 @@ pub(super) struct Choice {
     pub only: Option<GlobSet>,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// The app beside a database of which `info` was told.
+    pub(super) fn new(reached: &'a Reached, database: &'a Database, info: Info, app: &'a App) -> Self {
+        let instance_start_time = info.instance_start_time.unwrap_or_default();
+        Self { reached, database, instance_start_time, state: State::of(app.folder.root()), app }
+    }
+
+    /// Compares and plans the app's own document and then those of `_docs`.
+    pub(super) async fn prepare_all(&self, context: &Context, choice: &Choice) -> Result<Vec<Prepared<'a>>> {
+        let mut prepared = Vec::new();
+        for local in std::iter::once(&self.app.document).chain(&self.app.documents) {
+            prepared.push(self.prepare(context, local, choice).await?);
+        }
+        Ok(prepared)
+    }
+
     /// The address of a document of this database.
     pub(super) fn address(&self, id: &DocId) -> Address {
         self.database.address().with(Some(self.database.name().clone()), Some(id.clone()))
@@ -70,21 +101,15 @@ impl Place<'_> {
     }
 
     fn base(&self, id: &DocId) -> Loaded<Base> {
-        self.state.base(&self.address(id), self.instance_start_time)
+        self.state.base(&self.address(id), &self.instance_start_time)
     }
 
     /// Compares `local` with the server and plans what to write.
-    pub(super) async fn prepare<'a>(
-        &self,
-        local: &'a LocalDocument,
-        content_types: &BTreeMap<String, String>,
-        choice: &Choice,
-        warn: &dyn Fn(&str),
-    ) -> Result<Prepared<'a>> {
+    async fn prepare(&self, context: &Context, local: &'a LocalDocument, choice: &Choice) -> Result<Prepared<'a>> {
         let remote = self.read(&local.folded.id).await?;
         let loaded = self.base(&local.folded.id);
         if let Some(warning) = loaded.warning() {
-            warn(warning);
+            context.printer.warning("state", warning);
         }
         let base = loaded.found();
         let origin = self.state.origin_base();
@@ -94,7 +119,7 @@ impl Place<'_> {
             remote: remote.as_ref(),
             base: base.as_ref(),
             origin: origin.as_ref(),
-            content_types,
+            content_types: &context.settings.content_types,
         };
         let compared = compare(&sides)?;
         let input = Input {

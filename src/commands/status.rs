@@ -6,17 +6,15 @@ use serde_json::{Map, Value};
 use super::Context;
 use super::app;
 use super::listing::listing;
-use super::login::{Reached, with_server};
-use super::prepare::{Choice, Place, Prepared};
+use super::prepare::{Choice, Place, Prepared, with_place};
 use crate::exit::{Exit, Failure};
 use crate::filter::RuleKind;
-use crate::local::State;
 use crate::mark::Mark;
 use crate::name::AttName;
 use crate::plan::{Clash, Counts, Key, Line, lines};
 use crate::report::{Listing, PlanLine, human_size};
+use crate::settings::Destination;
 use crate::settings::command::StatusSettings;
-use crate::settings::{Destination, Endpoint};
 use crate::snapshot::{App, LoadOptions};
 use crate::transfer;
 
@@ -36,8 +34,8 @@ pub(super) async fn run(context: &Context, command: &StatusSettings) -> Result<E
     let mut differs = false;
     for endpoint in &destination.endpoints {
         for app in &apps.apps {
-            let status = async |reached: &Reached| one(context, command, app, &destination, endpoint, reached).await;
-            differs |= with_server(context, endpoint, status).await?;
+            let status = async |place: &Place<'_>| one(context, command, &destination, place).await;
+            differs |= with_place(context, endpoint, app, status).await?;
         }
     }
     Ok(if differs && command.exit_code { Exit::Differs } else { Exit::Ok })
@@ -58,33 +56,24 @@ fn show_ignored(context: &Context, app: &App) {
 async fn one(
     context: &Context,
     command: &StatusSettings,
-    app: &App,
     destination: &Destination,
-    endpoint: &Endpoint,
-    reached: &Reached,
+    place: &Place<'_>,
 ) -> Result<bool> {
-    let database = reached.database(endpoint)?;
-    let info = database.info().await.map_err(|error| reached.failure(error))?;
-    let state = State::of(app.folder.root());
-    let instance_start_time = info.instance_start_time.unwrap_or_default();
-    let place = Place { reached, database: &database, instance_start_time: &instance_start_time, state: &state, app };
-    let warn = |text: &str| context.printer.warning("state", text);
     let mut shown = Vec::new();
     let mut damaged = Vec::new();
     let mut head = None;
     let mut since_last_push = Vec::new();
     let mut differs = false;
-    for local in std::iter::once(&app.document).chain(&app.documents) {
-        let prepared = place.prepare(local, &context.settings.content_types, &Choice::default(), &warn).await?;
+    for prepared in place.prepare_all(context, &Choice::default()).await? {
         if command.verify {
-            damaged.extend(verify(&place, &prepared).await?);
+            damaged.extend(verify(place, &prepared).await?);
         }
         differs |= !prepared.plan.is_empty() || prepared.clash.is_some();
         if let Some(clash) = &prepared.clash {
             since_last_push.push(format!("  the server changed since your last push: {}", clash.theirs.join(", ")));
         }
         shown.append(&mut marked(&prepared));
-        head.get_or_insert_with(|| heading(&place, command, destination, &prepared));
+        head.get_or_insert_with(|| heading(place, command, destination, &prepared));
     }
     let (head, fields) = head.unwrap_or_default();
     context.printer.answer(&head);

@@ -56,11 +56,8 @@ pub(super) async fn push(
             context.printer.summary("Would create the database and push everything. Nothing was changed", Map::new());
             return Ok(None);
         };
-        let state = State::of(app.folder.root());
-        let _lock = hold(context, &state)?;
-        let instance_start_time = info.instance_start_time.unwrap_or_default();
-        let place =
-            Place { reached, database: &database, instance_start_time: &instance_start_time, state: &state, app };
+        let place = Place::new(reached, &database, info, app);
+        let _lock = hold(context, &place.state)?;
         push_app(context, &place, destination, rules).await
     })
     .await
@@ -117,11 +114,7 @@ async fn push_app(
     destination: &Destination,
     rules: &Rules,
 ) -> Result<Option<String>> {
-    let warn = |text: &str| context.printer.warning("state", text);
-    let mut prepared = Vec::new();
-    for local in std::iter::once(&place.app.document).chain(&place.app.documents) {
-        prepared.push(place.prepare(local, &context.settings.content_types, &rules.choice, &warn).await?);
-    }
+    let prepared = place.prepare_all(context, &rules.choice).await?;
     refuse_clashes(place, &prepared)?;
     let due: Vec<&Prepared> = prepared.iter().filter(|prepared| !prepared.plan.is_empty()).collect();
     let (shown, counts) = show(context, &prepared);

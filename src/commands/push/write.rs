@@ -61,7 +61,7 @@ impl Place<'_> {
             let file = prepared.local.attachments.get(name)?;
             equal.contains(&Key::Attachment(name.clone())).then_some(file.md5)
         };
-        let base = base_of(&address, self.instance_start_time, document, &md5);
+        let base = base_of(&address, &self.instance_start_time, document, &md5);
         let adopted = prepared.compared.adopted.clone();
         let compared = &prepared.compared;
         let foreign = |key: &Key| !compared.ours.has(key) && !compared.known(key);
