@@ -32,7 +32,7 @@ pub use find::{
 pub use folder::{ByteStream, Folder, Links};
 pub use hash::{Fingerprint, HashCache, Sums};
 pub use lock::Lock;
-pub use state::{Base, BaseAttachment, Loaded, Origin, State};
+pub use state::{Base, BaseAttachment, Kept, Loaded, Origin, State};
 pub use walk::{FileEntry, Ignored, Listing, Problem, ProblemKind, Special};
 pub use write::{Access, Destination, Existing, WriteOptions};
 pub use writer::Writer;

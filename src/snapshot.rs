@@ -7,7 +7,7 @@ mod comparison;
 pub use app::{App, FolderFiles, LoadError, LoadOptions, LocalAttachment, LocalDocument, designs, folder_files, load};
 pub use comparison::{Compared, Sides, compare};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use crate::address::Address;
 use crate::couch::Document;
 use crate::hexadecimal;
 use crate::json::Object;
-use crate::local::Base;
+use crate::local::{Base, Kept};
 
 /// What a path typed by an author may hold in a URL; the rest is encoded.
 const PATH: &AsciiSet =
@@ -66,7 +66,7 @@ pub fn base_of(
         revision: document.revision.clone(),
         body: document.body.clone(),
         attachments: attachments.collect(),
-        kept: BTreeSet::new(),
+        kept: Kept::default(),
         adopted: BTreeMap::new(),
     }
 }

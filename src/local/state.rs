@@ -41,12 +41,30 @@ pub struct Base {
     pub body: Object,
     /// Its attachments by name.
     pub attachments: BTreeMap<String, BaseAttachment>,
-    /// What was only on the server then and was left there: it is known, so it is no change of theirs, but it is not
-    /// the folder's, so it is never removed for being absent here. Paths as messages show them.
-    pub kept: BTreeSet<String>,
+    /// What was only on the server then and was left there.
+    pub kept: Kept,
     /// Texts of the folder for which the server's own was taken, since they differ in outer white space only.
     /// By the md5 of ours in hexadecimal.
     pub adopted: BTreeMap<String, String>,
+}
+
+/// Things that are on the server but not the folder's. They are known, so they are no change of theirs; they are not ours,
+/// so they are never removed for being absent here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The keys that lead to members of the body.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub members: BTreeSet<Vec<String>>,
+    /// Names of attachments.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub attachments: BTreeSet<String>,
+}
+
+impl Kept {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.attachments.is_empty()
+    }
 }
 
 /// An attachment as of the last push or clone.
@@ -128,8 +146,8 @@ struct BaseHead {
     instance_start_time: String,
     revision: String,
     attachments: BTreeMap<String, BaseAttachment>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    kept: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Kept::is_empty")]
+    kept: Kept,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     adopted: BTreeMap<String, String>,
 }

@@ -14,7 +14,7 @@ use crate::ddoc::metadata::Recorded as Metadata;
 use crate::ddoc::{Origins, UnfoldOptions, unfold};
 use crate::hexadecimal;
 use crate::json::Object;
-use crate::local::{Base, BaseAttachment, Folder, LocalError};
+use crate::local::{Base, BaseAttachment, Folder, Kept, LocalError};
 use crate::name::AttName;
 use crate::plan::{AttachmentEntry, Content, Key, KeyPath, Snapshot};
 
@@ -51,7 +51,7 @@ pub struct Compared {
     pub metadata_differs: bool,
     /// Attachments whose content type was only guessed from their name.
     pub guessed: BTreeSet<AttName>,
-    kept: BTreeSet<String>,
+    kept: Kept,
     metadata: Metadata,
     origins: Origins,
     remote_origins: Origins,
@@ -102,7 +102,7 @@ impl Compared {
     /// leaves in the document.
     pub fn known(&self, key: &Key) -> bool {
         match &self.base {
-            Some(base) => base.has(key) && !self.kept.contains(&self.path(key)),
+            Some(base) => base.has(key) && !is_kept(&self.kept, key),
             None => self.pushed_before(key),
         }
     }
@@ -115,6 +115,13 @@ impl Compared {
                 !entry.ends_with('/') && path.starts_with(&owned)
             }),
         }
+    }
+}
+
+fn is_kept(kept: &Kept, key: &Key) -> bool {
+    match key {
+        Key::Member(path) => kept.members.contains(path),
+        Key::Attachment(name) => kept.attachments.contains(name.as_str()),
     }
 }
 

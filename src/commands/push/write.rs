@@ -9,7 +9,7 @@ use crate::couch::digest::Digest;
 use crate::couch::{Attachment, CouchError, Document, Progress, Write};
 use crate::exit::{Exit, Failure};
 use crate::hexadecimal;
-use crate::local::{Base, LocalError};
+use crate::local::{Base, Kept, LocalError};
 use crate::mark::Mark;
 use crate::name::{AttName, Revision};
 use crate::plan::{Change, Key, compose};
@@ -65,8 +65,13 @@ impl Place<'_> {
         let adopted = prepared.compared.adopted.clone();
         let compared = &prepared.compared;
         let foreign = |key: &Key| !compared.ours.has(key) && !compared.known(key);
-        let kept = prepared.plan.changes.iter().filter(|change| change.mark == Mark::Kept && foreign(&change.key));
-        let kept = kept.map(|change| change.path.clone()).collect();
+        let mut kept = Kept::default();
+        for change in prepared.plan.changes.iter().filter(|change| change.mark == Mark::Kept && foreign(&change.key)) {
+            match &change.key {
+                Key::Member(path) => kept.members.insert(path.clone()),
+                Key::Attachment(name) => kept.attachments.insert(name.to_string()),
+            };
+        }
         self.state.set_base(&address, &Base { kept, adopted, ..base })
     }
 

@@ -32,7 +32,7 @@ fn base() -> Base {
         revision: Revision::new("3-abc").unwrap(),
         body,
         attachments: BTreeMap::from([("index.html".into(), attachment), ("a/ü.png".into(), plain)]),
-        kept: std::collections::BTreeSet::from(["_attachments/theirs.png".into()]),
+        kept: Kept { members: [vec!["views".into(), "x".into()]].into(), attachments: ["theirs.png".into()].into() },
         adopted: BTreeMap::from([("0cc175b9c0f1b6a831c399e269772661".into(), "a".into())]),
     }
 }
