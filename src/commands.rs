@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -105,14 +106,14 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
         context.printer.warning(warning.code, &warning.message);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.spawn(end_at_a_question(context.printer.clone()));
+    runtime.spawn(end_when_held(context.printer.clone()));
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = dispatch(context, command) => outcome,
             _ = tokio::signal::ctrl_c() => {
                 context.printer.clear();
                 let failure = Failure::new(Exit::Interrupted, "interrupted");
-                Err(failure.hint("nothing is half done; run it again to go on").into())
+                Err(failure.hint("run it again to go on: every document and every file is either old or new").into())
             }
         }
     });
@@ -121,15 +122,19 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
     outcome
 }
 
-/// A question blocks the thread that asks it, so Ctrl-C cannot drop the command there: nothing is going on, and the
-/// process ends.
-#[allow(clippy::exit, reason = "there is nothing to unwind while a question waits for its answer")]
-async fn end_at_a_question(printer: Printer) {
-    while tokio::signal::ctrl_c().await.is_ok() {
-        if printer.is_asking() {
-            printer.clear();
-            std::process::exit(Exit::Interrupted.code().into());
+/// How long an interrupted command may take to end by itself.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Ends the process after Ctrl-C where the command cannot be dropped: a question, or work on files, holds its thread. There
+/// is nothing to unwind then: files appear by rename, and a document is one request.
+#[allow(clippy::exit, reason = "the thread that could return is the one that is held")]
+async fn end_when_held(printer: Printer) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        if !printer.is_asking() {
+            tokio::time::sleep(PATIENCE).await;
         }
+        printer.clear();
+        std::process::exit(Exit::Interrupted.code().into());
     }
 }
 

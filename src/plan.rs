@@ -11,7 +11,7 @@ mod push;
 mod snapshot;
 mod summary;
 
-pub use compose::compose;
+pub use compose::{compose, restore};
 pub use guard::{Limit, Refusal, guard};
 pub use merge::{File, Files, Merge, MergeInput, Merged, SameField, merge};
 pub use push::{Clash, Input, Policy, Step, plan};
@@ -48,9 +48,9 @@ pub struct Change {
 /// What a push would do to one document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Every key of either side, sorted; also those that stay as they are.
+    /// Every key of either side, sorted by key; also those that stay as they are.
     pub changes: Vec<Change>,
-    /// Members and attachments that only differ in the tool's own metadata (`couchapp.manifest` and the like).
+    /// Whether the tool's own metadata (`couchapp.manifest` and the like) differs, so that a push is due anyway.
     pub metadata: bool,
 }
 
@@ -67,7 +67,7 @@ impl Plan {
 
     /// The change of `key`, if either side has it.
     pub fn find(&self, key: &Key) -> Option<&Change> {
-        self.changes.iter().find(|change| &change.key == key)
+        self.changes.binary_search_by(|change| change.key.cmp(key)).ok().map(|index| &self.changes[index])
     }
 
     /// Whether a change touches the views, so that the server rebuilds their index

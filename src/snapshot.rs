@@ -54,7 +54,7 @@ pub fn base_of(
         let entry = crate::local::BaseAttachment {
             md5: md5(name).map(|md5| hexadecimal::encode(&md5)),
             length: stub.length,
-            digest: stub.digest.map(|digest| digest.to_string()).unwrap_or_default(),
+            digest: attachments::stored(stub),
             content_type: stub.content_type.clone(),
             encoding: stub.encoding.clone(),
         };

@@ -4,10 +4,11 @@ use anyhow::Result;
 
 use super::Context;
 use crate::check::{self, Problem};
-use crate::ddoc::{Finding, Severity};
+use crate::ddoc::{self, Finding, Severity};
 use crate::exit::{Exit, Failure};
 use crate::local::{self, ProblemKind, State};
 use crate::settings::command::AppFolder;
+use crate::settings::values::Layout;
 use crate::snapshot::{self, App, LoadError, LoadOptions};
 
 /// The apps of one folder: itself, or those of `_design/*/`.
@@ -15,6 +16,21 @@ pub(super) struct Apps {
     pub apps: Vec<App>,
     /// The folder as the user knows it.
     pub shown: String,
+}
+
+/// How `status` and `diff` load an app: as a push without flags would.
+pub(super) fn options(context: &Context) -> LoadOptions {
+    let push = &context.settings.push;
+    LoadOptions { layout: layout(push.layout), id: None, lenient: push.lenient, documents: push.docs != Some(false) }
+}
+
+/// The layout that was chosen; `None` is the one the folder seems to have.
+pub(super) fn layout(chosen: Layout) -> Option<ddoc::Layout> {
+    match chosen {
+        Layout::Auto => None,
+        Layout::Couchapp => Some(ddoc::Layout::Couchapp),
+        Layout::Web => Some(ddoc::Layout::Web),
+    }
 }
 
 /// Loads the app in `folder`, or every app of a project with several design documents. Warnings are printed.

@@ -17,7 +17,6 @@ use crate::path::RelPath;
 use crate::plan::{Line, lines};
 use crate::report::{Difference, Side};
 use crate::settings::command::DiffSettings;
-use crate::snapshot::LoadOptions;
 use crate::transfer;
 
 /// Text up to this many bytes is shown as text.
@@ -25,7 +24,8 @@ const SHOWN: u64 = 1 << 20;
 
 /// Shows what differs between the folder and the target.
 pub(super) async fn run(context: &Context, command: &DiffSettings) -> Result<Exit> {
-    let apps = app::load(context, &command.folder, &LoadOptions { documents: true, ..LoadOptions::default() })?;
+    let apps = app::load(context, &command.folder, &app::options(context))?;
+    app::refuse_incomplete(&apps)?;
     let destination = match &command.destination {
         Some(destination) => destination.clone(),
         None => context.default_destination(super::origin(&command.folder.path).as_ref())?,
@@ -43,9 +43,10 @@ pub(super) async fn run(context: &Context, command: &DiffSettings) -> Result<Exi
 async fn one(context: &Context, command: &DiffSettings, place: &Place<'_>) -> Result<bool> {
     let mut items = Vec::new();
     for prepared in place.prepare_all(context, &Choice::default()).await? {
+        let server_files = prepared.remote.as_ref().map(files_of).unwrap_or_default();
         for line in lines(&prepared.plan) {
             if line.mark != Mark::Same && is_chosen(&command.paths, &line.path) {
-                show(context, place, &prepared, &line).await?;
+                show(context, place, (&prepared, &server_files), &line).await?;
                 items.push(Map::from_iter([
                     ("op".to_owned(), Value::from(line.mark.word())),
                     ("path".to_owned(), Value::from(line.path.as_str())),
@@ -75,13 +76,21 @@ enum Content {
     Large(u64),
 }
 
-async fn show(context: &Context, place: &Place<'_>, prepared: &Prepared<'_>, line: &Line) -> Result<()> {
+async fn show(
+    context: &Context,
+    place: &Place<'_>,
+    (prepared, server_files): (&Prepared<'_>, &BTreeMap<RelPath, Vec<u8>>),
+    line: &Line,
+) -> Result<()> {
     let (server, folder) = match line.path.strip_prefix("_attachments/") {
         Some(name) if line.is_attachment => {
             let name = AttName::new(name)?;
             (remote_attachment(place, prepared, &name).await?, local_attachment(place, prepared, &name)?)
         }
-        _ => (remote_field(prepared, &line.path), local_field(place, &line.path)),
+        _ => {
+            let server = server_files.get(line.path.as_str()).cloned().map_or(Content::Absent, Content::Bytes);
+            (server, local_field(place, &line.path))
+        }
     };
     context.printer.difference(&Difference { path: &line.path, server: side(&server), folder: side(&folder) });
     Ok(())
@@ -122,11 +131,6 @@ fn local_attachment(place: &Place<'_>, prepared: &Prepared<'_>, name: &AttName) 
 fn local_field(place: &Place<'_>, path: &str) -> Content {
     let read = RelPath::new(path).ok().and_then(|path| place.app.folder.read(&path, SHOWN).ok());
     read.map_or(Content::Absent, Content::Bytes)
-}
-
-fn remote_field(prepared: &Prepared<'_>, path: &str) -> Content {
-    let files = prepared.remote.as_ref().map(files_of).unwrap_or_default();
-    files.get(path).cloned().map_or(Content::Absent, Content::Bytes)
 }
 
 /// The fields of a document as the files a clone would write.

@@ -36,6 +36,8 @@ pub(super) struct Place<'a> {
     pub instance_start_time: String,
     pub state: State,
     pub app: &'a App,
+    /// The app as it was cloned, perhaps from elsewhere: it knows what file names do not tell.
+    origin: Option<Base>,
 }
 
 /// Runs `work` with the app beside the database of `endpoint`, which has to exist.
@@ -48,7 +50,7 @@ pub(super) async fn with_place<T>(
     with_server(context, endpoint, async |reached| {
         let database = reached.database(endpoint)?;
         let info = database.info().await.map_err(|error| reached.failure(error))?;
-        work(&Place::new(reached, &database, info, app)).await
+        work(&Place::new(reached, &database, Some(info), app)).await
     })
     .await
 }
@@ -61,17 +63,20 @@ pub(super) struct Choice {
 }
 
 impl<'a> Place<'a> {
-    /// The app beside a database of which `info` was told.
-    pub(super) fn new(reached: &'a Reached, database: &'a Database, info: Info, app: &'a App) -> Self {
-        let instance_start_time = info.instance_start_time.unwrap_or_default();
-        Self { reached, database, instance_start_time, state: State::of(app.folder.root()), app }
+    /// The app beside a database of which `info` was told; one that is still to be made has none.
+    pub(super) fn new(reached: &'a Reached, database: &'a Database, info: Option<Info>, app: &'a App) -> Self {
+        let instance_start_time = info.and_then(|info| info.instance_start_time).unwrap_or_default();
+        let state = State::of(app.folder.root());
+        let origin = state.origin_base();
+        Self { reached, database, instance_start_time, state, app, origin }
     }
 
     /// Compares and plans the app's own document and then those of `_docs`.
     pub(super) async fn prepare_all(&self, context: &Context, choice: &Choice) -> Result<Vec<Prepared<'a>>> {
         let mut prepared = Vec::new();
-        for local in std::iter::once(&self.app.document).chain(&self.app.documents) {
-            prepared.push(self.prepare(context, local, choice).await?);
+        prepared.push(self.prepare(context, &self.app.document, self.origin.clone(), choice).await?);
+        for local in &self.app.documents {
+            prepared.push(self.prepare(context, local, None, choice).await?);
         }
         Ok(prepared)
     }
@@ -85,7 +90,8 @@ impl<'a> Place<'a> {
     pub(super) async fn read(&self, id: &DocId) -> Result<Option<Document>> {
         match self.database.document(id, &Read::default()).await {
             Ok(document) => Ok(Some(document)),
-            Err(CouchError::NotFound { what: Missing::Document { .. }, .. }) => Ok(None),
+            // A database that is still to be made has no documents.
+            Err(CouchError::NotFound { what: Missing::Document { .. } | Missing::Database(_), .. }) => Ok(None),
             Err(error) => Err(self.reached.failure(error)),
         }
     }
@@ -97,7 +103,9 @@ impl<'a> Place<'a> {
         let chosen = choice.only.as_ref().is_none_or(|globs| globs.is_match(&path));
         let ignored =
             || RelPath::new(path.as_str()).is_ok_and(|path| self.app.rules.verdict(&path, false) != Verdict::Kept);
-        chosen && (compared.ours.has(key) || choice.policy.delete || !ignored())
+        // While something could not be listed, what is missing here may only be unseen.
+        let complete = self.app.problems.is_empty();
+        chosen && (compared.ours.has(key) || (complete && (choice.policy.delete || !ignored())))
     }
 
     fn base(&self, id: &DocId) -> Loaded<Base> {
@@ -105,14 +113,19 @@ impl<'a> Place<'a> {
     }
 
     /// Compares `local` with the server and plans what to write.
-    async fn prepare(&self, context: &Context, local: &'a LocalDocument, choice: &Choice) -> Result<Prepared<'a>> {
+    async fn prepare(
+        &self,
+        context: &Context,
+        local: &'a LocalDocument,
+        origin: Option<Base>,
+        choice: &Choice,
+    ) -> Result<Prepared<'a>> {
         let remote = self.read(&local.folded.id).await?;
         let loaded = self.base(&local.folded.id);
         if let Some(warning) = loaded.warning() {
             context.printer.warning("state", warning);
         }
         let base = loaded.found();
-        let origin = self.state.origin_base();
         let sides = Sides {
             folder: &self.app.folder,
             local,

@@ -7,18 +7,20 @@ use serde_json::{Map, Value};
 use super::Context;
 use super::app::{self, Apps};
 use super::prepare::Choice;
-use crate::ddoc;
 use crate::exit::{Exit, Failure};
 use crate::json::Object;
 use crate::local;
 use crate::plan::{Limit, Policy};
 use crate::report::exit_of;
 use crate::settings::command::{AppFolder, Export, PushSettings};
-use crate::settings::values::{Layout, MaxDelete};
+use crate::settings::values::MaxDelete;
 use crate::settings::{Destination, Endpoint};
 use crate::snapshot::{App, LoadOptions, LocalDocument};
 
 mod compile;
+mod conclude;
+mod refuse;
+mod remember;
 mod target;
 mod write;
 
@@ -58,23 +60,43 @@ pub(super) async fn run(context: &Context, command: &PushSettings) -> Result<Exi
     };
     let mut outcomes = Vec::new();
     for (destination, endpoint) in flat(&destinations) {
-        let renamed = renamed(context, command, &apps, endpoint)?;
-        for loaded in &renamed.as_ref().unwrap_or(&apps).apps {
-            let outcome = target::push(context, loaded, destination, endpoint, &rules).await;
+        for outcome in push_to(context, command, &apps, (destination, endpoint), &rules).await {
             let failed = outcome.is_err();
             outcomes.push((endpoint.address.to_string(), outcome));
             if failed && !command.keep_going {
-                return conclude(context, outcomes, command);
+                return summarise(context, outcomes, command);
             }
         }
     }
-    conclude(context, outcomes, command)
+    summarise(context, outcomes, command)
 }
 
 fn flat(destinations: &[Destination]) -> impl Iterator<Item = (&Destination, &Endpoint)> {
     destinations
         .iter()
         .flat_map(|destination| destination.endpoints.iter().map(move |endpoint| (destination, endpoint)))
+}
+
+/// Pushes every app to one target; stops at the first failure unless told to go on.
+async fn push_to(
+    context: &Context,
+    command: &PushSettings,
+    apps: &Apps,
+    (destination, endpoint): (&Destination, &Endpoint),
+    rules: &Rules,
+) -> Vec<Result<Option<String>>> {
+    let renamed = match renamed(context, command, apps, endpoint) {
+        Ok(renamed) => renamed,
+        Err(error) => return vec![Err(error)],
+    };
+    let mut outcomes = Vec::new();
+    for app in &renamed.as_ref().unwrap_or(apps).apps {
+        outcomes.push(target::push(context, app, destination, endpoint, rules).await);
+        if !command.keep_going && outcomes.iter().any(Result::is_err) {
+            break;
+        }
+    }
+    outcomes
 }
 
 /// The app under the id that a destination names (`…/_design/other`), if that is another one than its own.
@@ -95,11 +117,7 @@ fn renamed(context: &Context, command: &PushSettings, apps: &Apps, endpoint: &En
 
 fn load_options(command: &PushSettings) -> LoadOptions {
     LoadOptions {
-        layout: match command.layout {
-            Layout::Auto => None,
-            Layout::Couchapp => Some(ddoc::Layout::Couchapp),
-            Layout::Web => Some(ddoc::Layout::Web),
-        },
+        layout: app::layout(command.layout),
         id: command.document.clone(),
         lenient: command.lenient,
         documents: command.docs != Some(false),
@@ -132,7 +150,7 @@ fn globs(patterns: &[String]) -> Result<Option<GlobSet>> {
 }
 
 /// One failure is the command's own; of several targets the table at the end tells.
-fn conclude(
+fn summarise(
     context: &Context,
     outcomes: Vec<(String, Result<Option<String>>)>,
     command: &PushSettings,
@@ -175,10 +193,17 @@ pub(super) fn app_id(context: &Context, folder: &AppFolder) -> Result<crate::nam
 
 /// `--export`: the document as it would be sent, attachments inline.
 fn print(context: &Context, apps: &Apps, export: &Export) -> Result<Exit> {
+    if let (Export::File(_), true) = (export, apps.apps.len() > 1) {
+        let failure = Failure::new(Exit::Usage, format!("{} apps do not fit into one file", apps.apps.len()));
+        return Err(failure.hint("name one of them, as in `couchapp push _design/NAME --export`").into());
+    }
     for app in &apps.apps {
         let text = crate::json::to_pretty(&Value::Object(exported(context, app, &app.document)?));
         match export {
             Export::Stdout => context.printer.data(text.as_bytes()),
+            Export::File(path) if context.settings.dry_run => {
+                context.printer.note(&format!("would write {}", path.display()));
+            }
             Export::File(path) => local::write_file(path, text.as_bytes())?,
         }
     }

@@ -15,13 +15,13 @@ use crate::plan::{Clash, Counts, Key, Line, lines};
 use crate::report::{Listing, PlanLine, human_size};
 use crate::settings::Destination;
 use crate::settings::command::StatusSettings;
-use crate::snapshot::{App, LoadOptions};
+use crate::snapshot::App;
 use crate::transfer;
 
 /// Compares every app of the folder with every target.
 pub(super) async fn run(context: &Context, command: &StatusSettings) -> Result<Exit> {
-    let options = LoadOptions { documents: true, ..LoadOptions::default() };
-    let apps = app::load(context, &command.folder, &options)?;
+    let apps = app::load(context, &command.folder, &app::options(context))?;
+    app::refuse_incomplete(&apps)?;
     if command.ignored {
         for app in &apps.apps {
             show_ignored(context, app);

@@ -38,6 +38,17 @@ pub fn compose(ours: &Object, theirs: &Object, plan: &Plan) -> Object {
     body
 }
 
+/// Puts the leaves of `before` back at `paths`; a path that `before` does not have goes.
+pub fn restore(body: &mut Object, before: &Object, paths: &[&KeyPath]) {
+    let leaves = leaves(before);
+    for path in paths {
+        match leaves.get(*path) {
+            Some(value) => set(body, path, value.clone()),
+            None => remove(body, path),
+        }
+    }
+}
+
 fn keep_signature(body: &mut Object, theirs: &Object, name: &str) {
     let signature = theirs.get("couchapp").and_then(|metadata| metadata.get("signatures")?.get(name)).cloned();
     let signatures = body.get_mut("couchapp").and_then(|metadata| metadata.get_mut("signatures")?.as_object_mut());

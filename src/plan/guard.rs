@@ -1,6 +1,6 @@
 //! The safety valves: plans that are refused although nothing is wrong with them.
 
-use super::{Counts, Key, Plan};
+use super::{Key, Plan};
 use crate::mark::Mark;
 
 /// How much a push may remove: `--max-delete`.
@@ -28,20 +28,6 @@ impl Limit {
             Self::Percent(most) => removed * 100 <= total * u64::from(most),
             Self::All => true,
         }
-    }
-}
-
-/// `N`, `N%` or `all`, as typed after `--max-delete` or in `couchapp.toml`.
-impl std::str::FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parsed = match text.strip_suffix('%') {
-            Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(Self::Percent),
-            None if text == "all" => Some(Self::All),
-            None => text.parse().ok().map(Self::Count),
-        };
-        parsed.ok_or_else(|| format!("`{text}` is neither a number, a percentage like `20%`, nor `all`"))
     }
 }
 
@@ -88,13 +74,6 @@ pub fn guard(plan: &Plan, limit: Limit, allow_empty: bool) -> Result<(), Refusal
     Err(Refusal::TooMany { removed, total, limit })
 }
 
-impl Counts {
-    /// Whether anything is removed.
-    pub fn removes(&self) -> bool {
-        self.removed > 0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,15 +117,5 @@ mod tests {
         assert_eq!(guard(&plan(1, 0), Limit::All, false), Err(Refusal::EmptySource));
         assert_eq!(guard(&plan(1, 0), Limit::All, true), Ok(()));
         assert_eq!(guard(&Plan::default(), Limit::Half, false), Ok(()));
-    }
-
-    #[test]
-    fn limits_are_read_as_typed() {
-        assert_eq!("20%".parse(), Ok(Limit::Percent(20)));
-        assert_eq!("41".parse(), Ok(Limit::Count(41)));
-        assert_eq!("all".parse(), Ok(Limit::All));
-        for bad in ["", "-1", "101%", "x", "%"] {
-            assert!(bad.parse::<Limit>().is_err(), "{bad:?}");
-        }
     }
 }

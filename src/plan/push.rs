@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{Change, Key, KeyPath, Plan, Snapshot};
-use crate::json;
 use crate::mark::Mark;
 
 /// What a push is asked to do with differences.
@@ -137,22 +136,6 @@ fn clash(input: &Input<'_>) -> Option<Clash> {
     };
     let theirs = changed(input.theirs);
     (!theirs.is_empty()).then(|| Clash { theirs, ours: changed(input.ours) })
-}
-
-impl Snapshot {
-    /// Whether both sides hold the same members and attachments.
-    pub fn same(&self, other: &Self) -> bool {
-        self.members.len() == other.members.len()
-            && self.attachments.len() == other.attachments.len()
-            && self
-                .members
-                .iter()
-                .all(|(path, value)| other.members.get(path).is_some_and(|other| json::same(value, other)))
-            && self
-                .attachments
-                .iter()
-                .all(|(name, entry)| other.attachments.get(name).is_some_and(|other| entry.same(other)))
-    }
 }
 
 #[cfg(test)]

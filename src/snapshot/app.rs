@@ -7,7 +7,7 @@ use crate::ddoc::{
     self, Finding, Fingerprint, FoldOptions, Folded, Layout, Names, Severity, Sorted, Sources, documents, macros,
 };
 use crate::filter::{RuleError, Rules, Source};
-use crate::local::{FileEntry, Folder, HashCache, Links, Listing, LocalError, Problem, State, Sums};
+use crate::local::{FileEntry, Folder, HashCache, Links, Listing, LocalError, Problem, ProblemKind, State, Sums};
 use crate::name::{AttName, DocId};
 use crate::path::RelPath;
 
@@ -101,7 +101,8 @@ pub fn load(root: &Path, options: &LoadOptions) -> Result<App, LoadError> {
     let folder = Folder::open(root, Links::Inside)?;
     let rules = rules(&folder)?;
     let listing = folder.walk(&rules)?;
-    if !listing.problems.is_empty() && !options.lenient {
+    let unreadable = |problem: &Problem| matches!(problem.kind, ProblemKind::Unreadable(_));
+    if !listing.problems.is_empty() && (!options.lenient || listing.problems.iter().any(unreadable)) {
         return Err(LoadError::Problems(listing.problems));
     }
     let loader = Loader::new(&folder, &listing, root)?;

@@ -6,6 +6,8 @@
 //! again and compressed as CouchDB would; a signature that a push left in the document is the last resort, since it goes
 //! stale when somebody else replaces the attachment.
 
+use serde_json::Value;
+
 use crate::couch::Stub;
 use crate::couch::digest::{Candidates, Digest};
 use crate::ddoc::metadata::Signature;
@@ -53,11 +55,21 @@ pub fn compare(local: LocalBytes, stub: &Stub, recorded: Option<Recorded>) -> Ve
     }
 }
 
-/// Compares by the digests that the file may have on a server, else by a signature left in the document. A difference
-/// means "unknown": the server may compress in a way of its own.
-pub fn by_candidates(local: LocalBytes, stub: &Stub, candidates: &Candidates, signature: Option<&Signature>) -> bool {
+/// Compares by the digests that the file may have on a server. A difference means "unknown": the server may compress in
+/// a way of its own.
+pub fn by_candidates(stub: &Stub, candidates: &Candidates) -> bool {
     stub.digest.is_some_and(|digest| candidates.contain(digest))
-        || signature.and_then(|signature| signature.matches(&local.md5)).unwrap_or(false)
+}
+
+/// Compares by a signature left in the document. It goes stale when somebody else replaces the attachment, so it counts
+/// only where nothing else can tell, and it is no proof for later.
+pub fn by_signature_of(local: LocalBytes, signature: Option<&Signature>) -> bool {
+    signature.and_then(|signature| signature.matches(&local.md5)).unwrap_or(false)
+}
+
+/// What stands for the stored bytes of an attachment; one without a digest is equal to nothing but itself.
+pub fn stored(stub: &Stub) -> String {
+    stub.digest.map_or_else(|| format!("unknown {}", Value::Object(stub.raw.clone())), |digest| digest.to_string())
 }
 
 #[cfg(test)]
@@ -100,10 +112,10 @@ mod tests {
             assert_eq!(compare(local(TEXT), &stub, None), Verdict::Compressed);
             let recorded = Recorded { md5: local(TEXT).md5, digest: stub.digest.unwrap() };
             assert_eq!(compare(local(TEXT), &stub, Some(recorded)), Verdict::Same);
-            assert!(by_candidates(local(TEXT), &stub, &Candidates::of(TEXT, true), None));
+            assert!(by_candidates(&stub, &Candidates::of(TEXT, true)));
             let other = TEXT.to_ascii_uppercase();
             assert_eq!(compare(local(&other), &stub, Some(recorded)), Verdict::Compressed);
-            assert!(!by_candidates(local(&other), &stub, &Candidates::of(&other, true), None));
+            assert!(!by_candidates(&stub, &Candidates::of(&other, true)));
         }
     }
 
@@ -118,9 +130,10 @@ mod tests {
     fn a_signature_is_the_last_resort() {
         let mut stub = stub(TEXT, Some(8));
         stub.digest = Some(digest::of(b"compressed in some other way"));
-        let candidates = Candidates::of(TEXT, true);
-        assert!(!by_candidates(local(TEXT), &stub, &candidates, None));
-        let signature = Signature::Md5("0".repeat(32));
-        assert!(!by_candidates(local(TEXT), &stub, &candidates, Some(&signature)));
+        assert!(!by_candidates(&stub, &Candidates::of(TEXT, true)));
+        let right = Signature::Md5(crate::hexadecimal::encode(&local(TEXT).md5));
+        assert!(by_signature_of(local(TEXT), Some(&right)));
+        assert!(!by_signature_of(local(TEXT), Some(&Signature::Md5("0".repeat(32)))));
+        assert!(!by_signature_of(local(TEXT), None));
     }
 }

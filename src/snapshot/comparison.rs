@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
-use super::attachments::{LocalBytes, Recorded, Verdict, by_candidates, compare as compare_bytes};
+use super::attachments::{
+    LocalBytes, Recorded, Verdict, by_candidates, by_signature_of, compare as compare_bytes, stored,
+};
 use super::{LocalAttachment, LocalDocument};
 use crate::content_type;
+use crate::couch::Document;
 use crate::couch::digest::{Candidates, Digest};
-use crate::couch::{Document, Stub};
 use crate::ddoc::adopt;
 use crate::ddoc::metadata::Recorded as Metadata;
 use crate::ddoc::{Origins, UnfoldOptions, unfold};
@@ -49,6 +49,8 @@ pub struct Compared {
     pub adopted: BTreeMap<String, String>,
     /// Whether the generated metadata differs, so that a push is due although nothing else changed.
     pub metadata_differs: bool,
+    /// Attachments that are taken to be the same on the word of a signature in the document alone.
+    pub by_signature: BTreeSet<AttName>,
     /// Attachments whose content type was only guessed from their name.
     pub guessed: BTreeSet<AttName>,
     kept: Kept,
@@ -69,7 +71,8 @@ pub fn compare(sides: &Sides<'_>) -> Result<Compared, LocalError> {
     adopt::keep_spelling(&mut body, remote_body);
     let metadata = Metadata::read(remote_body);
     let theirs = sides.remote.map(remote_snapshot).unwrap_or_default();
-    let ours = Snapshot::new(&body, local_attachments(sides, &metadata)?);
+    let mut by_signature = BTreeSet::new();
+    let ours = Snapshot::new(&body, local_attachments(sides, &metadata, &mut by_signature)?);
     let metadata_differs = sides.remote.is_some() && differs(&Metadata::read(&body), &metadata);
     Ok(Compared {
         ours,
@@ -78,6 +81,7 @@ pub fn compare(sides: &Sides<'_>) -> Result<Compared, LocalError> {
         adopted,
         kept: sides.base.map(|base| base.kept.clone()).unwrap_or_default(),
         metadata_differs,
+        by_signature,
         guessed: sides.local.attachments.keys().filter(|name| known_type(sides, name).is_none()).cloned().collect(),
         body,
         metadata,
@@ -164,11 +168,6 @@ fn remote_snapshot(remote: &Document) -> Snapshot {
     Snapshot::new(&remote.body, attachments.collect())
 }
 
-/// What stands for the stored bytes of a stub; one without a digest is equal to nothing but itself.
-fn stored(stub: &Stub) -> String {
-    stub.digest.map_or_else(|| format!("unknown {}", Value::Object(stub.raw.clone())), |digest| digest.to_string())
-}
-
 fn base_snapshot(base: &Base) -> Snapshot {
     let attachments = base.attachments.iter().filter_map(|(name, entry)| {
         let content = Content::Stored(entry.digest.clone());
@@ -178,10 +177,14 @@ fn base_snapshot(base: &Base) -> Snapshot {
     Snapshot::new(&base.body, attachments.collect())
 }
 
-fn local_attachments(sides: &Sides<'_>, metadata: &Metadata) -> Result<BTreeMap<AttName, AttachmentEntry>, LocalError> {
+fn local_attachments(
+    sides: &Sides<'_>,
+    metadata: &Metadata,
+    by_signature: &mut BTreeSet<AttName>,
+) -> Result<BTreeMap<AttName, AttachmentEntry>, LocalError> {
     let mut entries = BTreeMap::new();
     for (name, file) in &sides.local.attachments {
-        let content = content(sides, metadata, name, file)?;
+        let content = content(sides, metadata, (name, file), by_signature)?;
         let content_type = content_type(sides, name, file);
         entries.insert(name.clone(), AttachmentEntry { length: file.length, content_type, content });
     }
@@ -191,18 +194,26 @@ fn local_attachments(sides: &Sides<'_>, metadata: &Metadata) -> Result<BTreeMap<
 fn content(
     sides: &Sides<'_>,
     metadata: &Metadata,
-    name: &AttName,
-    file: &LocalAttachment,
+    (name, file): (&AttName, &LocalAttachment),
+    by_signature: &mut BTreeSet<AttName>,
 ) -> Result<Content, LocalError> {
     let local = LocalBytes { length: file.length, md5: file.md5 };
     let recorded = recorded(sides.base, name);
+    let unchanged = recorded.filter(|recorded| recorded.md5 == file.md5);
     if let Some(stub) = sides.remote.and_then(|remote| remote.attachment(name)) {
         let is_same = match compare_bytes(local, stub, recorded) {
             Verdict::Same => true,
             Verdict::Different => false,
             Verdict::Compressed => {
                 let bytes = sides.folder.read(&file.path, file.length)?;
-                by_candidates(local, stub, &Candidates::of(&bytes, true), metadata.signatures.get(name.as_str()))
+                let is_candidate = by_candidates(stub, &Candidates::of(&bytes, true));
+                // These very bytes had another digest there: a signature that still names them is stale.
+                let signature = metadata.signatures.get(name.as_str()).filter(|_| unchanged.is_none());
+                let is_signed = !is_candidate && by_signature_of(local, signature);
+                if is_signed {
+                    by_signature.insert(name.clone());
+                }
+                is_candidate || is_signed
             }
         };
         if is_same {
@@ -210,7 +221,7 @@ fn content(
         }
     }
     // Unchanged since the base although the server has something else now: that is their change, not ours.
-    Ok(match recorded.filter(|recorded| recorded.md5 == file.md5) {
+    Ok(match unchanged {
         Some(recorded) => Content::Stored(recorded.digest.to_string()),
         None => Content::Local(file.md5),
     })

@@ -131,7 +131,7 @@ fn theirs(source: &Source<'_>, unfolded: &Unfolded, local: &FolderFiles, base: O
                     Verdict::Different => false,
                     Verdict::Compressed => {
                         let content = local.folder.read(path, file.length)?;
-                        by_candidates(bytes, stub, &crate::couch::digest::Candidates::of(&content, true), None)
+                        by_candidates(stub, &crate::couch::digest::Candidates::of(&content, true))
                     }
                 };
                 if same { hexadecimal::encode(&file.md5) } else { by_digest() }

@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::check::scratch::{self, Verdict};
 use crate::commands::app::broken;
 use crate::commands::login::Reached;
-use crate::couch::{CouchError, Database, Kind, Write};
+use crate::couch::{CouchError, Database, Kind, Read, Write};
+use crate::exit::Failure;
 use crate::json::Object;
-use crate::name::DocId;
+use crate::name::{DocId, Revision};
 use crate::random;
 
 /// Compiles `source` on the server of `database`; the scratch document is always removed again.
@@ -28,12 +29,26 @@ pub(super) async fn validation(
     let Value::Object(body) = scratch::document(source) else { return Ok(()) };
     let write = Write { id: id.clone(), parent: None, body, attachments: Vec::new(), progress: None };
     match database.put(&write).await {
-        Ok(written) => {
-            database.delete(&id, &written.revision).await.map_err(|error| reached.failure(error))?;
-            Ok(())
+        Ok(written) => remove(reached, database, &id, &written.revision).await,
+        Err(error) if error.answer().is_some_and(|answer| (400..500).contains(&answer.status)) => {
+            refusal(error, reached, source, file)
         }
-        Err(error) => refusal(error, reached, source, file),
+        // Whether it landed is not known, and it must not stay.
+        Err(error) => {
+            if let Ok(document) = database.document(&id, &Read::default()).await {
+                remove(reached, database, &id, &document.revision).await?;
+            }
+            Err(reached.failure(error))
+        }
     }
+}
+
+async fn remove(reached: &Reached, database: &Database, id: &DocId, revision: &Revision) -> Result<()> {
+    let removed = database.delete(id, revision).await;
+    removed.map(drop).map_err(|error| {
+        let message = format!("`{id}`, in which `validate_doc_update` was compiled, could not be removed again");
+        Failure::new(error.exit(), message).hint("delete it; it does nothing").because(reached.failure(error)).into()
+    })
 }
 
 fn refusal(error: CouchError, reached: &Reached, source: &str, file: Option<String>) -> Result<()> {
@@ -45,10 +60,9 @@ fn refusal(error: CouchError, reached: &Reached, source: &str, file: Option<Stri
     }
 }
 
-/// The `validate_doc_update` of `ours`, if `theirs` has another one or none.
-pub(super) fn new_validation<'a>(ours: &'a Object, theirs: Option<&Object>) -> Option<&'a str> {
-    let source = ours.get("validate_doc_update")?.as_str()?;
-    let language = ours.get("language").and_then(Value::as_str).unwrap_or("javascript").trim();
-    let known = theirs.and_then(|body| body.get("validate_doc_update")).and_then(Value::as_str);
-    (language == "javascript" && known != Some(source)).then_some(source)
+/// The `validate_doc_update` that a push brings, if it is JavaScript.
+pub(super) fn new_validation(body: &Object) -> Option<&str> {
+    let source = body.get("validate_doc_update")?.as_str()?;
+    let language = body.get("language").and_then(Value::as_str).unwrap_or("javascript").trim();
+    (language == "javascript").then_some(source)
 }

@@ -1,6 +1,4 @@
-//! Writing one document: assembled from the plan, sent as one revision, read back, remembered.
-
-use std::collections::BTreeSet;
+//! Writing one document: assembled from the plan, sent as one revision, read back.
 
 use anyhow::Result;
 
@@ -9,11 +7,9 @@ use crate::couch::digest::Digest;
 use crate::couch::{Attachment, CouchError, Document, Progress, Write};
 use crate::exit::{Exit, Failure};
 use crate::hexadecimal;
-use crate::local::{Base, Kept, LocalError};
 use crate::mark::Mark;
 use crate::name::{AttName, Revision};
-use crate::plan::{Change, Key, compose};
-use crate::snapshot::base_of;
+use crate::plan::{Key, compose};
 use crate::transfer::{self, Outgoing};
 
 /// What was written.
@@ -25,7 +21,7 @@ pub(super) struct Pushed {
 }
 
 impl Place<'_> {
-    /// Writes the document as one revision, reads it back, and remembers it as the base of the next push.
+    /// Writes the document as one revision, and reads it back.
     pub(super) async fn write(&self, prepared: &Prepared<'_>, progress: Option<Progress>) -> Result<Pushed> {
         let mut write = self.assemble(prepared, true).await?;
         write.progress = progress;
@@ -49,30 +45,6 @@ impl Place<'_> {
         })?;
         let before = prepared.remote.as_ref().map(|remote| remote.revision.clone());
         Ok(Pushed { before, after: written.revision, document, weak: written.weak })
-    }
-
-    /// Remembers what the server holds now. Without a memory the next push has to ask more, so a failure is not fatal.
-    pub(super) fn remember(&self, document: &Document, prepared: &Prepared<'_>) -> Result<(), LocalError> {
-        let address = self.address(&document.id);
-        // Only of what is the same on both sides now: the file may differ where `--only` passed it over.
-        let equal = |change: &&Change| matches!(change.mark, Mark::New | Mark::Changed | Mark::Same);
-        let equal: BTreeSet<&Key> = prepared.plan.changes.iter().filter(equal).map(|change| &change.key).collect();
-        let md5 = |name: &AttName| {
-            let file = prepared.local.attachments.get(name)?;
-            equal.contains(&Key::Attachment(name.clone())).then_some(file.md5)
-        };
-        let base = base_of(&address, &self.instance_start_time, document, &md5);
-        let adopted = prepared.compared.adopted.clone();
-        let compared = &prepared.compared;
-        let foreign = |key: &Key| !compared.ours.has(key) && !compared.known(key);
-        let mut kept = Kept::default();
-        for change in prepared.plan.changes.iter().filter(|change| change.mark == Mark::Kept && foreign(&change.key)) {
-            match &change.key {
-                Key::Member(path) => kept.members.insert(path.clone()),
-                Key::Attachment(name) => kept.attachments.insert(name.to_string()),
-            };
-        }
-        self.state.set_base(&address, &Base { kept, adopted, ..base })
     }
 
     fn failure(&self, error: CouchError, prepared: &Prepared<'_>) -> anyhow::Error {
