@@ -23,7 +23,6 @@ mod finding;
 mod fold;
 pub mod layout;
 pub mod macros;
-pub mod members;
 pub mod metadata;
 mod names;
 pub mod text;

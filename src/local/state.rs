@@ -234,15 +234,6 @@ impl State {
         self.save(&base_name(target, &base.instance_start_time), &lines)
     }
 
-    /// Forgets what is remembered of `target`.
-    pub fn forget_base(&self, target: &Address, instance_start_time: &str) -> Result<(), LocalError> {
-        match Destination::open(&self.folder) {
-            Ok(folder) => folder.remove(&file_name(&base_name(target, instance_start_time))?).map(|_| ()),
-            Err(LocalError::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The sums of the app's files.
     pub fn hashes(&self) -> Loaded<HashCache> {
         self.load("hashes").and_then(&self.folder.join("hashes"), |lines| decode(&lines))

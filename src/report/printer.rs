@@ -196,11 +196,6 @@ impl Printer {
         Exit::Usage
     }
 
-    /// Whether the reader of stdout went away: what is still to come would be dropped.
-    pub fn is_out_closed(&self) -> bool {
-        lock(&self.shared.out).failure.is_some()
-    }
-
     /// The exit code for `exit`, now that everything is printed: an answer that could not be written is a failure, a
     /// reader that went away is not.
     pub fn finish(&self, exit: Exit) -> Exit {
@@ -462,7 +457,6 @@ mod tests {
                 Printer::with_streams(plain(), Box::new(Broken(kind)), Box::new(io::sink()), || Ok(String::new()));
             printer.answer("x");
             printer.answer("y");
-            assert!(printer.is_out_closed());
             assert_eq!(printer.finish(Exit::Ok), exit);
         }
     }

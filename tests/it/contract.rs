@@ -13,6 +13,7 @@ pub(crate) mod folders;
 pub(crate) mod hostile;
 pub(crate) mod laws;
 pub(crate) mod pushing;
+pub(crate) mod remembering;
 pub(crate) mod removing;
 pub(crate) mod served;
 pub(crate) mod status;
@@ -34,6 +35,13 @@ macro_rules! for_each_case {
                 only_what_matches_is_pushed,
                 what_only_passed_over_is_still_seen,
                 several_targets_are_pushed_in_order,
+            ];
+            remembering: [
+                what_only_did_not_show_is_asked_for_later,
+                a_forced_part_hides_no_other_change,
+                a_stale_signature_hides_no_change,
+                a_refused_push_makes_no_database,
+                status_heeds_the_settings_of_push,
             ];
             removing: [
                 removed_files_are_removed,

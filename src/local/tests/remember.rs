@@ -51,9 +51,6 @@ fn a_base_comes_back_as_it_was_for_its_target_only() {
 
     assert_eq!(state.base(&target(), "0"), Loaded::Absent);
     assert_eq!(state.base(&address("http://localhost:5984/db/_design/other"), "1700000000000000"), Loaded::Absent);
-    state.forget_base(&target(), &base.instance_start_time).unwrap();
-    assert_eq!(state.base(&target(), &base.instance_start_time), Loaded::Absent);
-    State::of(&app.path().join("none")).forget_base(&target(), "0").unwrap();
 }
 
 #[test]
