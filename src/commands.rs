@@ -12,7 +12,7 @@ use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::local::State;
 use crate::report::{self, Printer};
-use crate::settings::{self, Command, Destination, Environment, Resolved, Settings};
+use crate::settings::{self, Command, Destination, Environment, Project, Resolved, Settings};
 
 mod app;
 mod auth;
@@ -40,7 +40,15 @@ struct Context {
 
 impl Context {
     /// The default target, or else the place that a folder was cloned from.
+    ///
+    /// A clone goes back to where it came from, even below a folder whose couchapp.toml names another default.
     fn default_destination(&self, origin: Option<&Address>) -> Result<Destination> {
+        let configured = |project: &Project| {
+            project.config.as_ref().and_then(|config| config.parent()).is_some_and(|folder| folder == project.root)
+        };
+        if let Some(origin) = origin.filter(|_| !self.settings.project.as_ref().is_some_and(configured)) {
+            return Ok(Destination::of(origin.clone()));
+        }
         Ok(self.settings.targets.default_destination(origin)?)
     }
 
@@ -113,7 +121,7 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
             _ = tokio::signal::ctrl_c() => {
                 context.printer.clear();
                 let failure = Failure::new(Exit::Interrupted, "interrupted");
-                Err(failure.hint("run it again to go on: every document and every file is either old or new").into())
+                Err(failure.hint("every document and every file is either old or new; `couchapp status` tells which, and running it again goes on").into())
             }
         }
     });

@@ -42,6 +42,11 @@ pub(super) fn load(context: &Context, folder: &AppFolder, options: &LoadOptions)
         return Err(Failure::new(Exit::Missing, format!("the folder `{}` does not exist", folder.shown)).into());
     }
     let designs = snapshot::designs(&folder.path).map_err(|error| explain(error, &folder.shown))?;
+    let docs = folder.path.join("_docs");
+    if !designs.is_empty() && local::kind(&docs)?.is_some() {
+        let text = "`_docs` beside `_design` is not pushed; put it into one of the apps";
+        context.printer.warning("docs", text);
+    }
     let mut apps = Vec::new();
     for design in &designs {
         let root = folder.path.join(design.as_str());

@@ -18,7 +18,7 @@ pub(super) const KEYS: [&str; 2] = ["attachments_enable", "showlist_enable"];
 
 /// What to tell somebody whose app is sandboxed.
 pub(super) const WARNING: &str =
-    "this server puts a sandbox around the app: its pages are shown, but no script of theirs runs";
+    "this server puts a sandbox around the app: no script of its pages runs (see `couchapp csp --help`)";
 
 /// How to lift it, and what that means.
 pub(super) const REMEDY: &str = "an admin can lift it with `couchapp csp allow`, which sets `[csp] attachments_enable = \

@@ -1,6 +1,6 @@
 //! `diff`: from the server's text to the folder's, file by file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use super::app;
 use super::prepare::{Choice, Place, Prepared, with_place};
 use crate::couch::Document;
 use crate::ddoc::{UnfoldOptions, unfold};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::mark::Mark;
 use crate::name::AttName;
 use crate::path::RelPath;
@@ -22,6 +22,21 @@ use crate::transfer;
 /// Text up to this many bytes is shown as text.
 const SHOWN: u64 = 1 << 20;
 
+/// What a comparison has seen.
+#[derive(Default)]
+struct Seen {
+    differs: bool,
+    /// Those of the chosen paths that some file matches.
+    paths: BTreeSet<String>,
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.differs |= other.differs;
+        self.paths.extend(other.paths);
+    }
+}
+
 /// Shows what differs between the folder and the target.
 pub(super) async fn run(context: &Context, command: &DiffSettings) -> Result<Exit> {
     let apps = app::load(context, &command.folder, &app::options(context))?;
@@ -30,21 +45,30 @@ pub(super) async fn run(context: &Context, command: &DiffSettings) -> Result<Exi
         Some(destination) => destination.clone(),
         None => context.default_destination(super::origin(&command.folder.path).as_ref())?,
     };
-    let mut differs = false;
+    let mut seen = Seen::default();
     for endpoint in &destination.endpoints {
         for app in &apps.apps {
             let compare = async |place: &Place<'_>| one(context, command, place).await;
-            differs |= with_place(context, endpoint, app, compare).await?;
+            seen.add(with_place(context, endpoint, app, compare).await?);
         }
     }
-    Ok(if differs && command.exit_code { Exit::Differs } else { Exit::Ok })
+    if let Some(path) = command.paths.iter().find(|path| !seen.paths.contains(*path)) {
+        let failure = Failure::new(Exit::Usage, format!("there is no file `{path}`, neither here nor on the server"));
+        return Err(failure
+            .hint(format!("paths begin at the app's folder; to compare with a target, `--to {path}`"))
+            .into());
+    }
+    Ok(if seen.differs && command.exit_code { Exit::Differs } else { Exit::Ok })
 }
 
-async fn one(context: &Context, command: &DiffSettings, place: &Place<'_>) -> Result<bool> {
+async fn one(context: &Context, command: &DiffSettings, place: &Place<'_>) -> Result<Seen> {
+    let mut seen = Seen::default();
     let mut items = Vec::new();
     for prepared in place.prepare_all(context, &Choice::default()).await? {
         let server_files = prepared.remote.as_ref().map(files_of).unwrap_or_default();
         for line in lines(&prepared.plan) {
+            let below = |path: &&String| is_chosen(std::slice::from_ref(*path), &line.path);
+            seen.paths.extend(command.paths.iter().filter(below).cloned());
             if line.mark != Mark::Same && is_chosen(&command.paths, &line.path) {
                 show(context, place, (&prepared, &server_files), &line).await?;
                 items.push(Map::from_iter([
@@ -54,11 +78,11 @@ async fn one(context: &Context, command: &DiffSettings, place: &Place<'_>) -> Re
             }
         }
     }
-    let differs = !items.is_empty();
+    seen.differs = !items.is_empty();
     let items = items.into_iter().map(Value::Object).collect();
-    let fields = [("items".to_owned(), Value::Array(items)), ("differs".to_owned(), Value::from(differs))];
+    let fields = [("items".to_owned(), Value::Array(items)), ("differs".to_owned(), Value::from(seen.differs))];
     context.printer.document("diff", Map::from_iter(fields));
-    Ok(differs)
+    Ok(seen)
 }
 
 fn is_chosen(paths: &[String], path: &str) -> bool {

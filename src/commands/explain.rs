@@ -1,6 +1,6 @@
 //! From an error of the client to a failure that people can act on: the same message, its cause, and what to do.
 
-use crate::couch::{CouchError, Missing};
+use crate::couch::{Answer, CouchError, Missing};
 use crate::exit::{Exit, Failure};
 use crate::local::LocalError;
 
@@ -23,11 +23,15 @@ pub(super) const UNAUTHORISED: &str = "unauthorised";
 /// Makes a failure of `error`, with hints.
 pub(super) fn explain(error: CouchError, known: &Circumstances) -> Failure {
     let message = match (&error, &known.credentials) {
+        (CouchError::Unauthorized { host, source, .. }, _) if wants_admin(source) => {
+            format!("only an admin of `{host}` may do this")
+        }
         (CouchError::Unauthorized { given: true, .. }, Some(place)) => format!("{error} (from {place})"),
         _ => error.to_string(),
     };
     let failure = hints(&error, known).into_iter().fold(Failure::new(error.exit(), message), Failure::hint);
     match error {
+        CouchError::Unauthorized { source, given: true, .. } if wants_admin(&source) => failure.because(*source),
         CouchError::Unauthorized { source, .. } => failure.coded(UNAUTHORISED).because(*source),
         error => failure.because(error),
     }
@@ -54,12 +58,18 @@ fn exit_of_disk(error: &LocalError) -> Exit {
     }
 }
 
+/// CouchDB answers 401, not 403, to a user it knows who is no admin.
+fn wants_admin(answer: &Answer) -> bool {
+    answer.reason.as_deref().is_some_and(|reason| reason.contains("not a server admin"))
+}
+
 fn hints(error: &CouchError, known: &Circumstances) -> Vec<String> {
     match error {
         CouchError::Unreachable { .. } if known.loopback => {
             vec!["is CouchDB running on this machine?".into()]
         }
         CouchError::Unreachable { .. } => vec!["check the host name, the port and your network".into()],
+        CouchError::Unauthorized { source, .. } if wants_admin(source) => Vec::new(),
         CouchError::Unauthorized { .. } if known.places.is_empty() => {
             vec!["`couchapp push --help` names the places where credentials are looked for".into()]
         }
@@ -71,11 +81,8 @@ fn hints(error: &CouchError, known: &Circumstances) -> Vec<String> {
             if admins { vec![hint.into()] } else { Vec::new() }
         }
         CouchError::NotFound { what: Missing::Database(name), .. } => {
-            let mut hints = vec!["`--create-db` creates the database on a push".to_owned()];
-            if let Some(similar) = closest(name, &known.databases) {
-                hints.insert(0, format!("did you mean `{similar}`?"));
-            }
-            hints
+            let similar = closest(name, &known.databases);
+            similar.map(|similar| format!("did you mean `{similar}`?")).into_iter().collect()
         }
         CouchError::TooLarge { .. } => {
             vec!["the server's configuration sets the limits: `max_document_size`, `max_attachment_size`".into()]
@@ -97,13 +104,12 @@ fn hints(error: &CouchError, known: &Circumstances) -> Vec<String> {
 fn closest<'a>(name: &str, names: &'a [String]) -> Option<&'a String> {
     let alike = |other: &String| similar::TextDiff::from_chars(name, other).ratio();
     let best = names.iter().max_by(|left, right| alike(left).total_cmp(&alike(right)))?;
-    (alike(best) > 0.7).then_some(best)
+    (alike(best) > 0.75).then_some(best)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::couch::Answer;
 
     fn answer(status: u16, reason: &str) -> Answer {
         Answer { request: "GET http://h/blog".into(), status, error: Some("error".into()), reason: Some(reason.into()) }

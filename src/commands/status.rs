@@ -90,10 +90,25 @@ fn unequal(damaged: &[AttName]) -> Failure {
         .hint("push them again: change them, or remove them on the server first")
 }
 
-/// The lines of a document; what both sides changed is marked as a conflict.
-fn marked(prepared: &Prepared<'_>) -> Vec<(Line, bool)> {
-    let overlap: Vec<&String> = prepared.clash.iter().flat_map(Clash::overlap).collect();
-    lines(&prepared.plan).into_iter().map(|line| (line.clone(), overlap.contains(&&line.path))).collect()
+/// Whose change a line is, where both sides could have made it since the last push.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Theirs,
+    Both,
+}
+
+/// The lines of a document, and whose changes they are.
+fn marked(prepared: &Prepared<'_>) -> Vec<(Line, Whose)> {
+    let has = |list: &dyn Fn(&Clash) -> &Vec<String>, path: &String| {
+        prepared.clash.as_ref().is_some_and(|clash| list(clash).contains(path))
+    };
+    let whose = |path: &String| match (has(&|clash| &clash.ours, path), has(&|clash| &clash.theirs, path)) {
+        (true, true) => Whose::Both,
+        (false, true) => Whose::Theirs,
+        (_, false) => Whose::Ours,
+    };
+    lines(&prepared.plan).into_iter().map(|line| (line.clone(), whose(&line.path))).collect()
 }
 
 fn heading(
@@ -123,19 +138,29 @@ fn heading(
     (text, fields)
 }
 
-fn report(context: &Context, mut fields: Map<String, Value>, shown: &[(Line, bool)], differs: bool) {
-    let plain: Vec<Line> = shown.iter().map(|(line, _)| line.clone()).collect();
+fn report(context: &Context, mut fields: Map<String, Value>, shown: &[(Line, Whose)], differs: bool) {
+    let plain: Vec<Line> =
+        shown.iter().filter(|(_, whose)| *whose != Whose::Theirs).map(|(line, _)| line.clone()).collect();
     let counts = Counts::of(&plain);
-    let mut list = listing(&plain, &counts);
-    let clashing: Vec<&String> = shown.iter().filter(|(_, clash)| *clash).map(|(line, _)| &line.path).collect();
-    for line in list.lines.iter_mut().filter(|line| clashing.contains(&&line.path)) {
-        line.mark = Mark::Conflict;
-        line.reason = Some("changed on both sides".to_owned());
+    let mut list = listing(&shown.iter().map(|(line, _)| line.clone()).collect::<Vec<_>>(), &counts);
+    for (line, (_, whose)) in list.lines.iter_mut().zip(shown) {
+        match whose {
+            Whose::Both => (line.mark, line.reason) = (Mark::Conflict, Some("changed on both sides".to_owned())),
+            Whose::Theirs => {
+                (line.mark, line.bytes, line.reason) = (Mark::Kept, None, Some("changed on the server".to_owned()));
+            }
+            Whose::Ours => {}
+        }
     }
     list.whole = true;
     context.printer.answer_plan(&list);
-    let upload = format!("`couchapp push` would upload {}", human_size(counts.bytes));
-    context.printer.answer(&format!("{}. {}", list.counts(), if differs { &upload } else { "Nothing to push" }));
+    let stopped = shown.iter().any(|(_, whose)| *whose != Whose::Ours);
+    let outlook = match (differs, stopped) {
+        (_, true) => "`couchapp push` would stop at what changed on the server".to_owned(),
+        (true, false) => format!("`couchapp push` would upload {}", human_size(counts.bytes)),
+        (false, false) => "Nothing to push".to_owned(),
+    };
+    context.printer.answer(&format!("{}. {outlook}", list.counts()));
     fields.extend(list.fields());
     fields.insert("items".to_owned(), Value::Array(list.items()));
     fields.insert("differs".to_owned(), Value::from(differs));

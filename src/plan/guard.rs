@@ -35,7 +35,7 @@ impl Limit {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is nothing on our side.
-    #[error("the folder holds nothing to push; refusing to empty the document")]
+    #[error("the folder holds nothing to push")]
     EmptySource,
     /// More would be removed than allowed.
     #[error("this push would remove {removed} of {total} attachments; refusing to remove {limit}")]
@@ -52,8 +52,7 @@ pub enum Refusal {
 /// Checks a plan against the valves.
 pub fn guard(plan: &Plan, limit: Limit, allow_empty: bool) -> Result<(), Refusal> {
     let ours = plan.changes.iter().any(|change| matches!(change.mark, Mark::New | Mark::Changed | Mark::Same));
-    let removes = plan.changes.iter().any(|change| change.mark == Mark::Removed);
-    if !ours && removes && !allow_empty {
+    if !ours && !plan.is_empty() && !allow_empty {
         return Err(Refusal::EmptySource);
     }
     let attachments = |wanted: &dyn Fn(Mark) -> bool| {

@@ -98,8 +98,7 @@ fn overwrites(input: &Input<'_>, mark: Mark, key: &Key) -> bool {
         None => true,
     };
     match mark {
-        Mark::Changed => unknown,
-        Mark::Removed => unknown && !(input.base.is_none() && (input.known)(key)),
+        Mark::Changed | Mark::Removed => unknown,
         _ => false,
     }
 }

@@ -67,7 +67,7 @@ impl Listing {
             (Mark::Changed, "changed"),
             (Mark::New, "new"),
             (Mark::Removed, "removed"),
-            (Mark::Kept, "only on the server"),
+            (Mark::Kept, "of the server's own"),
         ];
         let mut words: Vec<String> = kinds
             .into_iter()

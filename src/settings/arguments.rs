@@ -30,6 +30,10 @@ pub(super) fn folder_and_target(
     targets: &Targets,
     environment: &Environment,
 ) -> Result<Given, Failure> {
+    if [first, second].into_iter().flatten().any(OsStr::is_empty) {
+        let failure = Failure::new(Exit::Usage, "an argument is empty");
+        return Err(failure.hint("an unset variable in a script looks like this"));
+    }
     match (first, second) {
         (None, _) => Ok(Given::default()),
         (Some(first), Some(second)) => both(command, first, second, environment),

@@ -39,7 +39,7 @@ pub(super) async fn pushed(
     let document = app.map(|pushed| &pushed.document).or(main.remote.as_ref());
     let Some(document) = document else { return Ok(None) };
     if app.is_some() {
-        warn_of_sandbox(context, place, document).await;
+        warn_of_sandbox(context, place, document, main.base.is_none()).await;
     }
     let url = app_url(&place.address(&document.id), document);
     let revisions = match app {
@@ -63,13 +63,15 @@ pub(super) async fn pushed(
 }
 
 /// Only a server that sandboxes apps says so, with the attachment itself.
-async fn warn_of_sandbox(context: &Context, place: &Place<'_>, document: &Document) {
+async fn warn_of_sandbox(context: &Context, place: &Place<'_>, document: &Document, is_first: bool) {
     let page = document.attachments.iter().find(|(_, stub)| stub.content_type.starts_with("text/html"));
     let Some((name, _)) = page else { return };
     let policy = place.database.content_security_policy(&document.id, name).await;
     if policy.ok().flatten().is_some_and(|policy| policy.split(';').any(|part| part.trim().starts_with("sandbox"))) {
         context.printer.warning("sandbox", csp::WARNING);
-        context.printer.note(csp::REMEDY);
+        if is_first {
+            context.printer.note(csp::REMEDY);
+        }
     }
 }
 

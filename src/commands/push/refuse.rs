@@ -32,7 +32,11 @@ fn conflict(place: &Place<'_>, prepared: &Prepared<'_>, clash: &Clash) -> Failur
         Failure::new(Exit::Conflict, message).detail(list("theirs", &clash.theirs)).detail(list("yours", &clash.ours));
     let overlap: Vec<&String> = clash.overlap().collect();
     let origin = place.address(id);
+    let beside = place.app.document.folded.id != *id;
     match (&prepared.remote, overlap.is_empty()) {
+        (Some(_), _) if beside => failure.hint(format!(
+            "`couchapp clone {origin} -` prints theirs; bring it into the file below `_docs`, or discard it with `--force`"
+        )),
         (None, _) => failure.hint("`--force` creates it again"),
         (Some(_), true) => failure.hint(format!(
             "nothing overlaps; `couchapp clone {origin} . --update` merges, then push again. `--force` discards their change"

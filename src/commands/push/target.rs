@@ -85,7 +85,8 @@ async fn existing(context: &Context, reached: &Reached, database: &Database, rul
         Err(error @ CouchError::NotFound { what: Missing::Database(_), .. }) => {
             let names = reached.server.databases().await.unwrap_or_default();
             let databases = names.iter().map(ToString::to_string).collect();
-            Err(explain(error, &Circumstances { databases, ..reached.known.clone() }).into())
+            let failure = explain(error, &Circumstances { databases, ..reached.known.clone() });
+            Err(failure.hint("`--create-db` creates the database").into())
         }
         Err(error) => Err(reached.failure(error)),
     }
