@@ -56,7 +56,7 @@ pub(super) fn run(context: &Context, command: &InitSettings) -> Result<Exit> {
     }
     context.printer.summary(&format!("Created {} with {count} files", folder_name(&command.shown)), fields);
     let configuration = Path::new(&command.shown).join("couchapp.toml");
-    context.printer.note(&format!("next: edit {}, then `couchapp push`", configuration.display()));
+    context.printer.note(&format!("next: look at {}, then push from inside the folder", configuration.display()));
     Ok(Exit::Ok)
 }
 

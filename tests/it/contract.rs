@@ -42,6 +42,9 @@ macro_rules! for_each_case {
                 a_stale_signature_hides_no_change,
                 a_refused_push_makes_no_database,
                 status_heeds_the_settings_of_push,
+                a_fresh_checkout_removes_nothing_unasked,
+                a_difference_in_nothing_is_an_error,
+                a_clone_below_another_project_keeps_its_origin,
             ];
             removing: [
                 removed_files_are_removed,

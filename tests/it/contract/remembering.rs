@@ -78,3 +78,41 @@ pub(crate) fn status_heeds_the_settings_of_push(endpoint: &Endpoint) {
     assert_eq!(database.attachment("_design/site", "views/page.html"), b"x\n");
     project.couchapp(&["status", "site", "--exit-code"]).ok();
 }
+
+/// What somebody else pushed is not removed by a checkout that never saw it.
+pub(crate) fn a_fresh_checkout_removes_nothing_unasked(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    App::small().write(&project, "blog");
+    App::small().write(&project, "fresh");
+    project.write("fresh/_id", "_design/blog\n");
+    push(&project, "blog", &database).ok();
+    project.write("blog/_attachments/new.txt", "new\n").write("blog/shows/new.js", "function () {}\n");
+    push(&project, "blog", &database).ok();
+    push(&project, "fresh", &database).expect(9).says("new.txt");
+    assert_eq!(database.attachment("_design/blog", "new.txt"), b"new\n");
+    push_with(&project, "fresh", &database, &["--yes"]).ok();
+    assert!(database.document("_design/blog")["_attachments"]["new.txt"].is_null());
+}
+
+/// A word that names no file is no reason to say that nothing differs.
+pub(crate) fn a_difference_in_nothing_is_an_error(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    App::small().write(&project, "blog");
+    push(&project, "blog", &database).ok();
+    let url = database.url();
+    project.couchapp(&["diff", "prod", "--dir", "blog", "--to", &url]).expect(2).says("--to prod");
+    project.couchapp(&["diff", "views", "--dir", "blog", "--to", &url]).ok();
+    project.couchapp(&["push", "blog", ""]).expect(2);
+}
+
+/// A clone goes back to where it came from, whatever a folder above it is configured for.
+pub(crate) fn a_clone_below_another_project_keeps_its_origin(endpoint: &Endpoint) {
+    let (project, one, two) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    App::small().write(&project, "blog");
+    push(&project, "blog", &one).ok();
+    project.write("couchapp.toml", format!("default = \"dev\"\n[targets.dev]\nurl = \"{}\"\n", two.url()));
+    project.couchapp(&["clone", &one.design_url("blog"), "copy"]).ok();
+    project.write("copy/shows/post.js", "function () { return 2; }\n");
+    project.couchapp_in("copy", &["push"]).ok();
+    assert_eq!(one.generation("_design/blog"), 2);
+}
