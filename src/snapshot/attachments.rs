@@ -6,9 +6,12 @@
 //! again and compressed as CouchDB would; a signature that a push left in the document is the last resort, since it goes
 //! stale when somebody else replaces the attachment.
 
+use super::LocalAttachment;
 use crate::couch::Stub;
 use crate::couch::digest::{Candidates, Digest};
 use crate::ddoc::metadata::Signature;
+use crate::hexadecimal;
+use crate::local::{BaseAttachment, Folder, LocalError};
 
 /// What is known of a local file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,13 @@ pub struct Recorded {
     pub md5: [u8; 16],
     /// The digest of the stored bytes.
     pub digest: Digest,
+}
+
+impl Recorded {
+    /// What `entry` tells, if the content was seen then.
+    pub fn of(entry: &BaseAttachment) -> Option<Self> {
+        Some(Self { md5: hexadecimal::decode(entry.md5.as_deref()?)?, digest: entry.digest.parse().ok()? })
+    }
 }
 
 /// What comparing without reading the file gives.
@@ -58,6 +68,25 @@ pub fn compare(local: LocalBytes, stub: &Stub, recorded: Option<Recorded>) -> Ve
 pub fn by_candidates(local: LocalBytes, stub: &Stub, candidates: &Candidates, signature: Option<&Signature>) -> bool {
     stub.digest.is_some_and(|digest| candidates.contain(digest))
         || signature.and_then(|signature| signature.matches(&local.md5)).unwrap_or(false)
+}
+
+/// Whether `file` holds the bytes that `stub` stands for; it is read again only where nothing cheaper tells.
+pub fn same_content(
+    folder: &Folder,
+    file: &LocalAttachment,
+    stub: &Stub,
+    recorded: Option<Recorded>,
+    signature: Option<&Signature>,
+) -> Result<bool, LocalError> {
+    let local = LocalBytes { length: file.length, md5: file.md5 };
+    match compare(local, stub, recorded) {
+        Verdict::Same => Ok(true),
+        Verdict::Different => Ok(false),
+        Verdict::Compressed => {
+            let bytes = folder.read(&file.path, file.length)?;
+            Ok(by_candidates(local, stub, &Candidates::of(&bytes, true), signature))
+        }
+    }
 }
 
 #[cfg(test)]
