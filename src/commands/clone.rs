@@ -77,7 +77,8 @@ async fn clone(context: &Context, command: &CloneSettings, reached: &Reached) ->
     };
     let (root, shown) = place::folder(context, command, &source.document.id)?;
     let way = place::way(command, &source.address, &root, &shown)?;
-    let laid = source.lay_out(command.escape_names).await?;
+    let escape_names = command.escape_names || (way == Way::Update && place::is_plain(&root)?);
+    let laid = source.lay_out(escape_names).await?;
     for finding in &laid.unfolded.findings {
         context.printer.warning("file", &finding.to_string());
     }

@@ -6,10 +6,11 @@ use anyhow::Result;
 
 use crate::address::Address;
 use crate::commands::Context;
+use crate::ddoc::{Layout, detect};
 use crate::exit::{Exit, Failure};
 use crate::local::{self, Kind, LocalError, Lock, State};
 use crate::name::DocId;
-use crate::path::portable;
+use crate::path::{RelPath, portable};
 use crate::settings::command::{CloneInto, CloneSettings};
 
 /// The state's folder and files inside an app that tell of an earlier push or clone.
@@ -82,6 +83,13 @@ pub(super) fn way(command: &CloneSettings, source: &Address, root: &Path, shown:
         (true, false) => Err(no_app(shown).into()),
         (false, _) => Err(occupied(command, shown).into()),
     }
+}
+
+/// Whether the folder is one of plain files, where the names that a clone gives to attachments do not matter.
+pub(super) fn is_plain(root: &Path) -> Result<bool> {
+    let names = local::children(root)?.into_iter().filter_map(|child| RelPath::new(child.name).ok());
+    let names: Vec<RelPath> = names.collect();
+    Ok(detect(&names) == Layout::Web)
 }
 
 /// What is remembered of earlier pushes and clones.

@@ -84,6 +84,42 @@ pub(crate) fn what_would_turn_a_plain_folder_into_another_is_refused(endpoint: &
     push(&project, "gallery", &database).ok().says("Up to date");
 }
 
+pub(crate) fn what_a_plain_folder_cannot_hold_stays_with_others(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    let theirs = json!({ "a:b": attachment("AAEC"), "img/theirs.png": attachment("AAEC") });
+    database.store("_design/gallery", &json!({ "_attachments": theirs }));
+    gallery(&project);
+    push_with(&project, "gallery", &database, &["--yes"]).ok();
+    edit_remotely(&database, "_design/gallery", |document| {
+        document["_attachments"]["new.png"] = attachment("AAEC");
+    });
+    update(&project, &database, "gallery", "gallery").ok();
+    let names: Vec<_> = project.app_tree("gallery").into_keys().collect();
+    let expected = ["css/style.css", "img/theirs.png", "index.html", "js/app.js", "new.png", "notes/readme.txt"];
+    assert_eq!(names, expected);
+    project.write("gallery/js/app.js", "alert(2);\n");
+    for _ in 0..2 {
+        push(&project, "gallery", &database).ok();
+        assert_eq!(database.attachment("_design/gallery", "a:b"), [0, 1, 2]);
+        assert_eq!(database.attachment("_design/gallery", "img/theirs.png"), [0, 1, 2]);
+        update(&project, &database, "gallery", "gallery").ok().says("Up to date");
+    }
+    assert_eq!(database.generation("_design/gallery"), 4);
+}
+
+pub(crate) fn a_dry_update_changes_nothing(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    App::small().write(&project, "blog");
+    push(&project, "blog", &database).ok();
+    App::small().without("shows/post.js").write(&project, "checkout");
+    let before = project.census_outside("nothing");
+    for folder in ["checkout", "blog", "missing"] {
+        let url = database.design_url("blog");
+        project.couchapp(&["clone", &url, folder, "--update", "--dry-run"]).ok();
+        assert_eq!(project.census_outside("nothing"), before, "{folder}");
+    }
+}
+
 pub(crate) fn what_others_have_on_the_server_survives_an_update(endpoint: &Endpoint) {
     let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
     database.store(
