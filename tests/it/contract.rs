@@ -64,6 +64,8 @@ macro_rules! for_each_case {
                 a_plain_folder_is_updated_as_one,
                 what_would_turn_a_plain_folder_into_another_is_refused,
                 what_a_plain_folder_cannot_hold_stays_with_others,
+                a_layout_that_does_not_show_is_asked_for,
+                a_killed_update_goes_on,
                 a_dry_update_changes_nothing,
                 what_others_have_on_the_server_survives_an_update,
                 what_an_update_cannot_take_stays_on_the_server,

@@ -9,7 +9,7 @@ use super::Source;
 use super::update::Update;
 use crate::commands::Context;
 use crate::exit::{Exit, Failure};
-use crate::local::{Base, Destination, Existing, Kept, WriteOptions};
+use crate::local::{self, Base, Destination, Existing, Kept, WriteOptions};
 use crate::name::AttName;
 use crate::path::RelPath;
 use crate::plan::{KeyPath, Merge, leaves};
@@ -17,24 +17,26 @@ use crate::snapshot::attachments::Recorded;
 
 /// Where attachments wait until all of them are there.
 const INCOMING: &str = ".couchapp/incoming";
+const INCOMING_NAME: &str = "incoming";
 
 /// Replaces, writes and removes what the merge asks for.
 pub(super) async fn apply(context: &Context, source: &Source<'_>, update: &Update<'_>) -> Result<()> {
     let destination = Destination::open(update.root)?;
+    Incoming::discard(update, &destination);
     let incoming = Incoming::new(update)?;
     let fetched = incoming.fetch(context, source, update, &destination).await;
     let changed = fetched.and_then(|md5s| update.changed_meanwhile().map(|changed| (md5s, changed)));
     let md5s = match changed {
         Ok((md5s, changed)) if changed.is_empty() => md5s,
         other => {
-            incoming.discard(&destination);
+            Incoming::discard(update, &destination);
             let (_, changed) = other?;
             return Err(edited(&changed, "nothing was written").into());
         }
     };
     update.state.begin_clone(&source.address)?;
     let replaced = replace(update, &destination, &incoming);
-    incoming.discard(&destination);
+    Incoming::discard(update, &destination);
     replaced?;
     folders(update, &destination)?;
     update.state.set_base(&source.address, &new_base(source, update, md5s))?;
@@ -78,13 +80,13 @@ impl<'a> Incoming<'a> {
         source.fetch(context, wanted, (destination, options)).await
     }
 
-    /// Removes what waits no more; what cannot be removed is replaced by the next update.
-    fn discard(&self, destination: &Destination) {
-        for waiting in self.paths.values() {
-            let _ = destination.remove(waiting);
-        }
-        if let Some(waiting) = self.paths.values().next() {
-            let _ = destination.remove_empty_parents(waiting);
+    /// Removes what waits no more, that of a run that was killed included; what cannot be removed waits on.
+    fn discard(update: &Update<'_>, destination: &Destination) {
+        let Ok(waiting) = local::children(&update.state.folder().join(INCOMING_NAME)) else { return };
+        let paths = waiting.iter().map(|child| child.name.as_str()).chain(["-"]);
+        for path in paths.filter_map(|name| RelPath::new(format!("{INCOMING}/{name}")).ok()) {
+            let _ = destination.remove(&path);
+            let _ = destination.remove_empty_parents(&path);
         }
     }
 }

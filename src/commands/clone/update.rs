@@ -10,20 +10,45 @@ use super::apply::apply;
 use super::laying::Laid;
 use super::sides::{self, Places, Side};
 use super::{Source, place};
-use crate::commands::Context;
+use crate::commands::{Context, app};
 use crate::couch::digest;
-use crate::ddoc::{detect, text};
+use crate::ddoc::{Layout, detect, text};
 use crate::exit::{Exit, Failure};
 use crate::hexadecimal;
 use crate::json;
 use crate::local::{self, Base, State};
 use crate::mark::Mark;
-use crate::name::DocId;
+use crate::name::{AttName, DocId};
 use crate::path::{RelPath, portable};
 use crate::plan::{Files, Merge, MergeInput, Merged, merge};
 use crate::report::{Listing, PlanLine, Start};
 use crate::settings::command::CloneSettings;
 use crate::snapshot::{FolderFiles, folder_files};
+
+/// Where an update takes place.
+struct Sides<'a> {
+    places: Places<'a>,
+    state: &'a State,
+    root: &'a Path,
+    base: Option<&'a Base>,
+}
+
+impl<'a> Sides<'a> {
+    fn merged(self, source: &Source<'_>, laid: &Laid, force: bool) -> Result<Update<'a>> {
+        let Self { places, state, root, base } = self;
+        let ours = sides::ours(places.local);
+        let before = base.map(|base| sides::base(&places, source, laid, base)).transpose()?;
+        let theirs = sides::theirs(&places, source, laid, base)?;
+        let merged = merge(&MergeInput {
+            ours: &ours,
+            base: before.as_ref().map(|before| &before.files),
+            theirs: &theirs.files,
+            same: &|path, left, right| same(path, left, right, base),
+            force,
+        });
+        Ok(Update { places, state, root, ours, theirs, before, base, merged })
+    }
+}
 
 /// What an update carries out.
 pub(super) struct Update<'a> {
@@ -58,20 +83,12 @@ pub(super) async fn run(
         context.printer.warning("state", warning);
     }
     let base = loaded.found();
-    let local = folder_files(root)?;
+    let local = folder_files(root).map_err(|error| app::explain(error, shown))?;
+    refuse_misjudged(&local, base.as_ref())?;
     let needs_id = base.is_none() && (state.incomplete().is_some() || !is_named(root, &source.document.id)?);
     let places = Places::new(&local, needs_id);
-    let ours = sides::ours(&local);
-    let before = base.as_ref().map(|base| sides::base(&places, source, laid, base)).transpose()?;
-    let theirs = sides::theirs(&places, source, laid, base.as_ref())?;
-    let merged = merge(&MergeInput {
-        ours: &ours,
-        base: before.as_ref().map(|before| &before.files),
-        theirs: &theirs.files,
-        same: &|path, left, right| same(path, left, right, base.as_ref()),
-        force: command.force,
-    });
-    let update = Update { places, state: &state, root, ours, theirs, before, base: base.as_ref(), merged };
+    let sides = Sides { places, state: &state, root, base: base.as_ref() };
+    let update = sides.merged(source, laid, command.force)?;
     update.refuse_impossible(&local)?;
     context.printer.plan(&listing(&update.merged, &update.ours, &update.theirs.files));
     if !update.merged.clashes.is_empty() {
@@ -82,6 +99,21 @@ pub(super) async fn run(
     }
     conclude(context, source, &update.merged, shown);
     Ok(Exit::Ok)
+}
+
+/// Refuses a folder that was pushed in a layout that it does not show: nothing would be where it is looked for.
+fn refuse_misjudged(local: &FolderFiles, base: Option<&Base>) -> Result<()> {
+    let Some(base) = base else { return Ok(()) };
+    let own: Vec<&String> = base.attachments.keys().filter(|name| !base.kept.attachments.contains(*name)).collect();
+    let as_web = own.iter().filter(|name| local.files.contains(name.as_str())).count();
+    let as_app =
+        own.iter().any(|name| AttName::new(name.as_str()).is_ok_and(|name| local.attachments.contains_key(&name)));
+    if local.layout == Layout::Web || as_app || as_web * 2 <= own.len() {
+        return Ok(());
+    }
+    let message = "this folder was pushed as a plain one (`--layout web`), but does not look like one";
+    let failure = Failure::new(Exit::Refused, message).coded("layout");
+    Err(failure.hint("nothing was written; a folder `_ddoc` in it, empty or not, makes its layout known").into())
 }
 
 /// Whether the document has the name that the folder gives it.

@@ -107,6 +107,46 @@ pub(crate) fn what_a_plain_folder_cannot_hold_stays_with_others(endpoint: &Endpo
     assert_eq!(database.generation("_design/gallery"), 4);
 }
 
+pub(crate) fn a_layout_that_does_not_show_is_asked_for(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    project.write_tree("files", [("a.js", "1\n"), ("css/b.css", "p {}\n")]);
+    push_with(&project, "files", &database, &["--layout", "web"]).ok();
+    edit_remotely(&database, "_design/files", |document| document["_attachments"]["c.png"] = attachment("AAEC"));
+    let before = project.app_tree("files");
+    update(&project, &database, "files", "files").expect(9).says("_ddoc");
+    assert_eq!(project.app_tree("files"), before);
+    std::fs::create_dir(project.path().join("files/_ddoc")).unwrap();
+    update(&project, &database, "files", "files").ok();
+    assert_eq!(project.read("files/c.png"), [0, 1, 2]);
+    push(&project, "files", &database).ok().says("Up to date");
+}
+
+pub(crate) fn a_killed_update_goes_on(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    let proxy = FaultProxy::counting(endpoint.origin());
+    let url = format!("{}/_design/blog", database.url_through(&proxy));
+    App::small().write(&project, "blog");
+    push(&project, "blog", &database).ok();
+    project.couchapp(&["clone", &url, "mine"]).ok();
+    project.write("blog/_attachments/one.png", noise(5000, 4)).write("blog/_attachments/two.png", noise(5000, 5));
+    push(&project, "blog", &database).ok();
+    proxy.play(|arrival| if arrival.target.contains("two.png") { Action::StallAnswer(1000) } else { Action::Pass });
+    let before = project.app_tree("mine");
+    let mut child = project.start("", &["clone", &url, "mine", "--update"]);
+    while !proxy.seen().iter().any(|seen| seen.target.contains("two.png")) {
+        assert!(child.try_wait().unwrap().is_none(), "ended too early");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(project.app_tree("mine"), before);
+    proxy.play(|_| Action::Pass);
+    project.couchapp(&["clone", &url, "mine", "--update"]).ok();
+    assert_eq!(project.app_tree("mine"), project.app_tree("blog"));
+    assert!(!project.exists("mine/.couchapp/incoming"));
+    project.couchapp_in("mine", &["push"]).ok().says("Up to date");
+}
+
 pub(crate) fn a_dry_update_changes_nothing(endpoint: &Endpoint) {
     let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
     App::small().write(&project, "blog");
