@@ -3,6 +3,7 @@
 mod app;
 pub mod attachments;
 mod comparison;
+mod unchanged;
 
 pub use app::{App, FolderFiles, LoadError, LoadOptions, LocalAttachment, LocalDocument, designs, folder_files, load};
 pub use comparison::{Compared, Sides, compare};

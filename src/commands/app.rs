@@ -101,7 +101,7 @@ fn warn(context: &Context, app: &App) {
     }
 }
 
-fn explain(error: LoadError, shown: &str) -> anyhow::Error {
+pub(super) fn explain(error: LoadError, shown: &str) -> anyhow::Error {
     match error {
         LoadError::Findings(findings) => {
             let errors: Vec<_> = findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect();

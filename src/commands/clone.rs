@@ -1,7 +1,7 @@
 //! `clone`: a document becomes a folder.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -10,19 +10,25 @@ use super::Context;
 use super::login::{Reached, with_server};
 use crate::address::Address;
 use crate::couch::{Database, Document, Read};
-use crate::ddoc::{UnfoldOptions, Unfolded, unfold};
+use crate::ddoc::Unfolded;
 use crate::exit::{Exit, Failure};
-use crate::filter::{Rules, Verdict};
-use crate::local::{self, Destination, Origin, State, WriteOptions};
+use crate::local::{Base, Destination, Origin, State, WriteOptions};
 use crate::name::{AttName, DocId};
-use crate::path::{RelPath, portable};
+use crate::path::RelPath;
 use crate::report::{Start, human_size};
 use crate::settings::Endpoint;
 use crate::settings::command::{CloneInto, CloneSettings};
 use crate::snapshot::base_of;
 use crate::transfer::{self, TransferError, Wanted};
 
+use laying::{Laid, lay_out};
+use place::Way;
+
+mod apply;
+mod laying;
+mod place;
 mod print;
+mod sides;
 mod update;
 
 /// An attachment that macros may include is read into memory up to this many bytes.
@@ -69,16 +75,17 @@ async fn clone(context: &Context, command: &CloneSettings, reached: &Reached) ->
         document,
         instance_start_time: info.instance_start_time.unwrap_or_default(),
     };
-    let (root, shown) = folder(context, command, &source.document.id)?;
-    let unfolded = source.unfold(command.escape_names).await?;
-    for finding in &unfolded.findings {
+    let (root, shown) = place::folder(context, command, &source.document.id)?;
+    let way = place::way(command, &source.address, &root, &shown)?;
+    let escape_names = command.escape_names || (way == Way::Update && place::is_plain(&root)?);
+    let laid = source.lay_out(escape_names).await?;
+    for finding in &laid.unfolded.findings {
         context.printer.warning("file", &finding.to_string());
     }
-    if command.update {
-        return update::run(context, command, &source, unfolded, &root, &shown).await;
+    match way {
+        Way::Fresh => fresh(context, &source, &laid.unfolded, &root, &shown).await,
+        Way::Update => update::run(context, command, &source, &laid, &root, &shown).await,
     }
-    refuse_occupied(&root, &shown, &command.source)?;
-    fresh(context, &source, &unfolded, &root, &shown).await
 }
 
 /// `…/_design` without a name, as people type it: the only design document, or a list of them.
@@ -97,45 +104,15 @@ async fn the_only_design(reached: &Reached, database: &Database, endpoint: &Endp
     }
 }
 
-/// Where the folder goes, and how people know it.
-fn folder(context: &Context, command: &CloneSettings, id: &DocId) -> Result<(PathBuf, String)> {
-    match &command.into {
-        CloneInto::Folder { path, shown } => Ok((path.clone(), shown.clone())),
-        _ => match portable::judge_component(id.stem()) {
-            Ok(()) => Ok((context.settings.directory.join(id.stem()), format!("./{}", id.stem()))),
-            Err(reason) => {
-                let message = format!("the name of `{id}` cannot be a folder's: it {reason}");
-                Err(Failure::new(Exit::Usage, message).hint("name the folder: `couchapp clone URL DIR`").into())
-            }
-        },
-    }
-}
-
-fn refuse_occupied(root: &Path, shown: &str, endpoint: &Endpoint) -> Result<()> {
-    let occupied = match local::kind(root)? {
-        None => return Ok(()),
-        Some(local::Kind::Folder) => !Destination::open(root)?.is_empty()?,
-        Some(_) => true,
-    };
-    if !occupied {
-        return Ok(());
-    }
-    let hint = format!("`couchapp clone {} OTHER-DIR`, or `--update` if it is an earlier clone", endpoint.address);
-    Err(Failure::new(Exit::Refused, format!("`{shown}` exists and is not empty")).hint(hint).into())
-}
-
 impl Source<'_> {
     /// The document as a folder; attachments that macros include are fetched where that lets sources be restored.
-    async fn unfold(&self, escape_names: bool) -> Result<Unfolded> {
+    async fn lay_out(&self, escape_names: bool) -> Result<Laid> {
         let names: Vec<AttName> = self.document.attachments.iter().map(|(name, _)| name.clone()).collect();
-        let rules = Rules::default();
-        let ignored = |path: &RelPath| rules.verdict(path, false) != Verdict::Kept;
+        let Document { body, id, .. } = &self.document;
         let mut contents = BTreeMap::new();
         loop {
-            let options = UnfoldOptions { escape_names, ignored: Some(&ignored), contents: Some(&contents) };
-            let unfolded = unfold(&self.document.body, &self.document.id, &names, &options).map_err(|refusals| {
-                let message = format!("`{}` has attachments that cannot be files here", self.document.id);
-                Failure::new(Exit::Failed, message)
+            let unfolded = lay_out(body, id, &names, escape_names, &contents).map_err(|refusals| {
+                Failure::new(Exit::Failed, format!("`{id}` has attachments that cannot be files here"))
                     .coded("unsafe_names")
                     .details(refusals.iter().map(ToString::to_string))
                     .hint("nothing was written; `--escape-names` stores them under other names and remembers the true ones")
@@ -143,7 +120,7 @@ impl Source<'_> {
             let wanted: Vec<AttName> =
                 unfolded.wanted.iter().filter(|name| !contents.contains_key(*name)).cloned().collect();
             if wanted.is_empty() {
-                return Ok(unfolded);
+                return Ok(Laid { unfolded, contents, escape_names });
             }
             for name in wanted {
                 let bytes = self.include(&name).await?;
@@ -169,13 +146,10 @@ impl Source<'_> {
         }
     }
 
-    /// The attachments to fetch and where each goes.
-    fn wanted(&self, unfolded: &Unfolded, chosen: impl Fn(&RelPath) -> bool) -> Vec<Wanted> {
-        let stub = |name: &AttName| self.document.attachment(name).cloned();
-        let chosen = unfolded.attachments.iter().filter(|(path, _)| chosen(path));
-        chosen
-            .filter_map(|(path, name)| Some(Wanted { name: name.clone(), stub: stub(name)?, path: path.clone() }))
-            .collect()
+    /// What is to be fetched for an attachment that goes to `path`.
+    fn wanted(&self, name: &AttName, path: RelPath) -> Option<Wanted> {
+        let stub = self.document.attachment(name)?.clone();
+        Some(Wanted { name: name.clone(), stub, path })
     }
 
     fn origin(&self) -> Origin {
@@ -203,10 +177,8 @@ impl Source<'_> {
     }
 
     /// The base of the next push: the document as it is now.
-    fn remember(&self, state: &State, md5s: &BTreeMap<AttName, [u8; 16]>) -> Result<()> {
-        let md5 = |name: &AttName| md5s.get(name).copied();
-        state.set_base(&self.address, &base_of(&self.address, &self.instance_start_time, &self.document, &md5))?;
-        Ok(())
+    fn base(&self, md5s: &BTreeMap<AttName, [u8; 16]>) -> Base {
+        base_of(&self.address, &self.instance_start_time, &self.document, &|name| md5s.get(name).copied())
     }
 }
 
@@ -215,7 +187,8 @@ async fn fresh(context: &Context, source: &Source<'_>, unfolded: &Unfolded, root
     let remark = context.settings.dry_run.then_some("dry run");
     let from = source.address.to_string();
     context.printer.start(&Start { command: "clone", doing: "Cloning", from: &from, to: shown, remark });
-    let wanted = source.wanted(unfolded, |_| true);
+    let wanted = unfolded.attachments.iter().filter_map(|(path, name)| source.wanted(name, path.clone()));
+    let wanted: Vec<Wanted> = wanted.collect();
     let field_bytes: u64 = unfolded.files.values().map(|bytes| bytes.len() as u64).sum();
     let bytes = field_bytes + wanted.iter().map(|wanted| wanted.stub.length).sum::<u64>();
     let files = unfolded.files.len() + wanted.len();
@@ -231,8 +204,25 @@ async fn fresh(context: &Context, source: &Source<'_>, unfolded: &Unfolded, root
         context.printer.summary(&text, fields);
         return Ok(Exit::Ok);
     }
+    write(context, source, unfolded, wanted, root).await?;
+    let seconds = context.printer.elapsed().as_secs_f64();
+    let text = format!("Cloned {files} files ({}) at rev {} in {seconds:.1} s", human_size(bytes), revision.short());
+    context.printer.summary(&text, fields);
+    context.printer.note(&format!("next: cd {} && couchapp status", shown.strip_prefix("./").unwrap_or(shown)));
+    Ok(Exit::Ok)
+}
+
+/// Writes every file of a new folder, which is marked as half written until all are there.
+async fn write(
+    context: &Context,
+    source: &Source<'_>,
+    unfolded: &Unfolded,
+    wanted: Vec<Wanted>,
+    root: &Path,
+) -> Result<()> {
     let destination = Destination::create(root)?;
     let state = State::of(root);
+    let _lock = place::hold(context, &state)?;
     state.begin_clone(&source.address)?;
     for directory in &unfolded.directories {
         destination.enter(directory)?;
@@ -241,12 +231,8 @@ async fn fresh(context: &Context, source: &Source<'_>, unfolded: &Unfolded, root
         destination.write(path, bytes, WriteOptions::default())?;
     }
     let md5s = source.fetch(context, wanted, (&destination, WriteOptions::default())).await?;
-    source.remember(&state, &md5s)?;
+    state.set_base(&source.address, &source.base(&md5s))?;
     state.set_origin(&source.origin())?;
     state.end_clone()?;
-    let seconds = context.printer.elapsed().as_secs_f64();
-    let text = format!("Cloned {files} files ({}) at rev {} in {seconds:.1} s", human_size(bytes), revision.short());
-    context.printer.summary(&text, fields);
-    context.printer.note(&format!("next: cd {} && couchapp status", shown.strip_prefix("./").unwrap_or(shown)));
-    Ok(Exit::Ok)
+    Ok(())
 }

@@ -119,6 +119,18 @@ impl Destination {
         Ok(Self { root: self.locate(path), dir: Arc::new(dir) })
     }
 
+    /// Puts the finished file `from` in the place of `to`, whose permissions it takes over.
+    pub fn rename(&self, from: &RelPath, to: &RelPath) -> Result<(), LocalError> {
+        let source = self.parent(from, None)?.ok_or_else(|| self.missing(from))?;
+        let folder = self.parent(to, Some(true))?.ok_or_else(|| self.missing(to))?;
+        let failed = |source| LocalError::from_io("write", self.locate(to), source);
+        if let Some(present) = self.present(&folder, to)? {
+            source.set_permissions(from.name(), present.permissions()).map_err(failed)?;
+        }
+        source.rename(from.name(), &folder, to.name()).map_err(failed)?;
+        sync_folder(&folder).map_err(failed)
+    }
+
     /// Removes the file `path`, or the link itself where it is one. Whether there was anything.
     pub fn remove(&self, path: &RelPath) -> Result<bool, LocalError> {
         let Some(folder) = self.parent(path, None)? else { return Ok(false) };

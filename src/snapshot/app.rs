@@ -143,6 +143,14 @@ pub fn designs(root: &Path) -> Result<Vec<RelPath>, LoadError> {
 pub struct FolderFiles {
     /// The folder that was read.
     pub folder: Folder,
+    /// How it is laid out.
+    pub layout: Layout,
+    /// The rules that leave files out.
+    pub rules: Rules,
+    /// Every file that the rules leave, whatever it is.
+    pub files: BTreeSet<RelPath>,
+    /// Every folder that the rules leave.
+    pub directories: BTreeSet<RelPath>,
     /// The bytes of fields, of `_id` and of our `_fields.json` and `_names.json`.
     pub fields: BTreeMap<RelPath, Vec<u8>>,
     /// The attachments.
@@ -152,17 +160,23 @@ pub struct FolderFiles {
 /// Reads the files of the app in `root`; a broken one is as good as any.
 pub fn folder_files(root: &Path) -> Result<FolderFiles, LoadError> {
     let folder = Folder::open(root, Links::Inside)?;
-    let listing = folder.walk(&rules(&folder)?)?;
+    let rules = rules(&folder)?;
+    let listing = folder.walk(&rules)?;
+    if !listing.problems.is_empty() {
+        return Err(LoadError::Problems(listing.problems));
+    }
     let loader = Loader::new(&folder, &listing, root)?;
+    let layout = ddoc::detect(listing.files.iter().map(|file| &file.path).chain(&listing.directories));
     let entries = listing.files.iter().map(|file| (file.path.clone(), false));
     let entries = entries.chain(listing.directories.iter().map(|path| (path.clone(), true)));
-    let sorted = ddoc::sort(entries, Layout::Couchapp, &loader.names()?, true);
+    let sorted = ddoc::sort(entries, layout, &loader.names()?, true);
     let mut fields = loader.read_all(&sorted.fields)?;
     let names: Vec<RelPath> = loader.all.iter().filter(|path| path.as_str() == "_names.json").cloned().collect();
     fields.extend(loader.read_all(&names)?);
     let attachments = loader.hash(&sorted.attachments)?;
+    let (files, directories) = (loader.all.clone(), listing.directories.iter().cloned().collect());
     drop(loader);
-    Ok(FolderFiles { folder, fields, attachments })
+    Ok(FolderFiles { folder, layout, rules, files, directories, fields, attachments })
 }
 
 /// The rules of the folder: built in, `.ericaignore`, `.couchappignore`.

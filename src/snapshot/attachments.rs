@@ -8,17 +8,20 @@
 
 use serde_json::Value;
 
+use super::LocalAttachment;
 use crate::couch::Stub;
 use crate::couch::digest::{Candidates, Digest};
 use crate::ddoc::metadata::Signature;
+use crate::hexadecimal;
+use crate::local::{BaseAttachment, Folder, LocalError};
 
 /// What is known of a local file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalBytes {
+struct LocalBytes {
     /// Its length in bytes.
-    pub length: u64,
+    length: u64,
     /// Its md5.
-    pub md5: [u8; 16],
+    md5: [u8; 16],
 }
 
 /// What the server said of these bytes when they were last pushed to, or cloned from, this target.
@@ -30,19 +33,26 @@ pub struct Recorded {
     pub digest: Digest,
 }
 
+impl Recorded {
+    /// What `entry` tells, if the content was seen then.
+    pub fn of(entry: &BaseAttachment) -> Option<Self> {
+        Some(Self { md5: hexadecimal::decode(entry.md5.as_deref()?)?, digest: entry.digest.parse().ok()? })
+    }
+}
+
 /// What comparing without reading the file gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+enum Verdict {
     /// The same bytes.
     Same,
     /// Other bytes.
     Different,
-    /// Compressed on the server: only compressing the file can tell ([`by_candidates`]).
+    /// Compressed on the server: only compressing the file can tell (`by_candidates`).
     Compressed,
 }
 
 /// Compares by length, recorded digest and md5.
-pub fn compare(local: LocalBytes, stub: &Stub, recorded: Option<Recorded>) -> Verdict {
+fn compare(local: LocalBytes, stub: &Stub, recorded: Option<Recorded>) -> Verdict {
     if stub.length != local.length {
         return Verdict::Different;
     }
@@ -57,19 +67,54 @@ pub fn compare(local: LocalBytes, stub: &Stub, recorded: Option<Recorded>) -> Ve
 
 /// Compares by the digests that the file may have on a server. A difference means "unknown": the server may compress in
 /// a way of its own.
-pub fn by_candidates(stub: &Stub, candidates: &Candidates) -> bool {
+fn by_candidates(stub: &Stub, candidates: &Candidates) -> bool {
     stub.digest.is_some_and(|digest| candidates.contain(digest))
 }
 
 /// Compares by a signature left in the document. It goes stale when somebody else replaces the attachment, so it counts
 /// only where nothing else can tell, and it is no proof for later.
-pub fn by_signature_of(local: LocalBytes, signature: Option<&Signature>) -> bool {
+fn by_signature(local: LocalBytes, signature: Option<&Signature>) -> bool {
     signature.and_then(|signature| signature.matches(&local.md5)).unwrap_or(false)
 }
 
 /// What stands for the stored bytes of an attachment; one without a digest is equal to nothing but itself.
 pub fn stored(stub: &Stub) -> String {
     stub.digest.map_or_else(|| format!("unknown {}", Value::Object(stub.raw.clone())), |digest| digest.to_string())
+}
+
+/// How a file and an attachment on the server compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// The same bytes.
+    Same,
+    /// The same on the word of a signature in the document alone.
+    Signed,
+    /// Other bytes, as far as anybody can tell.
+    Different,
+}
+
+/// Compares `file` with the attachment that `stub` stands for; it is read again only where nothing cheaper tells.
+pub fn liken(
+    folder: &Folder,
+    file: &LocalAttachment,
+    stub: &Stub,
+    recorded: Option<Recorded>,
+    signature: Option<&Signature>,
+) -> Result<Likeness, LocalError> {
+    let local = LocalBytes { length: file.length, md5: file.md5 };
+    match compare(local, stub, recorded) {
+        Verdict::Same => return Ok(Likeness::Same),
+        Verdict::Different => return Ok(Likeness::Different),
+        Verdict::Compressed => {}
+    }
+    let bytes = folder.read(&file.path, file.length)?;
+    if by_candidates(stub, &Candidates::of(&bytes, true)) {
+        return Ok(Likeness::Same);
+    }
+    // These very bytes had another digest there: a signature that still names them is stale.
+    let is_stale = recorded.is_some_and(|recorded| recorded.md5 == file.md5);
+    let is_signed = !is_stale && by_signature(local, signature);
+    Ok(if is_signed { Likeness::Signed } else { Likeness::Different })
 }
 
 #[cfg(test)]
@@ -132,8 +177,8 @@ mod tests {
         stub.digest = Some(digest::of(b"compressed in some other way"));
         assert!(!by_candidates(&stub, &Candidates::of(TEXT, true)));
         let right = Signature::Md5(crate::hexadecimal::encode(&local(TEXT).md5));
-        assert!(by_signature_of(local(TEXT), Some(&right)));
-        assert!(!by_signature_of(local(TEXT), Some(&Signature::Md5("0".repeat(32)))));
-        assert!(!by_signature_of(local(TEXT), None));
+        assert!(by_signature(local(TEXT), Some(&right)));
+        assert!(!by_signature(local(TEXT), Some(&Signature::Md5("0".repeat(32)))));
+        assert!(!by_signature(local(TEXT), None));
     }
 }

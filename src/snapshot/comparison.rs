@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attachments::{
-    LocalBytes, Recorded, Verdict, by_candidates, by_signature_of, compare as compare_bytes, stored,
-};
+use super::attachments::{Likeness, Recorded, liken, stored};
 use super::{LocalAttachment, LocalDocument};
 use crate::content_type;
 use crate::couch::Document;
-use crate::couch::digest::{Candidates, Digest};
+use crate::couch::digest::Digest;
 use crate::ddoc::adopt;
 use crate::ddoc::metadata::Recorded as Metadata;
 use crate::ddoc::{Origins, UnfoldOptions, unfold};
@@ -197,31 +195,19 @@ fn content(
     (name, file): (&AttName, &LocalAttachment),
     by_signature: &mut BTreeSet<AttName>,
 ) -> Result<Content, LocalError> {
-    let local = LocalBytes { length: file.length, md5: file.md5 };
     let recorded = recorded(sides.base, name);
-    let unchanged = recorded.filter(|recorded| recorded.md5 == file.md5);
     if let Some(stub) = sides.remote.and_then(|remote| remote.attachment(name)) {
-        let is_same = match compare_bytes(local, stub, recorded) {
-            Verdict::Same => true,
-            Verdict::Different => false,
-            Verdict::Compressed => {
-                let bytes = sides.folder.read(&file.path, file.length)?;
-                let is_candidate = by_candidates(stub, &Candidates::of(&bytes, true));
-                // These very bytes had another digest there: a signature that still names them is stale.
-                let signature = metadata.signatures.get(name.as_str()).filter(|_| unchanged.is_none());
-                let is_signed = !is_candidate && by_signature_of(local, signature);
-                if is_signed {
-                    by_signature.insert(name.clone());
-                }
-                is_candidate || is_signed
-            }
-        };
-        if is_same {
+        let signature = metadata.signatures.get(name.as_str());
+        let likeness = liken(sides.folder, file, stub, recorded, signature)?;
+        if likeness == Likeness::Signed {
+            by_signature.insert(name.clone());
+        }
+        if likeness != Likeness::Different {
             return Ok(Content::Stored(stored(stub)));
         }
     }
     // Unchanged since the base although the server has something else now: that is their change, not ours.
-    Ok(match unchanged {
+    Ok(match recorded.filter(|recorded| recorded.md5 == file.md5) {
         Some(recorded) => Content::Stored(recorded.digest.to_string()),
         None => Content::Local(file.md5),
     })

@@ -17,6 +17,7 @@ pub(crate) mod remembering;
 pub(crate) mod removing;
 pub(crate) mod served;
 pub(crate) mod status;
+pub(crate) mod updating;
 
 /// Hands the names of all cases to a macro that makes tests of them.
 macro_rules! for_each_case {
@@ -69,6 +70,24 @@ macro_rules! for_each_case {
                 a_design_address_without_a_name_means_the_only_one,
                 what_is_missing_has_its_code,
                 a_document_is_printed,
+            ];
+            updating: [
+                a_plain_folder_is_updated_as_one,
+                what_would_turn_a_plain_folder_into_another_is_refused,
+                what_a_plain_folder_cannot_hold_stays_with_others,
+                a_layout_that_does_not_show_is_asked_for,
+                a_killed_update_goes_on,
+                a_dry_update_changes_nothing,
+                what_others_have_on_the_server_survives_an_update,
+                what_an_update_cannot_take_stays_on_the_server,
+                a_folder_that_is_no_app_is_not_updated,
+                one_clone_at_a_time_works_on_a_folder,
+                a_broken_download_leaves_the_folder_as_it_was,
+                what_is_edited_during_an_update_is_not_replaced,
+                an_interrupted_clone_goes_on,
+                an_update_knows_what_a_macro_made,
+                an_update_remembers_text_that_was_adopted,
+                an_update_only_fetches_what_is_new,
             ];
             folders: [
                 documents_travel_with_the_app,

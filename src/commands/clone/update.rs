@@ -1,33 +1,75 @@
 //! `clone --update`: an earlier clone is brought up to date; what was changed in it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::Source;
-use crate::commands::Context;
-use crate::ddoc::{UnfoldOptions, Unfolded, unfold};
+use super::apply::apply;
+use super::laying::Laid;
+use super::sides::{self, Places, Side};
+use super::{Source, place};
+use crate::commands::{Context, app};
+use crate::couch::digest;
+use crate::ddoc::{Layout, detect, text};
 use crate::exit::{Exit, Failure};
 use crate::hexadecimal;
 use crate::json;
-use crate::local::{Base, Destination, Existing, State, WriteOptions};
+use crate::local::{self, Base, State};
 use crate::mark::Mark;
-use crate::name::AttName;
-use crate::path::RelPath;
-use crate::plan::{File, Files, Merge, MergeInput, Merged, merge};
+use crate::name::{AttName, DocId};
+use crate::path::{RelPath, portable};
+use crate::plan::{Files, Merge, MergeInput, Merged, merge};
 use crate::report::{Listing, PlanLine, Start};
 use crate::settings::command::CloneSettings;
-use crate::snapshot::attachments::{LocalBytes, Recorded, Verdict, by_candidates, compare};
 use crate::snapshot::{FolderFiles, folder_files};
+
+/// Where an update takes place.
+struct Sides<'a> {
+    places: Places<'a>,
+    state: &'a State,
+    root: &'a Path,
+    base: Option<&'a Base>,
+}
+
+impl<'a> Sides<'a> {
+    fn merged(self, source: &Source<'_>, laid: &Laid, force: bool) -> Result<Update<'a>> {
+        let Self { places, state, root, base } = self;
+        let ours = sides::ours(places.local);
+        let before = base.map(|base| sides::base(&places, source, laid, base)).transpose()?;
+        let theirs = sides::theirs(&places, source, laid, base)?;
+        let merged = merge(&MergeInput {
+            ours: &ours,
+            base: before.as_ref().map(|before| &before.files),
+            theirs: &theirs.files,
+            same: &|path, left, right| same(path, left, right, base),
+            force,
+        });
+        Ok(Update { places, state, root, ours, theirs, before, base, merged })
+    }
+}
+
+/// What an update carries out.
+pub(super) struct Update<'a> {
+    pub places: Places<'a>,
+    pub state: &'a State,
+    pub root: &'a Path,
+    pub ours: Files,
+    pub theirs: Side,
+    /// The folder as it was last pushed or cloned.
+    pub before: Option<Side>,
+    /// What was remembered then.
+    pub base: Option<&'a Base>,
+    pub merged: Merged,
+}
 
 /// Merges the server's document into the folder.
 pub(super) async fn run(
     context: &Context,
     command: &CloneSettings,
     source: &Source<'_>,
-    unfolded: Unfolded,
+    laid: &Laid,
     root: &Path,
     shown: &str,
 ) -> Result<Exit> {
@@ -35,29 +77,53 @@ pub(super) async fn run(
     let from = source.address.to_string();
     context.printer.start(&Start { command: "clone", doing: "Updating from", from: &from, to: shown, remark });
     let state = State::of(root);
+    let _lock = if context.settings.dry_run { None } else { place::hold(context, &state)? };
     let loaded = state.base(&source.address, &source.instance_start_time);
     if let Some(warning) = loaded.warning() {
         context.printer.warning("state", warning);
     }
     let base = loaded.found();
-    let local = folder_files(root)?;
-    let ours = ours(&local);
-    let base_files = base.as_ref().map(base_files);
-    let theirs = theirs(source, &unfolded, &local, base.as_ref())?;
-    let merged = merge(&MergeInput {
-        ours: &ours,
-        base: base_files.as_ref(),
-        theirs: &theirs,
-        same: &same,
-        force: command.force,
-    });
-    context.printer.plan(&listing(&merged, &ours, &theirs));
-    if !merged.clashes.is_empty() {
-        return Err(clash(&merged).into());
+    let local = folder_files(root).map_err(|error| app::explain(error, shown))?;
+    refuse_misjudged(&local, base.as_ref())?;
+    let needs_id = base.is_none() && (state.incomplete().is_some() || !is_named(root, &source.document.id)?);
+    let places = Places::new(&local, needs_id);
+    let sides = Sides { places, state: &state, root, base: base.as_ref() };
+    let update = sides.merged(source, laid, command.force)?;
+    update.refuse_impossible(&local)?;
+    context.printer.plan(&listing(&update.merged, &update.ours, &update.theirs.files));
+    if !update.merged.clashes.is_empty() {
+        return Err(clash(&update.merged).into());
     }
     if !context.settings.dry_run {
-        apply(context, source, &unfolded, root, &merged, &local).await?;
+        apply(context, source, &update).await?;
     }
+    conclude(context, source, &update.merged, shown);
+    Ok(Exit::Ok)
+}
+
+/// Refuses a folder that was pushed in a layout that it does not show: nothing would be where it is looked for.
+fn refuse_misjudged(local: &FolderFiles, base: Option<&Base>) -> Result<()> {
+    let Some(base) = base else { return Ok(()) };
+    let own: Vec<&String> = base.attachments.keys().filter(|name| !base.kept.attachments.contains(*name)).collect();
+    let as_web = own.iter().filter(|name| local.files.contains(name.as_str())).count();
+    let as_app =
+        own.iter().any(|name| AttName::new(name.as_str()).is_ok_and(|name| local.attachments.contains_key(&name)));
+    if local.layout == Layout::Web || as_app || as_web * 2 <= own.len() {
+        return Ok(());
+    }
+    let message = "this folder was pushed as a plain one (`--layout web`), but does not look like one";
+    let failure = Failure::new(Exit::Refused, message).coded("layout");
+    Err(failure.hint("nothing was written; a folder `_ddoc` in it, empty or not, makes its layout known").into())
+}
+
+/// Whether the document has the name that the folder gives it.
+fn is_named(root: &Path, id: &DocId) -> Result<bool> {
+    let real = local::canonical(root)?;
+    let name = real.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(id.as_str() == format!("_design/{name}"))
+}
+
+fn conclude(context: &Context, source: &Source<'_>, merged: &Merged, shown: &str) {
     let revision = source.document.revision.clone();
     let text = match (merged.actions.len(), context.settings.dry_run) {
         (0, _) => format!("Up to date: rev {}", revision.short()),
@@ -75,7 +141,6 @@ pub(super) async fn run(
         ("kept".to_owned(), Value::from(merged.kept.len())),
     ]);
     context.printer.summary(&format!("{text}{kept}"), fields);
-    Ok(Exit::Ok)
 }
 
 fn clash(merged: &Merged) -> Failure {
@@ -85,75 +150,63 @@ fn clash(merged: &Merged) -> Failure {
                or keep yours with `couchapp push --force`")
 }
 
-fn ours(local: &FolderFiles) -> Files {
-    let fields = local.fields.iter().map(|(path, bytes)| (path.clone(), File::Field(bytes.clone())));
-    let attachments =
-        local.attachments.values().map(|file| (file.path.clone(), File::Attachment(hexadecimal::encode(&file.md5))));
-    fields.chain(attachments).collect()
-}
-
-fn base_files(base: &Base) -> Files {
-    let names: Vec<AttName> = base.attachments.keys().filter_map(|name| AttName::new(name.as_str()).ok()).collect();
-    let id = base.target.rsplit_once("/_design/").map(|(_, name)| format!("_design/{name}"));
-    let id = id.or_else(|| base.target.rsplit('/').next().map(str::to_owned)).unwrap_or_default();
-    let Ok(id) = crate::name::DocId::new(id) else { return Files::new() };
-    let options = UnfoldOptions { escape_names: true, ..UnfoldOptions::default() };
-    let Ok(unfolded) = unfold(&base.body, &id, &names, &options) else { return Files::new() };
-    let attachment = |name: &AttName| {
-        let entry = base.attachments.get(name.as_str())?;
-        Some(File::Attachment(entry.md5.clone().unwrap_or_else(|| entry.digest.clone())))
-    };
-    let fields = unfolded.files.into_iter().map(|(path, bytes)| (path, File::Field(bytes)));
-    let attachments = unfolded.attachments.into_iter().filter_map(|(path, name)| Some((path, attachment(&name)?)));
-    fields.chain(attachments).collect()
-}
-
-/// The folder as a fresh clone would write it. An attachment is known by the md5 of its content where that can be told,
-/// so that it can be compared with a file; by its digest where not.
-fn theirs(source: &Source<'_>, unfolded: &Unfolded, local: &FolderFiles, base: Option<&Base>) -> Result<Files> {
-    let mut files: Files =
-        unfolded.files.iter().map(|(path, bytes)| (path.clone(), File::Field(bytes.clone()))).collect();
-    for (path, name) in &unfolded.attachments {
-        let Some(stub) = source.document.attachment(name) else { continue };
-        let recorded = base.and_then(|base| recorded(base, name));
-        let by_digest = || stub.digest.map(|digest| digest.to_string()).unwrap_or_default();
-        let known = recorded
-            .filter(|recorded| Some(recorded.digest) == stub.digest)
-            .map(|recorded| hexadecimal::encode(&recorded.md5));
-        let file = local.attachments.values().find(|file| &file.path == path);
-        let identity = match (known, file) {
-            (Some(md5), _) => md5,
-            (None, None) => by_digest(),
-            (None, Some(file)) => {
-                let bytes = LocalBytes { length: file.length, md5: file.md5 };
-                let same = match compare(bytes, stub, recorded) {
-                    Verdict::Same => true,
-                    Verdict::Different => false,
-                    Verdict::Compressed => {
-                        let content = local.folder.read(path, file.length)?;
-                        by_candidates(stub, &crate::couch::digest::Candidates::of(&content, true))
-                    }
-                };
-                if same { hexadecimal::encode(&file.md5) } else { by_digest() }
-            }
-        };
-        files.insert(path.clone(), File::Attachment(identity));
+impl Update<'_> {
+    /// Whether there is a file at `path` when the update is done.
+    pub(super) fn will_have(&self, path: &RelPath) -> bool {
+        match self.merged.actions.get(path) {
+            Some(action) => *action != Merge::Remove,
+            None => self.ours.contains_key(path),
+        }
     }
-    Ok(files)
+
+    /// Refuses what this folder cannot hold beside what it has, before anything is written.
+    fn refuse_impossible(&self, local: &FolderFiles) -> Result<()> {
+        let kept = |name: &str| self.base.is_some_and(|base| base.kept.attachments.contains(name));
+        let impossible = self.theirs.impossible.iter().filter(|name| !kept(name.as_str()));
+        let mut reasons: Vec<String> =
+            impossible.map(|name| format!("`{}` cannot be a path", portable::for_display(name.as_str()))).collect();
+        let (present, new): (Vec<_>, Vec<_>) =
+            self.theirs.files.keys().cloned().partition(|path| local.files.contains(path));
+        // Names that stand beside each other already can do so.
+        let clashes = portable::clashes(&[present, new].concat());
+        reasons
+            .extend(clashes.iter().filter(|clash| !local.files.contains(clash.name.as_str())).map(ToString::to_string));
+        if reasons.is_empty() && detect(&self.outcome(local)) != local.layout {
+            let moved = self.merged.actions.keys().map(|path| format!("`{path}` makes it look like another"));
+            reasons.extend(moved);
+        }
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let failure = Failure::new(Exit::Refused, "this folder cannot take everything that is on the server");
+        let failure = failure.coded("layout").details(reasons);
+        Err(failure.hint("nothing was written; `couchapp clone URL OTHER-DIR` gets all of it").into())
+    }
+
+    /// Every path of the folder when the update is done.
+    fn outcome(&self, local: &FolderFiles) -> BTreeSet<RelPath> {
+        let is_removed = |path: &RelPath| self.merged.actions.get(path) == Some(&Merge::Remove);
+        let removed: Vec<&RelPath> = self.merged.actions.keys().filter(|path| is_removed(path)).collect();
+        // A folder that loses a file may go with it; one that stays is told by the files that stay.
+        let emptied = |folder: &RelPath| removed.iter().any(|path| path.below(folder.as_str()).is_some());
+        let files = local.files.iter().filter(|path| !is_removed(path));
+        let folders = local.directories.iter().filter(|folder| !emptied(folder));
+        let written = self.merged.actions.keys().filter(|path| !is_removed(path));
+        files.chain(folders).chain(written).cloned().collect()
+    }
 }
 
-fn recorded(base: &Base, name: &AttName) -> Option<Recorded> {
-    let entry = base.attachments.get(name.as_str())?;
-    Some(Recorded { md5: hexadecimal::decode(entry.md5.as_deref()?)?, digest: entry.digest.parse().ok()? })
-}
-
-/// Whether a push would make the same of both texts.
-fn same(path: &RelPath, left: &[u8], right: &[u8]) -> bool {
+/// Whether a push would make the same of both texts, or took one for the other before.
+fn same(path: &RelPath, left: &[u8], right: &[u8], base: Option<&Base>) -> bool {
     if path.name().ends_with(".json") {
         return matches!((json::parse(left), json::parse(right)), (Ok(left), Ok(right)) if json::same(&left, &right));
     }
-    let text = |bytes: &[u8]| bytes.strip_suffix(b"\n").unwrap_or(bytes).to_vec();
-    text(left) == text(right)
+    let (left, right) = (text::from_bytes(left), text::from_bytes(right));
+    let adopted = |ours: &str, theirs: &String| {
+        let taken = base.and_then(|base| base.adopted.get(&hexadecimal::encode(&digest::of(ours.as_bytes()).md5())));
+        taken == Some(theirs)
+    };
+    left == right || adopted(&left, &right) || adopted(&right, &left)
 }
 
 fn listing(merged: &Merged, ours: &Files, theirs: &Files) -> Listing {
@@ -173,61 +226,7 @@ fn listing(merged: &Merged, ours: &Files, theirs: &Files) -> Listing {
         merged.actions.iter().map(|(path, action)| line(mark(path, action), path, merged_text(path))).collect();
     lines.extend(merged.clashes.iter().map(|path| line(Mark::Conflict, path, Some("changed on both sides"))));
     lines.sort_by(|left, right| left.path.cmp(&right.path));
-    let all = ours.keys().chain(theirs.keys()).collect::<std::collections::BTreeSet<_>>().len();
+    let all = ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>().len();
     let same = all - merged.actions.len() - merged.clashes.len() - merged.kept.len();
     Listing { lines, same, bytes: 0, whole: true }
-}
-
-async fn apply(
-    context: &Context,
-    source: &Source<'_>,
-    unfolded: &Unfolded,
-    root: &Path,
-    merged: &Merged,
-    local: &FolderFiles,
-) -> Result<()> {
-    let destination = Destination::create(root)?;
-    let options = WriteOptions { existing: Existing::Replace, ..WriteOptions::default() };
-    for directory in &unfolded.directories {
-        destination.enter(directory)?;
-    }
-    for (path, action) in &merged.actions {
-        if let Merge::Write(bytes) = action {
-            destination.write(path, bytes, options)?;
-        }
-    }
-    let wanted = source.wanted(unfolded, |path| merged.actions.get(path) == Some(&Merge::Fetch));
-    let fetched = source.fetch(context, wanted, (&destination, options)).await?;
-    for (path, _) in merged.actions.iter().filter(|(_, action)| **action == Merge::Remove) {
-        destination.remove(path)?;
-        destination.remove_empty_parents(path)?;
-    }
-    let state = State::of(root);
-    let mut md5s: BTreeMap<AttName, [u8; 16]> = unchanged(source, unfolded, merged, local);
-    md5s.extend(fetched);
-    source.remember(&state, &md5s)?;
-    if state.origin().found().is_none() {
-        state.set_origin(&source.origin())?;
-    }
-    state.end_clone()?;
-    Ok(())
-}
-
-/// The contents of attachments that were not fetched because the folder has them already.
-fn unchanged(
-    source: &Source<'_>,
-    unfolded: &Unfolded,
-    merged: &Merged,
-    local: &FolderFiles,
-) -> BTreeMap<AttName, [u8; 16]> {
-    let same = unfolded
-        .attachments
-        .iter()
-        .filter(|(path, _)| !merged.actions.contains_key(*path) && !merged.kept.contains(path));
-    same.filter(|(_, name)| source.document.attachment(name).is_some())
-        .filter_map(|(path, name)| {
-            let file = local.attachments.values().find(|file| &file.path == path)?;
-            Some((name.clone(), file.md5))
-        })
-        .collect()
 }
