@@ -41,6 +41,19 @@ fn what_is_there_is_replaced_only_when_asked() {
 }
 
 #[test]
+fn a_finished_file_takes_the_place_of_another() {
+    let root = tempfile::tempdir().unwrap();
+    fill(root.path(), &["in/1", "in/2", "f", "dir/x"]);
+    let destination = Destination::open(root.path()).unwrap();
+    destination.rename(&rel("in/1"), &rel("f")).unwrap();
+    destination.rename(&rel("in/2"), &rel("new/folder/g")).unwrap();
+    assert_eq!((read(root.path(), "f"), read(root.path(), "new/folder/g")), ("in/1".into(), "in/2".into()));
+    assert!(destination.rename(&rel("f"), &rel("dir")).is_err());
+    assert!(destination.rename(&rel("in/1"), &rel("dir/x")).is_err());
+    assert_eq!(read(root.path(), "dir/x"), "dir/x");
+}
+
+#[test]
 fn a_file_that_appears_meanwhile_is_not_replaced() {
     let root = tempfile::tempdir().unwrap();
     let destination = Destination::open(root.path()).unwrap();
