@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::address::Address;
 use crate::cli;
 use crate::exit::{Exit, Failure};
-use crate::local::State;
+use crate::local::{LocalError, Lock, State};
 use crate::report::{self, Printer};
 use crate::settings::{self, Command, Destination, Environment, Project, Resolved, Settings};
 
@@ -55,6 +55,22 @@ impl Context {
     /// The place that the app around the current folder was cloned from.
     fn project_origin(&self) -> Option<Address> {
         self.settings.project.as_ref().and_then(|project| origin(&project.root))
+    }
+
+    /// Keeps a second run out of a folder for as long as the lock is held. In a folder that cannot be locked, because
+    /// nothing can be written there, there is nothing to race for; and a dry run writes nothing.
+    fn hold(&self, state: &State) -> Result<Option<Lock>> {
+        if self.settings.dry_run {
+            return Ok(None);
+        }
+        match state.lock() {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error @ LocalError::Locked { .. }) => Err(error.into()),
+            Err(error) => {
+                self.printer.detail(&format!("this folder cannot be locked: {error}"));
+                Ok(None)
+            }
+        }
     }
 
     /// Asks `question` unless `--yes` was given. Without an answer, and when the answer is no, `doing` is refused.

@@ -222,7 +222,7 @@ async fn write(
 ) -> Result<()> {
     let destination = Destination::create(root)?;
     let state = State::of(root);
-    let _lock = place::hold(context, &state)?;
+    let _lock = context.hold(&state)?;
     state.begin_clone(&source.address)?;
     for directory in &unfolded.directories {
         destination.enter(directory)?;

@@ -72,6 +72,7 @@ macro_rules! for_each_case {
                 a_document_is_printed,
             ];
             updating: [
+                another_document_is_not_unpacked_over_an_app,
                 a_plain_folder_is_updated_as_one,
                 what_would_turn_a_plain_folder_into_another_is_refused,
                 what_a_plain_folder_cannot_hold_stays_with_others,

@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::commands::Context;
 use crate::ddoc::{Layout, detect};
 use crate::exit::{Exit, Failure};
-use crate::local::{self, Kind, LocalError, Lock, State};
+use crate::local::{self, Kind, State};
 use crate::name::DocId;
 use crate::path::{RelPath, portable};
 use crate::settings::command::{CloneInto, CloneSettings};
@@ -119,16 +119,4 @@ fn half(origin: &str, shown: &str) -> Failure {
 fn no_app(shown: &str) -> Failure {
     Failure::new(Exit::Refused, format!("`{shown}` is neither an earlier clone nor an app; nothing was written"))
         .hint("name the folder of the clone, or a new one: `couchapp clone URL DIR`")
-}
-
-/// Keeps a second run out of the folder, which exists. In one that cannot be locked there is nothing to be done.
-pub(super) fn hold(context: &Context, state: &State) -> Result<Option<Lock>> {
-    match state.lock() {
-        Ok(lock) => Ok(Some(lock)),
-        Err(error @ LocalError::Locked { .. }) => Err(error.into()),
-        Err(error) => {
-            context.printer.detail(&format!("this folder cannot be locked: {error}"));
-            Ok(None)
-        }
-    }
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use super::Source;
 use super::apply::apply;
 use super::laying::Laid;
 use super::sides::{self, Places, Side};
-use super::{Source, place};
 use crate::commands::{Context, app};
 use crate::couch::digest;
 use crate::ddoc::{Layout, detect, text};
@@ -77,7 +77,7 @@ pub(super) async fn run(
     let from = source.address.to_string();
     context.printer.start(&Start { command: "clone", doing: "Updating from", from: &from, to: shown, remark });
     let state = State::of(root);
-    let _lock = if context.settings.dry_run { None } else { place::hold(context, &state)? };
+    let _lock = context.hold(&state)?;
     let loaded = state.base(&source.address, &source.instance_start_time);
     if let Some(warning) = loaded.warning() {
         context.printer.warning("state", warning);
@@ -85,6 +85,7 @@ pub(super) async fn run(
     let base = loaded.found();
     let local = folder_files(root).map_err(|error| app::explain(error, shown))?;
     refuse_misjudged(&local, base.as_ref())?;
+    refuse_other_document(&local, &source.document.id, base.is_some() || state.incomplete().is_some(), shown)?;
     let needs_id = base.is_none() && (state.incomplete().is_some() || !is_named(root, &source.document.id)?);
     let places = Places::new(&local, needs_id);
     let sides = Sides { places, state: &state, root, base: base.as_ref() };
@@ -99,6 +100,19 @@ pub(super) async fn run(
     }
     conclude(context, source, &update.merged, shown);
     Ok(Exit::Ok)
+}
+
+/// Refuses to unpack a document over the app of another one, unless it was pushed to or cloned from there before.
+fn refuse_other_document(local: &FolderFiles, id: &DocId, known: bool, shown: &str) -> Result<()> {
+    let named = ["_id", "_ddoc/_id"].iter().find_map(|path| local.fields.get(*path));
+    let named = named.map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
+    match named.filter(|named| !known && named != id.as_str()) {
+        None => Ok(()),
+        Some(named) => {
+            let message = format!("`{shown}` is the app `{named}`, not `{id}`");
+            Err(Failure::new(Exit::Refused, message).hint("nothing was written; clone it into another folder").into())
+        }
+    }
 }
 
 /// Refuses a folder that was pushed in a layout that it does not show: nothing would be where it is looked for.

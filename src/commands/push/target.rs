@@ -16,7 +16,7 @@ use crate::commands::prepare::{Place, Prepared};
 use crate::couch::{CouchError, Creation, Database, Document, Info, Missing, Progress};
 use crate::ddoc::Layout;
 use crate::exit::{Exit, Failure};
-use crate::local::{LocalError, Lock, State};
+use crate::local::State;
 use crate::mark::Mark;
 use crate::plan::{self, Counts, Key, lines};
 use crate::report::{Listing, Start, human_size};
@@ -52,25 +52,10 @@ pub(super) async fn push(
     with_server(context, endpoint, async |reached| {
         let database = reached.database(endpoint)?;
         let info = existing(context, reached, &database, rules).await?;
-        let _lock = hold(context, &State::of(app.folder.root()))?;
+        let _lock = context.hold(&State::of(app.folder.root()))?;
         push_app(context, (reached, &database, info), (app, destination), rules).await
     })
     .await
-}
-
-/// Keeps a second push of the same folder out. In a folder that cannot be written to there is nothing to race for.
-fn hold(context: &Context, state: &State) -> Result<Option<Lock>> {
-    if context.settings.dry_run {
-        return Ok(None);
-    }
-    match state.lock() {
-        Ok(lock) => Ok(Some(lock)),
-        Err(error @ LocalError::Locked { .. }) => Err(error.into()),
-        Err(error) => {
-            context.printer.detail(&format!("this folder cannot be locked: {error}"));
-            Ok(None)
-        }
-    }
 }
 
 /// The facts about the database; `None` when it is still to be made, which somebody has asked for.

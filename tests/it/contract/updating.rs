@@ -393,3 +393,16 @@ pub(crate) fn an_update_only_fetches_what_is_new(endpoint: &Endpoint) {
     push(&project, "blog", &database).ok();
     assert!(database.document("_design/blog")["filters"].is_null());
 }
+
+/// A document is not unpacked over the app of another one.
+pub(crate) fn another_document_is_not_unpacked_over_an_app(endpoint: &Endpoint) {
+    let (project, database) = (Project::for_endpoint(endpoint), endpoint.database());
+    App::small().write(&project, "blog");
+    push(&project, "blog", &database).ok();
+    database.store("one", &json!({ "type": "note" }));
+    let before = project.app_tree("blog");
+    let url = format!("{}/one", database.url());
+    project.couchapp(&["clone", &url, "blog", "--update"]).expect(9).says("_design/blog");
+    project.couchapp(&["clone", &url, "blog", "--update", "--force"]).expect(9);
+    assert_eq!(project.app_tree("blog"), before);
+}
