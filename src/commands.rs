@@ -30,6 +30,7 @@ mod login;
 mod prepare;
 mod push;
 mod status;
+mod valve;
 
 /// What every command is given.
 struct Context {

@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 use super::Context;
 use super::app::{self, Apps};
 use super::prepare::Choice;
+use super::valve;
 use crate::exit::{Exit, Failure};
 use crate::json::Object;
 use crate::local;
 use crate::plan::{Limit, Policy};
 use crate::report::exit_of;
 use crate::settings::command::{AppFolder, Export, PushSettings};
-use crate::settings::values::MaxDelete;
 use crate::settings::{Destination, Endpoint};
 use crate::snapshot::{App, LoadOptions, LocalDocument};
 
@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, command: &PushSettings) -> Result<Exi
     };
     let rules = Rules {
         choice: Choice { policy: Policy { delete: command.delete, force: command.force }, only: globs(&command.only)? },
-        limit: command.max_delete.map(limit).unwrap_or_default(),
+        limit: valve::limit(command.max_delete),
         allow_empty: command.allow_empty,
         create_database: command.create_database,
         check: command.check,
@@ -121,14 +121,6 @@ fn load_options(command: &PushSettings) -> LoadOptions {
         id: command.document.clone(),
         lenient: command.lenient,
         documents: command.docs != Some(false),
-    }
-}
-
-fn limit(max_delete: MaxDelete) -> Limit {
-    match max_delete {
-        MaxDelete::Count(count) => Limit::Count(count),
-        MaxDelete::Percent(percent) => Limit::Percent(percent),
-        MaxDelete::All => Limit::All,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The safety valves: plans that are refused although nothing is wrong with them.
 
-use super::{Key, Plan};
+use super::{Change, Key, Plan};
 use crate::mark::Mark;
 
 /// How much a push may remove: `--max-delete`.
@@ -31,53 +31,83 @@ impl Limit {
     }
 }
 
+/// What the valves look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// How many things the source has.
+    pub source: u64,
+    /// How many things would go from the target.
+    pub removed: u64,
+    /// How many things the target has.
+    pub total: u64,
+    /// What they are, as in "attachments".
+    pub what: &'static str,
+}
+
 /// Why a plan is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is nothing on our side.
-    #[error("the folder holds nothing to push")]
-    EmptySource,
-    /// More would be removed than allowed.
-    #[error("this push would remove {removed} of {total} attachments; refusing to remove {limit}")]
-    TooMany {
-        /// Attachments that would go.
-        removed: u64,
-        /// Attachments that are there.
+    /// There is nothing on the source's side.
+    #[error("there is nothing to take from; refusing to remove all {total} {what}")]
+    EmptySource {
+        /// Things that are there.
         total: u64,
+        /// What they are.
+        what: &'static str,
+    },
+    /// More would be removed than allowed.
+    #[error("this would remove {removed} of {total} {what}; refusing to remove {limit}")]
+    TooMany {
+        /// Things that would go.
+        removed: u64,
+        /// Things that are there.
+        total: u64,
+        /// What they are.
+        what: &'static str,
         /// The valve, in words.
         limit: String,
     },
 }
 
-/// Checks a plan against the valves.
+impl Removal {
+    /// Checks it against the valves.
+    pub fn check(&self, limit: Limit, allow_empty: bool) -> Result<(), Refusal> {
+        let Self { source, removed, total, what } = *self;
+        if source == 0 && removed > 0 && !allow_empty {
+            return Err(Refusal::EmptySource { total, what });
+        }
+        if limit.allows(removed, total) {
+            return Ok(());
+        }
+        let limit = match limit {
+            Limit::Half | Limit::All => "more than half".to_owned(),
+            Limit::Count(most) => format!("more than {most}"),
+            Limit::Percent(most) => format!("more than {most} %"),
+        };
+        Err(Refusal::TooMany { removed, total, what, limit })
+    }
+}
+
+/// Checks a push against the valves. One that sends nothing but removals of members is stopped as well.
 pub fn guard(plan: &Plan, limit: Limit, allow_empty: bool) -> Result<(), Refusal> {
-    let ours = plan.changes.iter().any(|change| matches!(change.mark, Mark::New | Mark::Changed | Mark::Same));
-    if !ours && !plan.is_empty() && !allow_empty {
-        return Err(Refusal::EmptySource);
+    let is_source = |change: &&Change| matches!(change.mark, Mark::New | Mark::Changed | Mark::Same);
+    let source = plan.changes.iter().filter(is_source).count() as u64;
+    let attachments = plan.changes.iter().filter(|change| matches!(change.key, Key::Attachment(_)));
+    let (mut removed, mut total) = (0, 0);
+    for change in attachments {
+        removed += u64::from(change.mark == Mark::Removed);
+        total += u64::from(change.mark != Mark::New);
     }
-    let attachments = |wanted: &dyn Fn(Mark) -> bool| {
-        let count =
-            plan.changes.iter().filter(|change| matches!(change.key, Key::Attachment(_)) && wanted(change.mark));
-        count.count() as u64
-    };
-    let removed = attachments(&|mark| mark == Mark::Removed);
-    let total = attachments(&|mark| mark != Mark::New);
-    if limit.allows(removed, total) {
-        return Ok(());
+    if source == 0 && !plan.is_empty() && !allow_empty {
+        return Err(Refusal::EmptySource { total, what: "attachments" });
     }
-    let limit = match limit {
-        Limit::Half | Limit::All => "more than half".to_owned(),
-        Limit::Count(most) => format!("more than {most}"),
-        Limit::Percent(most) => format!("more than {most} %"),
-    };
-    Err(Refusal::TooMany { removed, total, limit })
+    Removal { source, removed, total, what: "attachments" }.check(limit, true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::name::AttName;
-    use crate::plan::Change;
 
     fn plan(removed: u64, same: u64) -> Plan {
         let change = |index: u64, mark| Change {
@@ -113,7 +143,10 @@ mod tests {
 
     #[test]
     fn an_empty_folder_never_empties_a_document_by_itself() {
-        assert_eq!(guard(&plan(1, 0), Limit::All, false), Err(Refusal::EmptySource));
+        assert_eq!(guard(&plan(1, 0), Limit::All, false), Err(Refusal::EmptySource { total: 1, what: "attachments" }));
+        let removal = Removal { source: 0, removed: 1, total: 3, what: "documents" };
+        assert_eq!(removal.check(Limit::All, false), Err(Refusal::EmptySource { total: 3, what: "documents" }));
+        assert_eq!(Removal { removed: 0, ..removal }.check(Limit::Half, false), Ok(()));
         assert_eq!(guard(&plan(1, 0), Limit::All, true), Ok(()));
         assert_eq!(guard(&Plan::default(), Limit::Half, false), Ok(()));
     }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Rules;
 use crate::commands::prepare::{Place, Prepared};
 use crate::exit::{Exit, Failure};
-use crate::plan::{Clash, Refusal};
+use crate::plan::Clash;
 
 /// Stops when they changed something since our base.
 pub(super) fn clashes(place: &Place<'_>, prepared: &[Prepared<'_>]) -> Result<()> {
@@ -46,18 +46,6 @@ fn conflict(place: &Place<'_>, prepared: &Prepared<'_>, clash: &Clash) -> Failur
              discards their change"
         )),
     }
-}
-
-/// The failure for a plan that a safety valve stopped.
-pub(super) fn valve(refusal: &Refusal) -> anyhow::Error {
-    let failure = Failure::new(Exit::Refused, refusal.to_string());
-    match refusal {
-        Refusal::EmptySource => failure.hint("check the path; `--allow-empty` if you mean it"),
-        Refusal::TooMany { removed, .. } => {
-            failure.hint(format!("check the folder; `--max-delete {removed}` if you mean it"))
-        }
-    }
-    .into()
 }
 
 /// An `--only` that matches nothing is a mistake, not a push of nothing.

@@ -13,6 +13,7 @@ use crate::commands::explain::{Circumstances, explain};
 use crate::commands::listing::listing;
 use crate::commands::login::{Reached, with_server};
 use crate::commands::prepare::{Place, Prepared};
+use crate::commands::valve;
 use crate::couch::{CouchError, Creation, Database, Document, Info, Missing, Progress};
 use crate::ddoc::Layout;
 use crate::exit::{Exit, Failure};
@@ -114,7 +115,7 @@ async fn push_app(
         return Ok(conclude::up_to_date(context, &place, main, &counts));
     }
     for prepared in &due {
-        plan::guard(&prepared.plan, rules.limit, rules.allow_empty).map_err(|refusal| refuse::valve(&refusal))?;
+        plan::guard(&prepared.plan, rules.limit, rules.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
     }
     notes(context, &prepared);
     if context.settings.dry_run {
