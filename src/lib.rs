@@ -16,6 +16,7 @@ pub mod hexadecimal;
 pub mod json;
 pub mod local;
 pub mod mark;
+pub mod media;
 pub mod name;
 pub mod path;
 pub mod plan;

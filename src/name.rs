@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+pub mod escape;
+
 /// Why a text is not the name of a database, document or attachment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {

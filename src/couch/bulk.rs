@@ -23,6 +23,27 @@ pub struct BulkRow {
 }
 
 impl Database {
+    /// Writes documents by `_bulk_docs` with the bytes of their new attachments inside; one row for each, in the same
+    /// order. All content is in memory at once, about 1.4 times its size.
+    ///
+    /// One illegal document makes the server refuse all of them and store nothing: [`CouchError::refuses_batch`] tells
+    /// when to try again with fewer. After a lost answer all are sent again, and a document that is then refused as a
+    /// conflict is looked at to see whether the first try wrote it. An attachment whose source gives gzip
+    /// ([`super::NewAttachment::encoded`]) cannot be sent this way.
+    pub async fn bulk(&self, writes: &[super::Write]) -> Result<Vec<BulkRow>, CouchError> {
+        let _ = writes;
+        unimplemented!()
+    }
+
+    /// Deletes documents of these revisions; one row for each, in the same order.
+    pub async fn delete_all(
+        &self,
+        documents: &[(crate::name::DocId, crate::name::Revision)],
+    ) -> Result<Vec<BulkRow>, CouchError> {
+        let _ = documents;
+        unimplemented!()
+    }
+
     /// Writes documents (with `_id`, perhaps `_rev` and inline `_attachments`) by `_bulk_docs`; one row for each, in
     /// the same order. One illegal document makes the server refuse all of them.
     ///
@@ -104,6 +125,14 @@ impl Database {
             }
         }
         Ok(())
+    }
+}
+
+impl CouchError {
+    /// Whether a bulk write was refused as a whole for the sake of a document in it (400, 412, 413): nothing is stored,
+    /// and the same documents in smaller batches will show which one it is.
+    pub fn refuses_batch(&self) -> bool {
+        self.answer().is_some_and(|answer| matches!(answer.status, 400 | 412 | 413))
     }
 }
 

@@ -13,7 +13,7 @@ const LEAVES: [&str; 10] =
     ["address", "content_type", "exit", "hexadecimal", "json", "mark", "name", "path", "random", "secret"];
 
 /// What a module may use beside the leaves and itself: data flows from `cli` to `report`, never back.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("address", &[]),
     ("check", &[]),
     // `cli` and `settings` are two halves of one thing: the types of values are parsed where they are typed.
@@ -23,16 +23,17 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("ddoc", &[]),
     ("filter", &[]),
     ("local", &["filter"]),
-    ("plan", &[]),
+    ("media", &[]),
+    ("plan", &["media"]),
     // How loud and in which colours is settled before anything is said.
     ("report", &["settings"]),
     ("settings", &["cli", "local"]),
-    ("snapshot", &["check", "couch", "ddoc", "filter", "local", "plan"]),
-    ("transfer", &["couch", "local", "plan", "report"]),
+    ("snapshot", &["check", "couch", "ddoc", "filter", "local", "media", "plan"]),
+    ("transfer", &["couch", "local", "media", "plan", "report"]),
 ];
 
 /// Modules that compute and nothing else.
-const PURE: [&str; 8] = ["check", "ddoc", "filter", "hexadecimal", "json", "name", "path", "plan"];
+const PURE: [&str; 9] = ["check", "ddoc", "filter", "hexadecimal", "json", "media", "name", "path", "plan"];
 
 /// What only one module may name.
 const CONFINED: [(&str, &str, &str); 4] = [
