@@ -21,6 +21,7 @@ mod clone;
 mod completions;
 mod config;
 mod csp;
+mod database;
 mod diff;
 mod explain;
 mod generate;

@@ -154,9 +154,17 @@ impl Rules {
     /// The first rule that cannot be read is an error: an ignore file that is half understood publishes what it should
     /// have kept back.
     pub fn parse(sources: &[Source<'_>]) -> Result<Self, RuleError> {
-        let mut rules = Self::default();
+        Self::default().and(sources)
+    }
+
+    /// The rules of `sources` alone, without the built-in ones: for folders whose files are all content.
+    pub fn only(sources: &[Source<'_>]) -> Result<Self, RuleError> {
+        Self::none().and(sources)
+    }
+
+    fn and(mut self, sources: &[Source<'_>]) -> Result<Self, RuleError> {
         for source in sources {
-            rules.layers.push(match *source {
+            self.layers.push(match *source {
                 Source::CouchappIgnore { file, text } if expressions::is_array(text) => Layer::Expressions {
                     rules: expressions::parse(file, text, Reading::WholeRun)?,
                     reading: Reading::WholeRun,
@@ -172,7 +180,7 @@ impl Rules {
                 Source::Include(pattern) => Layer::Patterns(typed("--include", pattern, "!")?),
             });
         }
-        Ok(rules)
+        Ok(self)
     }
 
     /// What becomes of `path`, the folders above it included.

@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use super::write::Pushed;
 use super::{Rules, compile, conclude, refuse};
 use crate::commands::Context;
-use crate::commands::explain::{Circumstances, explain};
+use crate::commands::database;
 use crate::commands::listing::listing;
 use crate::commands::login::{Reached, with_server};
 use crate::commands::prepare::{Place, Prepared};
 use crate::commands::valve;
-use crate::couch::{CouchError, Creation, Database, Document, Info, Missing, Progress};
+use crate::couch::{Database, Document, Info, Progress};
 use crate::ddoc::Layout;
 use crate::exit::{Exit, Failure};
 use crate::local::State;
@@ -52,44 +52,11 @@ pub(super) async fn push(
     }
     with_server(context, endpoint, async |reached| {
         let database = reached.database(endpoint)?;
-        let info = existing(context, reached, &database, rules).await?;
+        let info = database::existing(context, reached, &database, rules.create_database).await?;
         let _lock = context.hold(&State::of(app.folder.root()))?;
         push_app(context, (reached, &database, info), (app, destination), rules).await
     })
     .await
-}
-
-/// The facts about the database; `None` when it is still to be made, which somebody has asked for.
-async fn existing(context: &Context, reached: &Reached, database: &Database, rules: &Rules) -> Result<Option<Info>> {
-    match database.info().await {
-        Ok(info) => Ok(Some(info)),
-        Err(CouchError::NotFound { what: Missing::Database(_), .. })
-            if rules.create_database || wants_database(context, database) =>
-        {
-            Ok(None)
-        }
-        Err(error @ CouchError::NotFound { what: Missing::Database(_), .. }) => {
-            let names = reached.server.databases().await.unwrap_or_default();
-            let databases = names.iter().map(ToString::to_string).collect();
-            let failure = explain(error, &Circumstances { databases, ..reached.known.clone() });
-            Err(failure.hint("`--create-db` creates the database").into())
-        }
-        Err(error) => Err(reached.failure(error)),
-    }
-}
-
-/// Makes the database, once everything else is settled.
-async fn create(context: &Context, reached: &Reached, database: &Database) -> Result<Info> {
-    if database.create().await.map_err(|error| reached.failure(error))? == Creation::Created {
-        context.printer.note(&format!("Created the database {}", database.address()));
-    }
-    database.info().await.map_err(|error| reached.failure(error))
-}
-
-/// A mistyped name must never become a database, so only a person's own yes counts here.
-fn wants_database(context: &Context, database: &Database) -> bool {
-    let question = format!("The database `{}` does not exist. Create it?", database.name());
-    context.printer.confirm(&question).unwrap_or(false)
 }
 
 async fn push_app(
@@ -124,7 +91,7 @@ async fn push_app(
     }
     confirm(context, destination, &due, rules)?;
     if is_missing {
-        place = Place::new(reached, database, Some(create(context, reached, database).await?), app);
+        place = Place::new(reached, database, Some(database::create(context, reached, database).await?), app);
     }
     for prepared in due.iter().filter(|_| rules.check) {
         compile_validation(&place, prepared).await?;
