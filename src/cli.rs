@@ -11,12 +11,14 @@ mod commands;
 pub mod generate;
 mod global;
 pub mod help;
+mod media;
 
 pub use commands::{
     AppArgs, AuthCommand, BrowseArgs, CloneArgs, ConfigCommand, CspCommand, DiffArgs, Generated, InitArgs, OldArgs,
     PushArgs, Shell, StatusArgs,
 };
 pub use global::GlobalArgs;
+pub use media::{DumpArgs, SelectionArgs, SyncDirArgs};
 
 /// The whole command line.
 #[derive(Clone, Parser)]
@@ -63,6 +65,12 @@ pub enum Command {
     /// Show the differences, from the server's text to the folder's
     #[command(before_help = help::DIFF, after_help = help::DIFF_EXITS, help_template = help::TEMPLATE)]
     Diff(DiffArgs),
+    /// Make a database or document the same as a folder of files, or the folder the same as it
+    #[command(before_help = help::SYNC_DIR, after_help = help::SYNC_DIR_EXITS, help_template = help::TEMPLATE)]
+    SyncDir(SyncDirArgs),
+    /// Write the attachments of a database or document to files
+    #[command(before_help = help::DUMP, after_help = help::DUMP_EXITS, help_template = help::TEMPLATE)]
+    Dump(DumpArgs),
     /// Open the app in a browser
     #[command(before_help = help::BROWSE, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
     Browse(BrowseArgs),

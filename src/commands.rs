@@ -23,6 +23,7 @@ mod config;
 mod csp;
 mod database;
 mod diff;
+mod dump;
 mod explain;
 mod generate;
 mod init;
@@ -31,6 +32,7 @@ mod login;
 mod prepare;
 mod push;
 mod status;
+mod sync_dir;
 mod valve;
 
 /// What every command is given.
@@ -175,6 +177,8 @@ async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {
         Command::Push(command) => push::run(context, command).await,
         Command::Status(command) => status::run(context, command).await,
         Command::Diff(command) => diff::run(context, command).await,
+        Command::SyncDir(command) => sync_dir::run(context, command).await,
+        Command::Dump(command) => dump::run(context, command).await,
         Command::Browse(command) => browse::run(context, command).await,
         Command::ConfigShow { origin } => config::run(context, *origin),
         Command::AuthCheck { target } => auth::run(context, target.as_ref()).await,

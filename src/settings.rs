@@ -21,6 +21,7 @@ mod file;
 pub mod import;
 mod layers;
 mod legacy;
+pub mod media;
 mod netrc;
 mod output;
 mod project;
@@ -29,6 +30,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod typed;
 pub mod values;
 
 pub use command::Command;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub output: OutputSettings,
     /// How servers are talked to.
     pub network: NetworkSettings,
+    /// Where what may be forgotten is kept, whether it exists or not; `None` when nothing says where it belongs.
+    pub state_folder: Option<PathBuf>,
     /// The app around the command's folder; `None` outside of one.
     pub project: Option<Project>,
     /// What `[push]` and its variables say; the flags of a push are already in [`command::PushSettings`].

@@ -14,6 +14,7 @@ couchapp: keep a folder and a CouchDB design document in step
 Commands
   start   init  clone
   work    status  diff  push  browse
+  data    sync-dir  dump
   server  auth  csp
   more    config  completions
 `couchapp help COMMAND` for details
@@ -94,6 +95,32 @@ Examples
 ";
 /// `diff`
 pub const DIFF_EXITS: &str = STATUS_EXITS;
+
+/// `sync-dir`
+pub const SYNC_DIR: &str = "\
+Examples
+  couchapp sync-dir ~/Pictures http://127.0.0.1:5984/pics --tag holiday
+  couchapp sync-dir ~/Pictures :pics --delete -n      what would be sent and removed
+  couchapp sync-dir dist :site/_design/www            attachments of one document
+  couchapp sync-dir :pics ~/Pictures                  the other way
+
+In a database each file is a document: its id is the file's path, the file is its attachment.
+Whatever else people add to such a document stays. Nothing is removed without --delete.
+";
+/// `sync-dir`
+pub const SYNC_DIR_EXITS: &str = "Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them";
+
+/// `dump`
+pub const DUMP: &str = "\
+Examples
+  couchapp dump http://127.0.0.1:5984/pics restored
+  couchapp dump :pics restored                        again: only what changed since
+  couchapp dump :pics --tag holiday --prefix 2010     a part, into pics/
+  couchapp dump :pics restored --verify               compare, write nothing
+  couchapp dump :pics - --docs > pics.ndjson          for pipes
+";
+/// `dump`
+pub const DUMP_EXITS: &str = "Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them";
 
 /// `browse`
 pub const BROWSE: &str = "\

@@ -84,7 +84,7 @@ pub fn temporary_name(unique: &str) -> String {
 }
 
 /// Whether `name` is that of an unfinished file.
-fn is_temporary(name: &str) -> bool {
+pub fn is_temporary(name: &str) -> bool {
     name.strip_prefix(TEMPORARY.0).is_some_and(|rest| rest.ends_with(TEMPORARY.1))
 }
 

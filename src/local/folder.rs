@@ -82,21 +82,33 @@ impl Folder {
     /// A file that changes meanwhile is read again, twice at most.
     pub fn read(&self, path: &RelPath, limit: u64) -> Result<Vec<u8>, LocalError> {
         for _ in 0..ATTEMPTS {
-            let (mut file, before) = self.open_file(path)?;
-            if before.length > limit {
-                return Err(LocalError::TooLarge { path: self.locate(path), limit });
-            }
-            let mut bytes = Vec::with_capacity(usize::try_from(before.length).unwrap_or_default());
-            let reading = (&mut file).take(limit.saturating_add(1)).read_to_end(&mut bytes);
-            let count = reading.map_err(|source| self.error("read", path, source))? as u64;
-            if count > limit {
-                return Err(LocalError::TooLarge { path: self.locate(path), limit });
-            }
-            if count == before.length && self.stamp(&file, path)? == before {
+            if let Some((bytes, _)) = self.read_once(path, limit)? {
                 return Ok(bytes);
             }
         }
         Err(LocalError::Changed { path: self.locate(path) })
+    }
+
+    /// One reading of a whole file; `None` when the file changed meanwhile.
+    pub(super) fn read_once(&self, path: &RelPath, limit: u64) -> Result<Option<(Vec<u8>, Stamp)>, LocalError> {
+        let (mut file, before) = self.open_file(path)?;
+        if before.length > limit {
+            return Err(LocalError::TooLarge { path: self.locate(path), limit });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(before.length).unwrap_or_default());
+        let reading = (&mut file).take(limit.saturating_add(1)).read_to_end(&mut bytes);
+        let count = reading.map_err(|source| self.error("read", path, source))? as u64;
+        if count > limit {
+            return Err(LocalError::TooLarge { path: self.locate(path), limit });
+        }
+        let whole = count == before.length && self.stamp(&file, path)? == before;
+        Ok(whole.then_some((bytes, before)))
+    }
+
+    /// A regular file, opened to be read from anywhere in it: for what looks into large files. What is read is of no
+    /// single moment when the file changes meanwhile.
+    pub fn open_reader(&self, path: &RelPath) -> Result<File, LocalError> {
+        self.open_file(path).map(|(file, _)| file)
     }
 
     /// The bytes of a file that was announced with `length`.

@@ -28,6 +28,8 @@ pub enum Sums {
 pub struct Fingerprint {
     /// The length in bytes.
     pub length: u64,
+    /// When the content last changed before the reading, in nanoseconds since 1970.
+    pub modified: i64,
     /// MD5 of the bytes.
     pub md5: [u8; 16],
     /// SHA-256 of the bytes, if it was asked for or known.
@@ -87,6 +89,7 @@ impl HashCache {
         }
         Some(Fingerprint {
             length: file.length,
+            modified: file.modified,
             md5: hexadecimal::decode(&entry.md5)?,
             sha256,
             known_as: Some(identity),
@@ -115,6 +118,13 @@ impl HashCache {
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+impl Fingerprint {
+    /// The inode that the file can be recognised by, with its length and time; `None` when it was too young.
+    pub(super) fn recognised_by(&self) -> Option<u64> {
+        self.known_as.map(|identity| identity.inode)
     }
 }
 
@@ -192,8 +202,35 @@ impl Folder {
             }
             if length == before.length && self.stamp(&file, path)? == before {
                 let (md5, sha256) = (md5.finalize().into(), sha256.map(|sum| sum.finalize().into()));
-                return Ok(Fingerprint { length, md5, sha256, known_as: identity(&before, started) });
+                return Ok(Fingerprint {
+                    length,
+                    modified: before.modified,
+                    md5,
+                    sha256,
+                    known_as: identity(&before, started),
+                });
             }
+        }
+        Err(LocalError::Changed { path: self.locate(path) })
+    }
+}
+
+impl Folder {
+    /// The whole of a file of at most `limit` bytes, with MD5 and SHA-256, from one reading. Blocks.
+    ///
+    /// A file that changes meanwhile is read again, twice at most.
+    pub fn read_with_sums(&self, path: &RelPath, limit: u64) -> Result<(Vec<u8>, Fingerprint), LocalError> {
+        for _ in 0..ATTEMPTS {
+            let started = nanoseconds(SystemTime::now());
+            let Some((bytes, before)) = self.read_once(path, limit)? else { continue };
+            let fingerprint = Fingerprint {
+                length: before.length,
+                modified: before.modified,
+                md5: Md5::digest(&bytes).into(),
+                sha256: Some(Sha256::digest(&bytes).into()),
+                known_as: identity(&before, started),
+            };
+            return Ok((bytes, fingerprint));
         }
         Err(LocalError::Changed { path: self.locate(path) })
     }

@@ -125,6 +125,47 @@ pub fn judge(name: &str) -> Result<RelPath, Unportable> {
     RelPath::new(name).map_err(|_| Unportable::Empty)
 }
 
+/// Takes `name` as a path that this system can hold, for files that stay on it.
+///
+/// On Unix `CON`, `a:b` and `a\b` are ordinary names; what no system can hold, control characters, and what other programs
+/// act on is refused all the same. On Windows this is [`judge`].
+pub fn judge_here(name: &str) -> Result<RelPath, Unportable> {
+    if cfg!(windows) {
+        return judge(name);
+    }
+    if name.len() > MAX_PATH {
+        return Err(Unportable::PathTooLong);
+    }
+    name.split('/').try_for_each(hold_here)?;
+    RelPath::new(name).map_err(|_| Unportable::Empty)
+}
+
+/// `text` as one component that every system can hold: every byte that offends as `%XX`, and `%` as `%25`.
+///
+/// Different texts give different components, up to those that are so long that a hash stands for their end.
+pub fn escaped_component(text: &str) -> String {
+    escape::component(text)
+}
+
+/// [`judge_component`] for Unix alone.
+fn hold_here(component: &str) -> Result<(), Unportable> {
+    match component {
+        "" => return Err(Unportable::Empty),
+        "." | ".." => return Err(Unportable::Dot),
+        _ => {}
+    }
+    if component.chars().any(char::is_control) {
+        return Err(Unportable::Control);
+    }
+    if is_acted_on(component) {
+        return Err(Unportable::ActedOn);
+    }
+    if component.len() > MAX_COMPONENT {
+        return Err(Unportable::ComponentTooLong);
+    }
+    Ok(())
+}
+
 /// `text` for terminals and messages: control, bidirectional and invisible characters as `\n`, `\u{202e}`.
 ///
 /// A file called `\x1b[2J` must not clear the screen, and one called `exe.\u{202e}gpj` must not look like a picture.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::destination::{Destination, Endpoint};
+use super::media::{DumpSettings, SyncDirSettings};
 use super::values::{Layout, MaxDelete};
 use crate::address::Address;
 use crate::cli::{Generated, Shell};
@@ -23,6 +24,10 @@ pub enum Command {
     Status(StatusSettings),
     /// Compare, with the text of what differs.
     Diff(DiffSettings),
+    /// Files to documents, or back.
+    SyncDir(SyncDirSettings),
+    /// Attachments to files.
+    Dump(DumpSettings),
     /// Open the app.
     Browse(BrowseSettings),
     /// Print [`Settings::shown`](super::Settings::shown).
@@ -213,6 +218,8 @@ impl Command {
             Self::Push(_) => "push",
             Self::Status(_) => "status",
             Self::Diff(_) => "diff",
+            Self::SyncDir(_) => "sync-dir",
+            Self::Dump(_) => "dump",
             Self::Browse(_) => "browse",
             Self::ConfigShow { .. } => "config show",
             Self::AuthCheck { .. } => "auth check",

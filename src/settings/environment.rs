@@ -54,13 +54,24 @@ impl Environment {
         let folder = if cfg!(windows) {
             self.path("APPDATA")
         } else {
-            // The XDG specification: a relative path here is to be ignored.
-            let set = self
-                .path("XDG_CONFIG_HOME")
-                .filter(|_| self.text("XDG_CONFIG_HOME").is_some_and(|text| Path::new(text).is_absolute()));
-            set.or_else(|| self.home.as_ref().map(|home| home.join(".config")))
+            self.xdg("XDG_CONFIG_HOME").or_else(|| self.home.as_ref().map(|home| home.join(".config")))
         };
         folder.map(|folder| folder.join("couchapp"))
+    }
+
+    /// The folder of what this tool remembers and could do without, whether it exists or not.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        let folder = if cfg!(windows) {
+            self.path("LOCALAPPDATA")
+        } else {
+            self.xdg("XDG_STATE_HOME").or_else(|| self.home.as_ref().map(|home| home.join(".local/state")))
+        };
+        folder.map(|folder| folder.join("couchapp"))
+    }
+
+    /// A folder of the XDG specification, which wants a relative path to be ignored.
+    fn xdg(&self, name: &str) -> Option<PathBuf> {
+        self.path(name).filter(|_| self.text(name).is_some_and(|text| Path::new(text).is_absolute()))
     }
 
     /// The user's configuration file, whether it exists or not.

@@ -123,6 +123,13 @@ settings! {
     ALLOW_EMPTY "push.allow-empty" Neither "false"
     OPEN "push.open" Neither "false"
     ESCAPE_NAMES "clone.escape-names" Both "false"
+    SYNC_METADATA "sync-dir.metadata" Both "basic"
+    SYNC_THUMBNAILS "sync-dir.thumbnails" Both "off"
+    SYNC_TAGS_FROM_FOLDERS "sync-dir.tags-from-folders" Both "false"
+    SYNC_TIMES "sync-dir.times" Both "false"
+    SYNC_MAX_DELETE "sync-dir.max-delete" Both ""
+    SYNC_FSYNC "sync-dir.fsync" Both "false"
+    SYNC_CHECKSUM "sync-dir.checksum" Neither "false"
     EXIT_CODE "status.exit-code" Neither "false"
 }
 

@@ -9,7 +9,9 @@ use super::command::{
     PushSettings, StatusSettings,
 };
 use super::layers::{self, Layers, Origin};
+use super::media::{self, MediaDefaults};
 use super::project::{self, ConfigFiles, Wanted};
+use super::typed::Typed;
 use super::values::{Bandwidth, Layout, Period, jobs, retries, switch};
 use super::{
     Destination, Environment, NetworkSettings, OutputSettings, Project, PushDefaults, Resolved, Settings, Targets,
@@ -60,6 +62,7 @@ pub(super) fn resolve(cli: &Cli, environment: &Environment) -> Result<Resolved, 
         interactive: values.output.interactive,
         credentials: credentials::Sources::new(&cli.global, files.user.as_ref(), server, directory, environment),
         directory: environment.directory.clone(),
+        state_folder: environment.state_folder(),
         project: app
             .is_app
             .then(|| Project { root: app.path.clone(), config: files.project.as_ref().map(|file| file.path.clone()) }),
@@ -122,6 +125,7 @@ struct Values {
     output: OutputSettings,
     network: NetworkSettings,
     push: PushDefaults,
+    media: MediaDefaults,
     keep_going: bool,
     create_database: bool,
     force: bool,
@@ -137,15 +141,7 @@ impl Values {
         let flags = &cli.global;
         let default = layers.take(&layers::DEFAULT, None, |text| Ok(text.to_owned()))?;
         let default = default.map(|name| (name, layers.last_was_users()));
-        let (force, escape_names) = match &cli.command {
-            Some(cli::Command::Clone(clone)) => (clone.force, clone.escape_names),
-            _ => (push.force, false),
-        };
-        let exit_code = match &cli.command {
-            Some(cli::Command::Status(status)) => status.exit_code,
-            Some(cli::Command::Diff(diff)) => diff.exit_code,
-            _ => false,
-        };
+        let typed = Typed::of(cli);
         Ok(Self {
             default,
             dry_run: layers.switch(&layers::DRY_RUN, flags.dry_run)?,
@@ -153,14 +149,15 @@ impl Values {
             output: output::resolve(flags, layers, environment)?,
             network: network(flags, layers)?,
             push: push_defaults(push, layers)?,
+            media: MediaDefaults::take(cli, &typed, layers)?,
             keep_going: layers.switch(&layers::KEEP_GOING, push.keep_going)?,
-            create_database: layers.switch(&layers::CREATE_DB, push.create_db)?,
-            force: layers.switch(&layers::FORCE, force)?,
-            delete: layers.switch(&layers::DELETE, push.delete)?,
-            allow_empty: layers.switch(&layers::ALLOW_EMPTY, push.allow_empty)?,
+            create_database: layers.switch(&layers::CREATE_DB, typed.create_database)?,
+            force: layers.switch(&layers::FORCE, typed.force)?,
+            delete: layers.switch(&layers::DELETE, typed.delete)?,
+            allow_empty: layers.switch(&layers::ALLOW_EMPTY, typed.allow_empty)?,
             open: layers.switch(&layers::OPEN, push.open)?,
-            escape_names: layers.switch(&layers::ESCAPE_NAMES, escape_names)?,
-            exit_code: layers.switch(&layers::EXIT_CODE, exit_code)?,
+            escape_names: layers.switch(&layers::ESCAPE_NAMES, typed.escape_names)?,
+            exit_code: layers.switch(&layers::EXIT_CODE, typed.exit_code)?,
         })
     }
 }
@@ -237,6 +234,8 @@ impl Meaning<'_> {
                 paths: diff.paths.clone(),
                 exit_code: self.values.exit_code,
             }),
+            Some(cli::Command::SyncDir(sync)) => Command::SyncDir(self.media().sync_dir(sync)?),
+            Some(cli::Command::Dump(dump)) => Command::Dump(self.media().dump(dump)?),
             Some(cli::Command::Browse(browse)) => Command::Browse(BrowseSettings {
                 folder: self.app.clone(),
                 destination: self.destination()?,
@@ -266,6 +265,20 @@ impl Meaning<'_> {
 
     fn destination(&self) -> Result<Option<Destination>, Failure> {
         self.target.as_deref().map(|target| self.targets.destination(target)).transpose()
+    }
+
+    fn media(&self) -> media::Meaning<'_> {
+        let Values { media, force, delete, allow_empty, create_database, escape_names, .. } = self.values;
+        media::Meaning {
+            defaults: *media,
+            targets: self.targets,
+            environment: self.environment,
+            force: *force,
+            delete: *delete,
+            allow_empty: *allow_empty,
+            create_database: *create_database,
+            escape_names: *escape_names,
+        }
     }
 
     fn init(&self, init: &InitArgs) -> InitSettings {

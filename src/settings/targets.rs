@@ -203,6 +203,41 @@ impl Targets {
         Ok((endpoint, label))
     }
 
+    /// What `argument` means as one database or document: a URL, a target, or `:database` with or without a document.
+    ///
+    /// `http://host/a/b` is read as `push` reads it, as the database `b` below the path `a`; the document `b` of the database
+    /// `a` comes back beside it, since only the server knows which is there.
+    pub fn place(&self, argument: &str) -> Result<(Destination, Option<Endpoint>), Failure> {
+        let (destination, as_document) = if argument.contains("://") {
+            let document = typed_url(argument, Expect::Document).ok();
+            match (typed_url(argument, Expect::Database), document) {
+                (Ok(endpoint), document) => {
+                    let other = document.filter(|other| other.address != endpoint.address);
+                    (Destination { label: None, endpoints: vec![endpoint], confirm: false }, other)
+                }
+                // `b` cannot be the name of a database.
+                (Err(_), Some(document)) => {
+                    (Destination { label: None, endpoints: vec![document], confirm: false }, None)
+                }
+                (Err(failure), None) => return Err(failure),
+            }
+        } else if let Some(rest) = argument.strip_prefix(':') {
+            let endpoint = self.on_default_server(rest, true).map_err(|reason| bad_argument(argument, &reason))?;
+            (Destination { label: None, endpoints: vec![endpoint], confirm: false }, None)
+        } else {
+            (self.destination(argument)?, None)
+        };
+        match destination.endpoints.as_slice() {
+            [endpoint] if endpoint.address.all_designs => Err(bad_argument(argument, "it names no document")),
+            [endpoint] if !endpoint.address.rest.is_empty() => {
+                let more = endpoint.address.rest.join("/");
+                Err(bad_argument(argument, &format!("`{more}` is more than the name of a document")))
+            }
+            [_] => Ok((destination, as_document)),
+            several => Err(several_urls(argument, several)),
+        }
+    }
+
     /// What `argument` means as a server: a URL, or the server of a target.
     pub fn servers(&self, argument: &str) -> Result<Vec<Endpoint>, Failure> {
         if argument.contains("://") {
@@ -334,7 +369,7 @@ fn several_urls(name: &str, endpoints: &[Endpoint]) -> Failure {
     let urls = endpoints.iter().map(|endpoint| endpoint.address.to_string());
     Failure::new(Exit::Usage, format!("the target `{name}` lists several URLs"))
         .details(urls)
-        .hint("give the one to clone from, with the document")
+        .hint("give the one that is meant")
 }
 
 fn bad_argument(argument: &str, reason: &str) -> Failure {

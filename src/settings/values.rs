@@ -88,6 +88,43 @@ pub enum ColorChoice {
     Never,
 }
 
+/// What is read from files beside their bytes (`--metadata`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MetadataChoice {
+    /// Nothing
+    None,
+    /// Sizes, dates, titles
+    #[default]
+    Basic,
+}
+
+/// The largest side of thumbnails in pixels (`--thumbnails`); `None` for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThumbnailSize(pub Option<u32>);
+
+impl FromStr for ThumbnailSize {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        match text.parse() {
+            Ok(size @ 16..=4096) => Ok(Self(Some(size))),
+            _ => Err(ValueError("a number of pixels from 16 to 4096, or `off`")),
+        }
+    }
+}
+
+impl fmt::Display for ThumbnailSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(size) => write!(f, "{size}"),
+            None => f.write_str("off"),
+        }
+    }
+}
+
 macro_rules! choice_text {
     ($($choice:ident: $expected:literal),*) => {$(
         impl FromStr for $choice {
@@ -107,6 +144,7 @@ macro_rules! choice_text {
     )*};
 }
 choice_text! {
+    MetadataChoice: "`none` or `basic`",
     Layout: "`auto`, `couchapp` or `web`",
     ProgressChoice: "`auto`, `bar`, `lines` or `none`",
     ColorChoice: "`auto`, `always` or `never`"

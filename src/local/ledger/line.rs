@@ -1,0 +1,1 @@
+//! One line of the ledger's file.
