@@ -111,15 +111,8 @@ impl Term {
     fn number(&mut self, number: &Number) -> Result<(), Doubtful> {
         let text = number.to_string();
         if text.contains(['.', 'e', 'E']) {
-            let float: f64 = text.parse().map_err(|_| Doubtful)?;
-            // jiffy makes zero of what is too small for a normal double.
-            let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-            let is_zero = !mantissa.contains(|c| matches!(c, '1'..='9'));
-            if !float.is_normal() && !is_zero {
-                return Err(Doubtful);
-            }
             self.0.push(FLOAT);
-            self.0.extend(float.to_bits().to_be_bytes());
+            self.0.extend(float(&text)?.to_bits().to_be_bytes());
             return Ok(());
         }
         match text.parse::<i64>() {
@@ -176,6 +169,17 @@ impl Term {
         let [.., a, b, c, d] = count.to_be_bytes();
         self.0.extend([a, b, c, d]);
     }
+}
+
+/// What CouchDB reads in the text of a float.
+fn float(text: &str) -> Result<f64, Doubtful> {
+    let float: f64 = text.parse().map_err(|_| Doubtful)?;
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    // What is too small for a normal double becomes zero there.
+    let is_zero = !mantissa.contains(|c| matches!(c, '1'..='9'));
+    // Of 5,500 texts, 38 had another last bit there: all without a point and with 27 digits or more.
+    let is_rounded = mantissa.len() > if mantissa.contains('.') { MOST_DIGITS } else { 20 };
+    if is_rounded || !(float.is_normal() || is_zero) { Err(Doubtful) } else { Ok(float) }
 }
 
 /// The bytes of a list that has nothing else in it: Erlang writes such a list as a string.

@@ -35,7 +35,6 @@ const BODIES: &[(&str, &str)] = &[
     (r#"{"a":-0}"#, "dcf485487e051d7f9b7c62bd4265a425"),
     (r#"{"a":-0e3}"#, "79e62e17829588afea5328e32c7e34af"),
     (r#"{"a":1.7976931348623157e308}"#, "659564c6549b246f4f078d46978ad9d3"),
-    (r#"{"a":123456789012345678901234567890e5}"#, "b2023f2cd9b56e318fc95fdd7535091b"),
     (r#"{"a":123456789012345678901234567890.5}"#, "5fd38602c938c35d2dc52fe8111f9cbc"),
     (r#"{"a":1e300}"#, "63ff1d01b64ef5759f9c15ac5ed862d0"),
     (r#"{"a":[]}"#, "d49a64a623a0fcc15fb2a4e9edf20834"),
@@ -213,9 +212,15 @@ fn tombstones_are_predicted_as_they_are_measured() {
 fn what_cannot_be_told_is_not_guessed() {
     // Made zero by CouchDB, or refused.
     let large = format!(r#"{{"a":1{}}}"#, "0".repeat(400));
-    for text in
-        [r#"{"a":5e-324}"#, r#"{"a":1e-400}"#, r#"{"a":-1e-400}"#, r#"{"a":[{"b":2e-310}]}"#, &large, r#"{"_a":1}"#]
-    {
+    for text in [
+        r#"{"a":5e-324}"#,
+        r#"{"a":1e-400}"#,
+        r#"{"a":-1e-400}"#,
+        r#"{"a":[{"b":2e-310}]}"#,
+        &large,
+        r#"{"_a":1}"#,
+        r#"{"a":123456789012345678901234567890e5}"#,
+    ] {
         assert_eq!(plain(&write(None, text, Vec::new())), None, "{text}");
     }
     assert_eq!(plain(&write(None, "{}", vec![stub("a", "x/y", "odd")])), None);
