@@ -12,7 +12,14 @@ pub use facts::describe;
 pub use record::{Record, created, folder_tags, has_tags, updated};
 pub use thumbnail::{Thumbnail, thumbnail, thumbnail_name};
 
+mod archive;
+mod book;
+mod bounded;
 mod facts;
+mod film;
+mod pdf;
+mod picture;
 mod record;
+mod sound;
 mod thumbnail;
 mod time;

@@ -28,6 +28,12 @@ pub fn file_attachment(path: &RelPath) -> AttName {
     AttName(escaped(path.name()))
 }
 
+/// A key for what belongs to the attachment `own`: the first of two, which must differ in more than the case of
+/// letters, unless that is `own` itself in any case.
+pub fn beside(own: &AttName, [first, second]: [&'static str; 2]) -> AttName {
+    AttName(if own.as_str().eq_ignore_ascii_case(first) { second } else { first }.to_owned())
+}
+
 /// The opposite of [`document_id`] and [`attachment_name`]. Text that neither of them makes comes back as something
 /// that they would escape differently: compare before trusting it.
 pub fn unescaped(text: &str) -> &str {
