@@ -22,4 +22,4 @@ pub use error::exit_of;
 pub use listing::{Listing, PlanLine};
 pub use printer::{Printer, Start};
 pub use progress::Progress;
-pub use size::human_size;
+pub use size::{human_size, thousands};

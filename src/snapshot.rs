@@ -3,6 +3,8 @@
 mod app;
 pub mod attachments;
 mod comparison;
+pub mod library;
+pub mod tree;
 mod unchanged;
 
 pub use app::{App, FolderFiles, LoadError, LoadOptions, LocalAttachment, LocalDocument, designs, folder_files, load};

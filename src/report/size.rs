@@ -36,6 +36,19 @@ fn name(unit: usize) -> &'static str {
     unit.checked_sub(1).map_or("B", |index| UNITS[index])
 }
 
+/// A count with its digits in groups: `20,000`.
+pub fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

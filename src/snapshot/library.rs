@@ -1,0 +1,254 @@
+//! The server's side of a media folder: which files its documents hold.
+//!
+//! What is known of it is kept in the ledger, with the point in the database's history at which it was true; from then on
+//! only what changed is asked for. Without such a point, or where the server does not take it, everything is listed.
+
+use std::collections::HashMap;
+
+use crate::couch::digest::Digest;
+use crate::couch::{Change, CouchError, Database, Document, IdRange, Info, Sequence, Stub, Unreadable};
+use crate::local::{Entry, Held, Ledger};
+use crate::media::{self, Record};
+use crate::name::{AttName, DocId};
+use crate::path::RelPath;
+
+/// Documents asked for in one page of a listing, or by their ids.
+const PAGE: usize = 2000;
+/// Changes asked for at once.
+const CHANGES: u64 = 10_000;
+
+/// Where in a database a folder is filed: all of its paths below `prefix`, as documents or as attachments of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The document whose attachments the files are; `None`: each file has a document of its own.
+    pub document: Option<DocId>,
+    /// The folder in the database; `None` is its root.
+    pub prefix: Option<RelPath>,
+}
+
+impl Scope {
+    /// The path in the database of a path in the folder.
+    pub fn filed(&self, path: &RelPath) -> RelPath {
+        let below = self.prefix.as_ref().and_then(|prefix| prefix.join(path.as_str()).ok());
+        below.unwrap_or_else(|| path.clone())
+    }
+
+    /// The path in the folder of a path in the database; `None` for what is filed elsewhere.
+    pub fn local(&self, filed: &RelPath) -> Option<RelPath> {
+        match &self.prefix {
+            Some(prefix) => filed.below(prefix.as_str()),
+            None => Some(filed.clone()),
+        }
+    }
+
+    /// The document of a file of the folder.
+    pub fn id(&self, path: &RelPath) -> DocId {
+        self.document.clone().unwrap_or_else(|| media::document_id(&self.filed(path)))
+    }
+
+    /// The attachment that a file of the folder is.
+    pub fn attachment(&self, path: &RelPath) -> AttName {
+        let filed = self.filed(path);
+        let whole = self.document.as_ref().and_then(|_| media::attachment_name(filed.as_str()));
+        whole.unwrap_or_else(|| media::file_attachment(&filed))
+    }
+
+    /// The file of the folder that an attachment of the one document is.
+    pub fn path_of_attachment(&self, name: &AttName) -> Option<RelPath> {
+        let filed = RelPath::new(media::unescaped(name.as_str())).ok()?;
+        if media::attachment_name(filed.as_str()).as_ref() == Some(name) { self.local(&filed) } else { None }
+    }
+
+    /// The file of the folder whose document has this id.
+    pub fn path_of(&self, id: &str) -> Option<RelPath> {
+        let filed = RelPath::new(media::unescaped(id)).ok()?;
+        if media::document_id(&filed).as_str() == id { self.local(&filed) } else { None }
+    }
+
+    /// The ids of all documents that can be files of the folder.
+    pub fn range(&self) -> IdRange {
+        match &self.prefix {
+            Some(prefix) => IdRange::prefix(&format!("{}/", media::document_id(prefix))),
+            None => IdRange::default(),
+        }
+    }
+}
+
+/// What a document holds for the ledger: paths of the folder, and what stands behind each.
+pub type Take<'a> = dyn FnMut(&Document) -> Vec<(RelPath, Held)> + Send + 'a;
+
+/// What was found beside the files.
+#[derive(Debug, Default)]
+pub struct Refreshed {
+    /// Documents with leaf revisions that lost against the one that is read.
+    pub conflicts: Vec<DocId>,
+    /// Documents that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+    /// Everything was listed, not only what changed.
+    pub listed: bool,
+    /// Something had changed since.
+    pub changed: bool,
+}
+
+/// Brings the server's side of `ledger` up to date; `take` tells what a document holds.
+///
+/// `trusted`: the sequence of the ledger may be gone on from.
+pub async fn refresh(
+    database: &Database,
+    info: &Info,
+    scope: &Scope,
+    trusted: bool,
+    ledger: &mut Ledger,
+    take: &mut Take<'_>,
+) -> Result<Refreshed, CouchError> {
+    let since = ledger.sequence.as_deref().and_then(Sequence::new).filter(|_| trusted);
+    if let Some(since) = since {
+        match catch_up(database, scope, since, ledger, take).await {
+            Err(error) if error.is_bad_request() => {}
+            caught_up => return caught_up,
+        }
+    }
+    list(database, info, scope, ledger, take).await
+}
+
+async fn list(
+    database: &Database,
+    info: &Info,
+    scope: &Scope,
+    ledger: &mut Ledger,
+    take: &mut Take<'_>,
+) -> Result<Refreshed, CouchError> {
+    ledger.entries.values_mut().for_each(|entry| entry.remote = None);
+    let mut refreshed = Refreshed { listed: true, ..Refreshed::default() };
+    let mut pages = database.pages(&scope.range(), PAGE);
+    while let Some(documents) = pages.next().await? {
+        documents.iter().for_each(|document| refreshed.enter(document, ledger, take));
+    }
+    refreshed.unreadable.extend_from_slice(pages.unreadable());
+    // As it was before the listing: what changed meanwhile will be seen again.
+    ledger.sequence = info.sequence().map(|sequence| sequence.text());
+    Ok(refreshed)
+}
+
+async fn catch_up(
+    database: &Database,
+    scope: &Scope,
+    mut since: Sequence,
+    ledger: &mut Ledger,
+    take: &mut Take<'_>,
+) -> Result<Refreshed, CouchError> {
+    let range = scope.range();
+    let mut refreshed = Refreshed::default();
+    loop {
+        let changes = database.changes(Some(&since), CHANGES).await?;
+        refreshed.changed |= !changes.rows.is_empty();
+        let is_last = (changes.rows.len() as u64) < CHANGES || changes.last == since;
+        let news: Vec<Change> = changes.rows.into_iter().filter(|change| range.contains(change.id.as_str())).collect();
+        since = changes.last;
+        let news = unknown(news, scope, ledger);
+        let living: Vec<DocId> = news.iter().filter(|change| !change.deleted).map(|change| change.id.clone()).collect();
+        for ids in living.chunks(PAGE) {
+            for document in database.documents(ids).await?.iter().flatten() {
+                refreshed.enter(document, ledger, take);
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    ledger.sequence = Some(since.text());
+    Ok(refreshed)
+}
+
+/// The changes that the ledger does not know yet; what it knew of those documents is forgotten.
+fn unknown(changes: Vec<Change>, scope: &Scope, ledger: &mut Ledger) -> Vec<Change> {
+    let mut others: HashMap<&str, (&Change, bool)> = HashMap::new();
+    let mut news = Vec::new();
+    for change in &changes {
+        let entry = scope.path_of(change.id.as_str()).and_then(|path| ledger.entries.get_mut(path.as_str()));
+        match entry.filter(|entry| entry.remote.as_ref().is_some_and(|held| held.id.is_none())) {
+            Some(entry) if !is_known(entry, change) => {
+                entry.remote = None;
+                news.push(change.clone());
+            }
+            Some(_) => {}
+            None => {
+                others.insert(change.id.as_str(), (change, false));
+            }
+        }
+    }
+    if !others.is_empty() {
+        for entry in ledger.entries.values_mut() {
+            let id = entry.remote.as_ref().and_then(|held| held.id.as_deref());
+            let Some((change, known)) = id.and_then(|id| others.get_mut(id)) else { continue };
+            *known = is_known(entry, change);
+            if !*known {
+                entry.remote = None;
+            }
+        }
+    }
+    news.extend(others.into_values().filter(|(_, known)| !known).map(|(change, _)| change.clone()));
+    news
+}
+
+fn is_known(entry: &Entry, change: &Change) -> bool {
+    let revision = entry.remote.as_ref().map(|held| &*held.revision);
+    !change.deleted && revision == Some(change.revision.as_str())
+}
+
+impl Refreshed {
+    fn enter(&mut self, document: &Document, ledger: &mut Ledger, take: &mut Take<'_>) {
+        let mut is_taken = false;
+        for (path, held) in take(document) {
+            is_taken = true;
+            ledger.entries.entry(path.as_str().into()).or_default().remote = Some(held);
+        }
+        if is_taken && !document.conflicts.is_empty() {
+            self.conflicts.push(document.id.clone());
+        }
+    }
+}
+
+/// The file that a document of this tool holds, by its path in the database; `None` for any other document.
+pub fn file_of(document: &Document) -> Option<(RelPath, Held)> {
+    let record = Record::read(&document.id, &document.body)?;
+    let stub = document.attachment(&record.attachment)?;
+    let usual = media::file_attachment(&record.path);
+    let held = Held {
+        attachment: (record.attachment != usual).then(|| record.attachment.as_str().into()),
+        sha256: Some(record.sha256),
+        modified: Some(record.modified),
+        ..held(document, stub)
+    };
+    Some((record.path, held))
+}
+
+/// An attachment as the ledger keeps it: nothing is claimed of its content, and its key is the usual one.
+pub fn held(document: &Document, stub: &Stub) -> Held {
+    Held {
+        id: None,
+        attachment: None,
+        revision: document.revision.as_str().into(),
+        length: stub.length,
+        digest: stub.digest.map(Digest::md5),
+        encoded: stub.encoding.is_some(),
+        sha256: None,
+        modified: None,
+        foreign: false,
+    }
+}
+
+/// A document that stands where a file of ours would, and is none of ours.
+pub fn foreign(document: &Document) -> Held {
+    Held {
+        id: None,
+        attachment: None,
+        revision: document.revision.as_str().into(),
+        length: 0,
+        digest: None,
+        encoded: false,
+        sha256: None,
+        modified: None,
+        foreign: true,
+    }
+}
