@@ -79,7 +79,8 @@ pub async fn prepare(
     futures_util::stream::iter(work).buffered(cores).try_collect().await
 }
 
-fn attachment(
+/// Makes an attachment of one file; `held` counts the bytes that are kept in memory. Blocks.
+pub(super) fn attachment(
     folder: &Folder,
     file: Outgoing,
     encode: bool,

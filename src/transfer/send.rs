@@ -1,0 +1,208 @@
+//! Files on their way into a database: one document each, as fast as the server takes them.
+//!
+//! A server writes small documents fastest when many come in one request, so files up to [`INLINE`] travel inside of
+//! `_bulk_docs` (as base64, which also makes CouchDB store them in one piece: they are read several times faster later);
+//! larger ones are streamed from the disk, a document and its file in one multipart request and one revision. Nothing
+//! counts as sent before the server has shown that it holds these very bytes: by the revision, which CouchDB computes of
+//! the content, or by what it lists afterwards (`confirm`).
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::TransferError;
+use crate::couch::digest::Digest;
+use crate::couch::{CouchError, Database, Missing};
+use crate::local::{Fingerprint, Folder};
+use crate::name::{DocId, Revision};
+use crate::path::RelPath;
+
+mod batch;
+mod confirm;
+mod draft;
+mod settle;
+mod single;
+
+/// Files up to this length travel inside of JSON, in bytes. Beyond it, base64 costs the server more than a stream.
+const INLINE: u64 = 512 << 10;
+
+/// What one `_bulk_docs` takes: documents, and bytes of their files.
+const BATCH: (usize, u64) = (500, 2 << 20);
+
+/// Batches on their way at once: more keep no server busier, and each holds its files in memory.
+const BATCHES: usize = 4;
+
+/// Files larger than this are sent four at a time, in bytes.
+const LARGE: u64 = 10 << 20;
+const LARGE_AT_ONCE: usize = 4;
+
+/// A file to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// The file.
+    pub path: RelPath,
+    /// The file's path in the database: below the prefix, if there is one.
+    pub filed: RelPath,
+    /// Its document.
+    pub id: DocId,
+    /// The length when the folder was listed.
+    pub length: u64,
+    /// What the attachment was when this was decided; `None`: there was no document.
+    pub replaces: Option<Replaced>,
+}
+
+/// The attachment that a file takes the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The digest of its stored bytes.
+    pub digest: Option<Digest>,
+}
+
+/// How documents are made of files.
+#[derive(Clone, Debug, Default)]
+pub struct SendOptions {
+    /// Tags of new documents.
+    pub tags: Vec<String>,
+    /// New documents are tagged with the folders they are in, too.
+    pub tags_from_folders: bool,
+    /// Look for what the file tells of itself.
+    pub facts: bool,
+    /// Add a small picture that fits into so many pixels each way.
+    pub thumbnails: Option<u32>,
+    /// Content types by extension, before the built-in ones.
+    pub content_types: BTreeMap<String, String>,
+    /// The server compresses text by CouchDB's rule, and takes parts that are compressed already.
+    pub compresses: bool,
+    /// Overwrite what others put in the place of what was to be replaced.
+    pub force: bool,
+    /// Files of middle size on their way at once.
+    pub jobs: usize,
+}
+
+/// A file that the server holds now.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The file as it was sent.
+    pub fingerprint: Fingerprint,
+    /// The document's revision.
+    pub revision: Revision,
+    /// The digest of the stored bytes.
+    pub digest: Option<Digest>,
+    /// Whether they are stored compressed.
+    pub encoded: bool,
+    /// Fewer copies were written than the cluster wants.
+    pub weak: bool,
+}
+
+/// What became of one file.
+pub type Outcome = Result<Sent, TransferError>;
+
+/// Files, and what became of each.
+type Outcomes = Vec<(Outbound, Outcome)>;
+
+/// Sends files. `done` hears of each when it is settled, `progress` of bytes sent (and, negative, of those that have to
+/// go again).
+///
+/// An error of a single file is that file's outcome; the error of the whole means that nothing more can be sent.
+pub async fn send(
+    database: &Database,
+    folder: &Folder,
+    files: Vec<Outbound>,
+    options: &SendOptions,
+    progress: &(dyn Fn(i64) + Send + Sync),
+    done: &mut (dyn FnMut(Outbound, Outcome) + Send),
+) -> Result<(), TransferError> {
+    let sender = Sender { database, folder, options, progress };
+    let (small, streamed): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.length <= INLINE);
+    let (large, middle): (Vec<_>, Vec<_>) = streamed.into_iter().partition(|file| file.length > LARGE);
+    let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES);
+    while let Some(outcomes) = batches.next().await {
+        outcomes?.into_iter().for_each(|(file, outcome)| done(file, outcome));
+    }
+    for (lane, at_once) in [(middle, options.jobs.max(1)), (large, LARGE_AT_ONCE.min(options.jobs.max(1)))] {
+        let mut singles = stream::iter(lane).map(|file| sender.single(file)).buffer_unordered(at_once);
+        while let Some(settled) = singles.next().await {
+            let (file, outcome) = settled?;
+            done(file, outcome);
+        }
+    }
+    Ok(())
+}
+
+/// What every part of a transfer is given.
+#[derive(Clone, Copy)]
+struct Sender<'a> {
+    database: &'a Database,
+    folder: &'a Folder,
+    options: &'a SendOptions,
+    progress: &'a (dyn Fn(i64) + Send + Sync),
+}
+
+/// Groups files for `_bulk_docs`, in their order.
+fn batches(files: Vec<Outbound>) -> Vec<Vec<Outbound>> {
+    let (most, room) = BATCH;
+    let mut batches: Vec<Vec<Outbound>> = Vec::new();
+    let mut bytes = 0;
+    for file in files {
+        let fits = bytes + file.length <= room && batches.last().is_some_and(|batch| batch.len() < most);
+        bytes = if fits { bytes + file.length } else { file.length };
+        match batches.last_mut().filter(|_| fits) {
+            Some(batch) => batch.push(file),
+            None => batches.push(vec![file]),
+        }
+    }
+    batches
+}
+
+/// Whether an error is about more than the document of the request, so that the next one would meet it as well.
+fn is_fatal(error: &TransferError) -> bool {
+    match error {
+        TransferError::Couch(error) => match error {
+            CouchError::NotFound { what, .. } => matches!(what, Missing::Database(_) | Missing::Endpoint),
+            CouchError::Conflict { .. }
+            | CouchError::Forbidden { .. }
+            | CouchError::TooLarge { .. }
+            | CouchError::MissingStub { .. }
+            | CouchError::Refused { .. }
+            | CouchError::Server { .. }
+            | CouchError::Corrupted { .. }
+            | CouchError::Unaddressable(_)
+            | CouchError::Source { .. } => false,
+            _ => true,
+        },
+        TransferError::Task(_) => true,
+        _ => false,
+    }
+}
+
+/// An error as the outcome of one file, or as the end of all.
+fn sort<T>(result: Result<T, TransferError>) -> Result<Result<T, TransferError>, TransferError> {
+    match result {
+        Err(error) if is_fatal(&error) => Err(error),
+        other => Ok(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, length: u64) -> Outbound {
+        let path = RelPath::new(name).unwrap();
+        Outbound { filed: path.clone(), id: DocId::new(name).unwrap(), path, length, replaces: None }
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_documents_and_bytes() {
+        let sizes = |lengths: &[u64]| -> Vec<usize> {
+            let files = lengths.iter().enumerate().map(|(index, length)| file(&format!("f{index}"), *length));
+            batches(files.collect()).iter().map(Vec::len).collect()
+        };
+        assert!(sizes(&[]).is_empty());
+        assert_eq!(sizes(&[1; 1001]), [500, 500, 1]);
+        assert_eq!(sizes(&[INLINE; 9]), [4, 4, 1]);
+        assert_eq!(sizes(&[1, INLINE, INLINE, INLINE, INLINE, 7]), [4, 2]);
+        let files: Vec<Outbound> = (0..700).map(|index| file(&format!("f{index}"), index * 100)).collect();
+        assert_eq!(batches(files.clone()).concat(), files);
+    }
+}

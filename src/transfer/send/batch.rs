@@ -1,0 +1,104 @@
+//! Many small files in one request.
+
+use super::draft::{self, Draft};
+use super::{Outbound, Outcomes, Sender, is_fatal};
+use crate::couch::{Answer, BulkRow, CouchError, Document, Write, Written};
+use crate::local::{LocalError, blocking};
+use crate::name::DocId;
+use crate::transfer::TransferError;
+
+impl Sender<'_> {
+    /// Sends a batch and settles every file of it.
+    pub(super) async fn batch(self, files: Vec<Outbound>) -> Result<Outcomes, TransferError> {
+        let parents = self.parents(&files).await?;
+        let (folder, options) = (self.folder.clone(), self.options.clone());
+        let drafting = move || -> Vec<_> {
+            let pairs = files.into_iter().zip(parents);
+            pairs.map(|(file, parent)| draft::inline(&folder, file, parent.as_ref(), &options)).collect()
+        };
+        let mut outcomes = Vec::new();
+        let mut drafts = Vec::new();
+        for drafted in blocking(drafting).await.map_err(TransferError::Task)? {
+            match drafted {
+                Ok(draft) => drafts.push(draft),
+                // It has grown since the folder was listed.
+                Err((file, TransferError::Local(LocalError::TooLarge { .. }))) => {
+                    outcomes.push(self.single(file).await?);
+                }
+                Err((file, error)) => outcomes.push((file, Err(error))),
+            }
+        }
+        self.write_all(drafts, &mut outcomes).await?;
+        Ok(outcomes)
+    }
+
+    /// The documents that files of a batch replace, as they are now.
+    async fn parents(&self, files: &[Outbound]) -> Result<Vec<Option<Document>>, TransferError> {
+        let ids: Vec<DocId> = files.iter().filter(|file| file.replaces.is_some()).map(|file| file.id.clone()).collect();
+        let mut found = self.database.documents(&ids).await?.into_iter();
+        Ok(files.iter().map(|file| file.replaces.and_then(|_| found.next().flatten())).collect())
+    }
+
+    /// Writes drafts; one that makes the server refuse all of them is found by halving.
+    async fn write_all(&self, drafts: Vec<Draft>, outcomes: &mut Outcomes) -> Result<(), TransferError> {
+        let mut waiting = vec![drafts];
+        while let Some(mut drafts) = waiting.pop() {
+            let writes: Vec<Write> = drafts.iter().map(|draft| draft.write.clone()).collect();
+            match self.database.bulk(&writes).await {
+                Ok(rows) => self.settle_rows(drafts, rows, outcomes).await?,
+                Err(error) if error.refuses_batch() && drafts.len() > 1 => {
+                    let second = drafts.split_off(drafts.len() / 2);
+                    waiting.push(second);
+                    waiting.push(drafts);
+                }
+                Err(error) => {
+                    let error = TransferError::Couch(error);
+                    match (drafts.pop(), drafts.is_empty() && !is_fatal(&error)) {
+                        (Some(draft), true) => outcomes.push((draft.file, Err(error))),
+                        (Some(_), false) => return Err(error),
+                        (None, _) => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_rows(
+        &self,
+        drafts: Vec<Draft>,
+        rows: Vec<BulkRow>,
+        outcomes: &mut Outcomes,
+    ) -> Result<(), TransferError> {
+        let mut doubtful = Vec::new();
+        for (draft, row) in drafts.into_iter().zip(rows) {
+            (self.progress)(i64::try_from(draft.fingerprint.length).unwrap_or(i64::MAX));
+            match row.outcome {
+                Ok(written) if draft.is_predicted(&written) => outcomes.push(draft.sent(written)),
+                Ok(written) => doubtful.push((draft, written)),
+                Err(answer) if answer.status == 409 => outcomes.push(self.settle(draft.file).await?),
+                Err(answer) => outcomes.push((draft.file.clone(), Err(refused(&draft, answer).into()))),
+            }
+        }
+        self.confirm(doubtful, outcomes).await
+    }
+}
+
+/// The refusal of one document, as a single write would have met it.
+fn refused(draft: &Draft, answer: Answer) -> CouchError {
+    let action = format!("write `{}`", draft.file.id);
+    let source = Box::new(answer);
+    match source.status {
+        401 | 403 => CouchError::Forbidden { action, source },
+        413 => CouchError::TooLarge { what: draft.file.id.to_string(), source },
+        500..=599 => CouchError::Server { action, source },
+        _ => CouchError::Refused { action, source },
+    }
+}
+
+impl Draft {
+    /// Whether a revision is the one that CouchDB computes of exactly this document with exactly these attachments.
+    pub(super) fn is_predicted(&self, written: &Written) -> bool {
+        crate::couch::predicted_revision(&self.write, &|name| self.stored(name)).as_ref() == Some(&written.revision)
+    }
+}
