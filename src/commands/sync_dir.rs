@@ -1,12 +1,17 @@
-//! `sync-dir`: files to documents, or back.
+//! `sync-dir`: a folder of files and a database, or one document, are made to hold the same.
 
 use anyhow::Result;
 
 use super::Context;
-use crate::exit::{Exit, Failure};
-use crate::settings::media::SyncDirSettings;
+use crate::exit::Exit;
+use crate::settings::media::{Direction, SyncDirSettings};
 
-/// Runs `sync-dir`.
-pub(super) async fn run(_: &Context, command: &SyncDirSettings) -> Result<Exit> {
-    Err(Failure::new(Exit::Failed, format!("`{}` was not copied", command.folder.shown)).into())
+mod up;
+
+/// Carries the command out.
+pub(super) async fn run(context: &Context, command: &SyncDirSettings) -> Result<Exit> {
+    match command.direction {
+        Direction::Up => up::run(context, command).await,
+        Direction::Down => Err(anyhow::anyhow!("not yet")),
+    }
 }

@@ -1,8 +1,5 @@
 //! One app to one target.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use anyhow::Result;
 use serde_json::{Map, Value};
 
@@ -13,8 +10,9 @@ use crate::commands::database;
 use crate::commands::listing::listing;
 use crate::commands::login::{Reached, with_server};
 use crate::commands::prepare::{Place, Prepared};
+use crate::commands::sending::forward;
 use crate::commands::valve;
-use crate::couch::{Database, Document, Info, Progress};
+use crate::couch::{Database, Document, Info};
 use crate::ddoc::Layout;
 use crate::exit::{Exit, Failure};
 use crate::local::State;
@@ -212,18 +210,6 @@ fn partial(error: anyhow::Error, done: usize, all: usize) -> anyhow::Error {
     }
     let message = format!("{done} of {all} documents were pushed, then one failed");
     Failure::new(Exit::Partial, message).because(error).hint("push again: what is done stays done").into()
-}
-
-/// The client tells how much of the current try was sent; a retry begins anew.
-fn forward(progress: &crate::report::Progress) -> Progress {
-    let (progress, shown) = (progress.clone(), AtomicU64::new(0));
-    Arc::new(move |sent, _| {
-        let before = shown.swap(sent, Ordering::Relaxed);
-        match sent.checked_sub(before) {
-            Some(more) => progress.add(more),
-            None => progress.take_back(before - sent),
-        }
-    })
 }
 
 fn remember(context: &Context, place: &Place<'_>, document: &Document, prepared: &Prepared<'_>) {

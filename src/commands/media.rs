@@ -1,0 +1,9 @@
+//! What `sync-dir` and `dump` share: the folder with its rules, the memory of earlier runs, and what could not be done.
+
+mod memory;
+mod tree;
+mod troubles;
+
+pub(super) use memory::Memory;
+pub(super) use tree::{Tree, open_tree, rules};
+pub(super) use troubles::Troubles;

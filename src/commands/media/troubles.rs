@@ -1,0 +1,76 @@
+//! What a run could not do, for its last words and its exit code.
+
+use anyhow::Result;
+
+use crate::commands::Context;
+use crate::exit::{Exit, Failure};
+
+/// So many are listed one by one; `-v` lists all.
+const ENOUGH: usize = 20;
+
+/// Collects what was not done.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Troubles {
+    lines: Vec<String>,
+    conflicts: usize,
+    files: usize,
+    folders: usize,
+}
+
+impl Troubles {
+    /// A file that could not be transferred, and why.
+    pub(in crate::commands) fn file(&mut self, path: &str, why: &dyn std::fmt::Display) {
+        self.files += 1;
+        self.lines.push(format!("{path}: {why}"));
+    }
+
+    /// An entry that cannot be stored, in words that name it.
+    pub(in crate::commands) fn entry(&mut self, words: String) {
+        self.files += 1;
+        self.lines.push(words);
+    }
+
+    /// A folder that holds nothing, which no document can tell.
+    pub(in crate::commands) fn empty_folder(&mut self, path: &str) {
+        self.folders += 1;
+        self.lines.push(format!("{path}/: an empty folder cannot be stored"));
+    }
+
+    /// A file that both sides changed.
+    pub(in crate::commands) fn conflict(&mut self, path: &str, why: &str) {
+        self.conflicts += 1;
+        self.lines.push(format!("{path}: {why}"));
+    }
+
+    /// The end of a run that did `done` things: fine, or a failure that lists what was not done.
+    pub(in crate::commands) fn settle(self, context: &Context, done: usize) -> Result<Exit> {
+        let Self { mut lines, conflicts, files, folders } = self;
+        let kinds = [
+            (files, "file", "files"),
+            (folders, "empty folder", "empty folders"),
+            (conflicts, "conflict", "conflicts"),
+        ];
+        let words: Vec<String> = kinds
+            .into_iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+            .collect();
+        if words.is_empty() {
+            return Ok(Exit::Ok);
+        }
+        if !context.printer.is_verbose() && lines.len() > ENOUGH + 1 {
+            let more = lines.len() - ENOUGH;
+            lines.truncate(ENOUGH);
+            lines.push(format!("… and {more} more (`-v` lists them)"));
+        }
+        let only_conflicts = files == 0 && folders == 0;
+        let exit = if only_conflicts && done == 0 { Exit::Conflict } else { Exit::Partial };
+        let failure = Failure::new(exit, format!("not everything was done: {}", words.join(", "))).details(lines);
+        let failure = if conflicts > 0 {
+            failure.hint("`--force` overwrites what was changed on the other side; both are kept until then")
+        } else {
+            failure
+        };
+        Err(failure.into())
+    }
+}
