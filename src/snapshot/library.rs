@@ -145,7 +145,7 @@ async fn catch_up(
         let is_last = (changes.rows.len() as u64) < CHANGES || changes.last == since;
         let news: Vec<Change> = changes.rows.into_iter().filter(|change| range.contains(change.id.as_str())).collect();
         since = changes.last;
-        let news = unknown(news, scope, ledger);
+        let news = unknown(&news, scope, ledger);
         let living: Vec<DocId> = news.iter().filter(|change| !change.deleted).map(|change| change.id.clone()).collect();
         for ids in living.chunks(PAGE) {
             for document in database.documents(ids).await?.iter().flatten() {
@@ -161,10 +161,10 @@ async fn catch_up(
 }
 
 /// The changes that the ledger does not know yet; what it knew of those documents is forgotten.
-fn unknown(changes: Vec<Change>, scope: &Scope, ledger: &mut Ledger) -> Vec<Change> {
+fn unknown(changes: &[Change], scope: &Scope, ledger: &mut Ledger) -> Vec<Change> {
     let mut others: HashMap<&str, (&Change, bool)> = HashMap::new();
     let mut news = Vec::new();
-    for change in &changes {
+    for change in changes {
         let entry = scope.path_of(change.id.as_str()).and_then(|path| ledger.entries.get_mut(path.as_str()));
         match entry.filter(|entry| entry.remote.as_ref().is_some_and(|held| held.id.is_none())) {
             Some(entry) if !is_known(entry, change) => {

@@ -58,13 +58,11 @@ pub fn compare(
             outcomes.push(None);
             continue;
         };
-        match quick(file, entry, held) {
-            Some(alike) => outcomes.push(Some(Ok(alike))),
-            None => {
-                unread.push(index);
-                outcomes.push(Some(Ok(Alike::Unknown)));
-            }
+        let told = quick(file, entry, held);
+        if told.is_none() {
+            unread.push(index);
         }
+        outcomes.push(Some(Ok(told.unwrap_or(Alike::Unknown))));
     }
     let reading: Vec<FileEntry> = unread.iter().map(|index| files[*index].clone()).collect();
     let read = folder.fingerprints(&reading, &HashCache::default(), Sums::Md5AndSha256, progress);
@@ -92,8 +90,8 @@ fn by_sums(content: &Content, held: &Held, base: Option<&Synced>) -> Alike {
         return Alike::Other;
     }
     let Some(digest) = held.digest else { return Alike::Unknown };
-    let as_in_base = |base: &&Synced| base.sha256 == content.sha256 && base.digest == Some(digest);
-    if base.filter(as_in_base).is_some() || digest == content.md5 {
+    let as_in_base = |base: &Synced| base.sha256 == content.sha256 && base.digest == Some(digest);
+    if base.is_some_and(as_in_base) || digest == content.md5 {
         return Alike::Same;
     }
     if held.encoded { Alike::Unknown } else { Alike::Other }
@@ -147,13 +145,12 @@ fn compresses_to(folder: &Folder, path: &RelPath, content: &Content, held: &Held
 pub fn is_as_in_base(folder: &Folder, file: &FileEntry, entry: &mut Entry) -> Result<Option<bool>, LocalError> {
     let Some(base) = &entry.base else { return Ok(None) };
     let known = entry.local.as_ref().filter(|seen| seen.matches(file)).map(|seen: &Seen| seen.sha256);
-    let sha256 = match known {
-        Some(sha256) => sha256,
-        None => {
-            let fingerprint = folder.fingerprint(&file.path, Sums::Md5AndSha256, &|_| ())?;
-            entry.local = fingerprint.seen();
-            fingerprint.sha256.unwrap_or_default()
-        }
+    let sha256 = if let Some(sha256) = known {
+        sha256
+    } else {
+        let fingerprint = folder.fingerprint(&file.path, Sums::Md5AndSha256, &|_| ())?;
+        entry.local = fingerprint.seen();
+        fingerprint.sha256.unwrap_or_default()
     };
     Ok(Some(sha256 == base.sha256))
 }

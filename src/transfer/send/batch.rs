@@ -22,10 +22,10 @@ impl Sender<'_> {
             match drafted {
                 Ok(draft) => drafts.push(draft),
                 // It has grown since the folder was listed.
-                Err((file, TransferError::Local(LocalError::TooLarge { .. }))) => {
-                    outcomes.push(self.single(file).await?);
+                Err(failed) if matches!(failed.1, TransferError::Local(LocalError::TooLarge { .. })) => {
+                    outcomes.push(self.single(failed.0).await?);
                 }
-                Err((file, error)) => outcomes.push((file, Err(error))),
+                Err(failed) => outcomes.push((failed.0, Err(failed.1))),
             }
         }
         self.write_all(drafts, &mut outcomes).await?;

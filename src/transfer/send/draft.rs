@@ -51,10 +51,10 @@ pub(super) fn inline(
     file: Outbound,
     parent: Option<&Document>,
     options: &SendOptions,
-) -> Result<Draft, (Outbound, TransferError)> {
+) -> Result<Draft, Box<(Outbound, TransferError)>> {
     let reading = match read(folder, &file, options) {
         Ok(reading) => reading,
-        Err(error) => return Err((file, error.into())),
+        Err(error) => return Err(Box::new((file, error.into()))),
     };
     compose(file, reading, parent, options)
 }
@@ -65,10 +65,10 @@ pub(super) fn streamed(
     file: Outbound,
     parent: Option<&Document>,
     options: &SendOptions,
-) -> Result<Draft, (Outbound, TransferError)> {
+) -> Result<Draft, Box<(Outbound, TransferError)>> {
     let reading = match look_through(folder, &file, options) {
         Ok(reading) => reading,
-        Err(error) => return Err((file, error.into())),
+        Err(error) => return Err(Box::new((file, error.into()))),
     };
     compose(file, reading, parent, options)
 }
@@ -140,12 +140,12 @@ fn compose(
     reading: Reading,
     parent: Option<&Document>,
     options: &SendOptions,
-) -> Result<Draft, (Outbound, TransferError)> {
+) -> Result<Draft, Box<(Outbound, TransferError)>> {
     let own = media::file_attachment(&file.filed);
     let earlier = match parent.map(|parent| (parent, Record::read(&parent.id, &parent.body))) {
         Some((_, None)) => {
             let id = file.id.clone();
-            return Err((file, TransferError::Foreign { id }));
+            return Err(Box::new((file, TransferError::Foreign { id })));
         }
         Some((parent, Some(record))) => Some((parent, record)),
         None => None,

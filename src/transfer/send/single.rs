@@ -54,7 +54,7 @@ impl Sender<'_> {
         let (folder, options) = (self.folder.clone(), self.options.clone());
         let drafting = move || draft::streamed(&folder, file, parent.as_ref(), &options);
         let drafted = blocking(drafting).await.map_err(TransferError::Task)?;
-        Ok(drafted.map_err(|(_, error)| error))
+        Ok(drafted.map_err(|failed| failed.1))
     }
 
     async fn put(&self, mut draft: Draft) -> Outcome {

@@ -1,0 +1,116 @@
+//! New and changed files on their way, and what is remembered of each.
+
+use anyhow::Result;
+
+use super::show::files;
+use super::{Run, Totals};
+use crate::couch::digest::Digest;
+use crate::local::{Entry, Held, Ledger, Synced};
+use crate::path::RelPath;
+use crate::plan::Mirror;
+use crate::transfer::{self, Outbound, Replaced, SendOptions, Sent, TransferError};
+
+impl Run<'_> {
+    /// Sends what the plan adds and changes.
+    pub(super) async fn send(&mut self, plan: &Mirror) -> Result<Totals> {
+        let mut outbound = Vec::new();
+        for change in plan.transfers() {
+            let held = self.memory.ledger.entries.get(change.path.as_str()).and_then(|entry| entry.remote.as_ref());
+            outbound.push(Outbound {
+                path: change.path.clone(),
+                filed: self.scope.filed(&change.path),
+                id: self.scope.id(&change.path),
+                length: change.bytes,
+                replaces: held.map(|held| Replaced { digest: held.digest.map(Digest::from_md5) }),
+            });
+        }
+        let bytes = outbound.iter().map(|file| file.length).sum();
+        let progress = self.context.printer.progress(bytes, outbound.len() as u64);
+        let counting = |bytes: i64| match u64::try_from(bytes) {
+            Ok(more) => progress.add(more),
+            Err(_) => progress.take_back(bytes.unsigned_abs()),
+        };
+        let options = self.options();
+        let (mut totals, context) = (Totals::default(), self.context);
+        let (memory, troubles) = (&mut self.memory, &mut self.troubles);
+        let mut done = |file: Outbound, outcome: transfer::Outcome| {
+            progress.item_done();
+            match outcome {
+                Ok(sent) => {
+                    totals.files += 1;
+                    totals.bytes += sent.fingerprint.length;
+                    totals.weak += usize::from(sent.weak);
+                    note(&mut memory.ledger, &file.path, &sent);
+                }
+                Err(TransferError::Clash { .. }) => {
+                    troubles.conflict(file.path.as_str(), "somebody else changed it meanwhile");
+                }
+                Err(error) => troubles.file(file.path.as_str(), &chain(&error)),
+            }
+            if memory.is_due() {
+                memory.save(context);
+            }
+        };
+        let outcome = transfer::send(self.database, &self.tree.folder, outbound, &options, &counting, &mut done).await;
+        progress.finish();
+        if totals.weak > 0 {
+            let message = format!("{} were stored on fewer nodes than the cluster wants", files(totals.weak));
+            self.context.printer.warning("weak", &message);
+        }
+        if let Err(error) = outcome {
+            self.memory.save(self.context);
+            return Err(self.failure(error));
+        }
+        Ok(totals)
+    }
+
+    fn options(&self) -> SendOptions {
+        SendOptions {
+            tags: self.command.tags.clone(),
+            tags_from_folders: self.command.tags_from_folders,
+            facts: self.command.metadata,
+            thumbnails: self.command.thumbnails,
+            content_types: self.context.settings.content_types.clone(),
+            compresses: self.reached.welcome.kind.takes_encoded_parts(),
+            force: self.command.force,
+            jobs: self.context.settings.network.jobs,
+        }
+    }
+
+    fn failure(&self, error: TransferError) -> anyhow::Error {
+        match error {
+            TransferError::Couch(error) => self.reached.failure(error),
+            other => other.into(),
+        }
+    }
+}
+
+/// Both sides are equal now.
+fn note(ledger: &mut Ledger, path: &RelPath, sent: &Sent) {
+    let sha256 = sent.fingerprint.sha256.unwrap_or_default();
+    let digest = sent.digest.map(Digest::md5);
+    let held = Held {
+        id: None,
+        attachment: None,
+        revision: sent.revision.as_str().into(),
+        length: sent.fingerprint.length,
+        digest,
+        encoded: sent.encoded,
+        sha256: Some(sha256),
+        modified: Some(sent.fingerprint.modified),
+        foreign: false,
+    };
+    let entry = Entry { local: sent.fingerprint.seen(), remote: Some(held), base: Some(Synced { sha256, digest }) };
+    ledger.entries.insert(path.as_str().into(), Box::new(entry));
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,81 @@
+//! What is said of a plan: its lines, the question it may ask, its figures.
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use super::Run;
+use crate::mark::Mark;
+use crate::plan::Mirror;
+use crate::report::{Listing, PlanLine, human_size, thousands};
+
+impl Run<'_> {
+    /// Lists what happens, and gathers what cannot.
+    pub(super) fn show(&mut self, plan: &Mirror) {
+        let kept = plan.count(Mark::Kept);
+        let lines = plan.changes.iter().filter(|change| change.fate.mark != Mark::Kept);
+        let lines = lines.map(|change| PlanLine {
+            mark: change.fate.mark,
+            path: change.path.to_string(),
+            bytes: Some(change.bytes),
+            reason: change.fate.reason.map(str::to_owned),
+        });
+        let bytes = plan.transfers().map(|change| change.bytes).sum();
+        let whole = self.context.settings.dry_run;
+        self.context.printer.plan(&Listing { lines: lines.collect(), same: plan.same, bytes, whole });
+        if kept > 0 {
+            let documents = if kept == 1 { "1 document".to_owned() } else { format!("{kept} documents") };
+            self.context
+                .printer
+                .note(&format!("{documents} of the database have no file here and stay (`--delete` removes them)"));
+        }
+        for problem in &self.tree.listing.problems {
+            self.troubles.entry(problem.to_string());
+        }
+        for folder in self.tree.empty_folders() {
+            self.troubles.empty_folder(folder.as_str());
+        }
+        for change in plan.with(Mark::Conflict) {
+            self.troubles.conflict(change.path.as_str(), change.fate.reason.unwrap_or_default());
+        }
+    }
+
+    /// One question, if something is replaced or removed that no run from this folder put there.
+    pub(super) fn confirm(&self, plan: &Mirror) -> Result<()> {
+        let overwritten = plan.overwrites();
+        if overwritten > 0 {
+            let things = if overwritten == 1 { "1 file".to_owned() } else { format!("{overwritten} files") };
+            let why = "which no run from this folder put there";
+            let question = format!("This replaces or removes {things} in the database, {why}. Go on?");
+            return self
+                .context
+                .confirmed(&question, &format!("replacing or removing {things} in the database, {why},"));
+        }
+        if self.command.place.confirm && !plan.changes.is_empty() {
+            let question = "This target asks before every change (confirm = true). Go on?";
+            return self.context.confirmed(question, "a change of a target with `confirm = true`");
+        }
+        Ok(())
+    }
+}
+
+/// The figures for `--json`.
+pub(super) fn fields(plan: &Mirror) -> Map<String, Value> {
+    let marks = [Mark::New, Mark::Changed, Mark::Removed, Mark::Same, Mark::Kept, Mark::Conflict];
+    marks.into_iter().map(|mark| (mark.word().to_owned(), Value::from(plan.count(mark)))).collect()
+}
+
+/// The end of a dry run.
+pub(super) fn would(plan: &Mirror) -> String {
+    let (bytes, removed) = (plan.transfers().map(|change| change.bytes).sum(), plan.count(Mark::Removed));
+    let all = plan.same + plan.changes.len();
+    format!(
+        "Would send {} ({}), remove {removed} of {all}. Nothing was changed",
+        files(plan.transfers().count()),
+        human_size(bytes)
+    )
+}
+
+/// So many files, in words.
+pub(super) fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{} files", thousands(count)) }
+}
