@@ -3,7 +3,9 @@
 mod memory;
 mod tree;
 mod troubles;
+mod words;
 
 pub(super) use memory::Memory;
 pub(super) use tree::{Tree, open_tree, rules};
 pub(super) use troubles::Troubles;
+pub(super) use words::{fields, files, listing, would};

@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use self::show::{fields, files, would};
 use super::SyncDirSettings;
 use crate::commands::login::{Reached, with_server};
-use crate::commands::media::{Memory, Tree, Troubles, open_tree, rules};
+use crate::commands::media::{Memory, Tree, Troubles, fields, files, open_tree, rules, would};
 use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Document, Info};
 use crate::exit::Exit;

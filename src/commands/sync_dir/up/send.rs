@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::show::files;
 use super::{Run, Totals};
+use crate::commands::media::files;
 use crate::couch::digest::Digest;
 use crate::local::{Entry, Held, Ledger, Synced};
 use crate::path::RelPath;
