@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 
 mod hash;
+mod ledger;
 mod read;
 mod remember;
 mod walk;

@@ -78,6 +78,16 @@ impl Destination {
         Self::open(root)
     }
 
+    /// [`create`](Self::create) with folders that only their owner can look into.
+    pub(super) fn create_private(root: &Path) -> Result<Self, LocalError> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(root).map_err(|source| LocalError::from_io("make", root, source))?;
+        Self::open(root)
+    }
+
     /// The folder's path, as it was given.
     pub fn root(&self) -> &Path {
         &self.root
