@@ -8,6 +8,7 @@ mod hash;
 mod ledger;
 mod read;
 mod remember;
+mod resume;
 mod walk;
 mod write;
 
