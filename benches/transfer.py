@@ -21,7 +21,7 @@ from pathlib import Path
 from transfer import lines, report, shapes
 from transfer.couchdb import Server, ServerError
 from transfer.process import Failed, Tools
-from transfer.rounds import Bench, Table, progress
+from transfer.rounds import Bench, Series, Table, progress
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_LINES = ["w1", "w2", "w3", "w4", "w5", "download"]
@@ -107,7 +107,7 @@ def measure(bench, rounds):
         try:
             made = lines.LINES[name](bench)
         except (Failed, ServerError) as error:
-            made = [Table(f"{name} failed: {error}", [], 0, 0)]
+            made = [Table(name, [Series("all", failures=[str(error)])], 0, 0)]
         for table in made:
             print(f"\n{report.render(table)}", flush=True)
         tables += made
@@ -132,7 +132,7 @@ def main(given):
     folder = Path(tempfile.mkdtemp(prefix="couchapp-bench-", dir=options.folder))
     try:
         print(f"{known['server']} at {server.address}; {known['machine']}")
-        print("; ".join(f"{name}: {version or 'not installed'}" for name, version in known["programs"].items()))
+        print("; ".join(f"{name} {version or 'not installed'}" for name, version in known["programs"].items()))
         tables = measure(Bench(options, server, tools, folder), options.rounds)
     finally:
         server.close()

@@ -47,6 +47,12 @@ class Server:
         self._serial = 0
         self._token = secrets.token_hex(4)
 
+    def without_password(self, text):
+        """A text that may be shown."""
+        for secret in filter(None, (self.url.password, self.password)):
+            text = text.replace(f":{secret}@", ":****@")
+        return text
+
     def headers(self):
         """The headers that say who we are."""
         if not self.user:

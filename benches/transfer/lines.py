@@ -2,13 +2,13 @@
 
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 
 from . import contenders, folders
 from .contenders import Job
-from .process import Failed
 from .push import push
 from .resync import resync
-from .rounds import Rate, Table
+from .rounds import Rate, Table, checked
 from .sink import Sink
 
 PARALLEL = 16
@@ -76,21 +76,17 @@ def huge(bench):
     """One file that fits in no memory, to a server that takes whatever comes."""
     with _generated(bench, folders.sparse, "huge") as tree, Sink() as sink:
         expected = sorted((size, folders.digest(tree.folder / path)) for path, size in tree.files.items())
-        parts = [
-            contenders.ours(bench.tools, sink, contenders.sync_dir, lambda _job: _check_sink(sink, expected)),
+        both = [
+            contenders.ours(bench.tools, sink, contenders.sync_dir, contenders.check_database),
             contenders.curl_upload(bench.tools, sink, PARALLEL_LARGE),
         ]
-        parts[1].check = parts[0].check
+        parts = [replace(part, check=lambda _job: _check_sink(sink, expected)) for part in both]
 
         def measure(contender):
             sink.forget()
             with bench.scratch() as scratch:
                 job = Job(tree, sink, scratch, scratch / "state")
-                cost = bench.once(contender, job)
-                problem = contender.check(job)
-                if problem:
-                    raise Failed(problem)
-                return cost
+                return checked(contender, job, bench.once(contender, job))
 
         return [_table("Huge file to a sink", tree, bench.alternate(parts, measure))]
 
@@ -177,19 +173,12 @@ def _run(bench, contender, tree, database, keep=None):
     """A run that is not measured; what it wrote is moved to `keep`."""
     with bench.scratch() as scratch:
         job = Job(tree, database, scratch, scratch / "state")
-        bench.once(contender, job)
-        problem = contender.check(job)
-        if problem:
-            raise Failed(f"{contender.name}: {problem}")
+        checked(contender, job, bench.once(contender, job))
         if keep:
             job.output.rename(keep)
 
 
 def _check_sink(sink, expected):
     """The sink got every byte, in order."""
-    import base64
-
-    got = []
-    for stub in sink.attachments():
-        got.append((stub["length"], base64.b64decode(stub["digest"].removeprefix("md5-")).hex()))
-    return "" if sorted(got) == expected else f"the sink got {sorted(got)}, not {expected}"
+    got = sorted(sink.received())
+    return "" if got == expected else f"the sink got {got}, not {expected}"

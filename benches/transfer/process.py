@@ -1,6 +1,7 @@
 """Running other programs, and what they cost."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -100,14 +101,16 @@ class Tools:
         self.python_couchapp = self._python_couchapp()
 
     def versions(self):
-        """Name and version of each program that is there."""
-        found = {"couchapp": _first_line([self.ours, "--version"]) if self.ours.exists() else None}
-        found["curl"] = self.curl and _first_line([self.curl, "--version"])
-        found["Python"] = sys.version.split()[0]
-        found["couchbackup"] = self.couchbackup and _first_line([self.couchbackup, "--version"])
-        # Without a folder and a URL it tells its version and stops.
-        found["Python couchapp"] = self.python_couchapp and _first_line([self.python_couchapp, "push", "-v"])
-        return found
+        """The version of each program, None where it is not there."""
+        asked = {
+            "couchapp": (self.ours if self.ours.exists() else None, "--version"),
+            "curl": (self.curl, "--version"),
+            "Python": (sys.executable, "--version"),
+            "couchbackup": (self.couchbackup, "--version"),
+            # Without a folder and a URL it tells its version and stops.
+            "Python couchapp": (self.python_couchapp, "push", "-v"),
+        }
+        return {name: _version(command) if command[0] else None for name, command in asked.items()}
 
     def _find(self, name):
         return shutil.which(name, path=self._path)
@@ -129,5 +132,6 @@ def _output(command):
         return ""
 
 
-def _first_line(command):
-    return (_output(command).strip().splitlines() or ["?"])[0]
+def _version(command):
+    found = re.search(r"\d+\.[\w.-]+\w", _output(command))
+    return found[0] if found else "?"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from . import app, contenders
 from .contenders import Contender
-from .process import Failed, Invocation
-from .rounds import Series, Table, record
+from .process import Invocation
+from .rounds import Series, Table, checked, record
 
 
 @dataclass
@@ -26,18 +26,17 @@ def push(bench):
     master = bench.folder / "w4"
     made = app.generate(master, bench.options.sizes["w4"], bench.options.fields)
     parts = bench.selected([_ours(bench), _python_couchapp(bench.tools)])
-    again = [Series(part.name, missing=part.missing) for part in parts]
-    rounds = dict.fromkeys((part.name for part in parts), 0)
+    again = {part.name: Series(f"{part.name} again", missing=part.missing) for part in parts}
 
     def measure(contender):
-        series = next(series for series in again if series.name == contender.name)
-        rounds[contender.name] += 1
+        series = again[contender.name]
         with bench.database("w4") as database, bench.scratch() as scratch:
             # The name of the folder may become the name of the app.
             folder = shutil.copytree(master, scratch / "bench")
             job = PushJob(made, folder, database, scratch, scratch / "state")
             first = _push(bench, contender, job)
-            record(series, lambda: _push(bench, contender, job), rounds[contender.name] - 1)
+            number = len(series.costs) + len(series.failures)
+            record(series, lambda: _push(bench, contender, job), number)
             return first
 
     try:
@@ -47,16 +46,12 @@ def push(bench):
     files = len(made.attachments) + len(made.fields)
     return [
         Table(f"W4 push, {len(made.attachments)} attachments, {len(made.fields)} fields", first, files, made.bytes),
-        Table("W4 push again, nothing changed", again, files, made.bytes),
+        Table("W4 push again, nothing changed", list(again.values()), files, made.bytes),
     ]
 
 
 def _push(bench, contender, job):
-    cost = bench.once(contender, job)
-    problem = contender.check(job)
-    if problem:
-        raise Failed(f"did not do its work: {problem}")
-    return cost
+    return checked(contender, job, bench.once(contender, job))
 
 
 def _ours(bench):

@@ -4,22 +4,25 @@ import json
 import statistics
 from dataclasses import asdict
 
+from .contenders import OURS
+
 MEGABYTE = 1e6
 HEAD = ["", "median s", "min-max s", "times ours", "files/s", "MB/s", "CPU s", "peak MB"]
 NOTE = """\
-times ours: the median time divided by that of the first row. CPU: of the client, median. Peak: of the client's memory,
+times ours: the median time divided by that of the first row, couchapp's. CPU: of the client, median. Peak: of the client's memory,
 the highest of all runs, in units of 1,000,000 bytes; about 9 is the least that can be measured. MB/s: of file contents."""
 
 
 def render(table):
     """A table as lines of text."""
-    first = table.series[0].wall() if table.series else None
+    first = table.series[0].wall() if table.series[0].name.startswith(OURS) else None
     rows = [HEAD + table.extra] + [_row(series, table, first) for series in table.series]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     runs = max((len(series.costs) for series in table.series), default=0)
     lines = [f"{table.title}: {table.files:,} files, {table.bytes / MEGABYTE:,.1f} MB, {runs} rounds"]
     for row in rows:
-        cells = [cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths))]
+        cells = [cell.rjust(width) for cell, width in zip(row, widths)]
+        cells[0] = row[0].ljust(widths[0])
         lines.append("  " + "  ".join(cells).rstrip())
     for series in table.series:
         lines += [f"  {series.name}: {note}" for note in _remarks(series)]

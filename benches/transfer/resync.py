@@ -6,7 +6,7 @@ from . import contenders, folders
 from .contenders import OURS, Job
 from .counting_proxy import CountingProxy
 from .process import Failed
-from .rounds import Series, Table, record
+from .rounds import Series, Table, checked, record
 
 
 def resync(bench, tree, title):
@@ -23,7 +23,7 @@ def resync(bench, tree, title):
         _warm(bench, uploader, job)
         again = _Again(bench, uploader, job)
         for number in range(bench.options.rounds):
-            record(some, lambda: again.after_change(changed), number)
+            record(some, lambda it=number: again.after_change(changed, it), number)
             record(nothing, lambda: again.expecting(0), number)
         _count_requests(bench, job, changed, nothing, some)
     return [table]
@@ -31,25 +31,19 @@ def resync(bench, tree, title):
 
 def _warm(bench, uploader, job):
     """The upload, and a second run: files that were written just before the first one are not trusted to be unchanged."""
-    bench.once(uploader, job)
-    problem = uploader.check(job)
-    if problem:
-        raise Failed(problem)
+    checked(uploader, job, bench.once(uploader, job))
     bench.once(uploader, job)
 
 
 class _Again:
     """Runs over the same folder and database, each of which must write just what was changed."""
 
-    _generation = 0
-
     def __init__(self, bench, contender, job):
         self._bench, self._contender, self._job = bench, contender, job
 
-    def after_change(self, count):
-        """A run after `count` files got other contents."""
-        _Again._generation += 1
-        folders.change(self._job.tree, count, _Again._generation)
+    def after_change(self, count, generation):
+        """A run after `count` files got other contents; each generation has its own."""
+        folders.change(self._job.tree, count, generation)
         return self.expecting(count)
 
     def expecting(self, count):
@@ -70,10 +64,12 @@ def _count_requests(bench, job, changed, nothing, some):
         again = _Again(bench, uploader, replace(job, state=state))
         try:
             again.expecting(0)
-            for series, count in ((nothing, 0), (some, changed)):
-                proxy.forget()
-                again.after_change(count) if count else again.expecting(0)
-                series.notes.append(_summary(proxy.requests, job.database.name))
+            proxy.forget()
+            again.expecting(0)
+            nothing.notes.append(_summary(proxy.requests, job.database.name))
+            proxy.forget()
+            again.after_change(changed, "counted")
+            some.notes.append(_summary(proxy.requests, job.database.name))
         except Failed as error:
             nothing.failures.append(f"counting requests: {error}")
 

@@ -83,8 +83,13 @@ class Bench:
 
     def once(self, contender, job):
         """One run, without judging it."""
+        invocation = contender.prepare(job)
         self.settle()
-        return process.run(contender.prepare(job), job.scratch, self.options.timeout)
+        try:
+            return process.run(invocation, job.scratch, self.options.timeout)
+        except Failed as error:
+            # Other programs print the URL that they were given.
+            raise Failed(self.server.without_password(str(error))) from None
 
     def alternate(self, contenders, measure):
         """`measure(contender)` for each contender in each round; gives a series for each."""
@@ -94,7 +99,7 @@ class Bench:
         for number in range(self.options.rounds):
             turn = number % max(1, len(pairs))
             for contender, runs in pairs[turn:] + pairs[:turn]:
-                _record(runs, lambda it=contender: measure(it), number)
+                record(runs, lambda it=contender: measure(it), number)
         return series
 
     def upload(self, contenders, tree, watch=None):
@@ -127,16 +132,12 @@ def checked(contender, job, cost):
     """The cost, when the work was really done."""
     problem = contender.check(job)
     if problem:
-        raise Failed(f"did not do its work: {problem}")
+        raise Failed(f"{contender.name} did not do its work: {problem}")
     return cost
 
 
 def record(series, measure, number):
     """Adds a run to a series; a failure is part of the result and ends nothing."""
-    _record(series, measure, number)
-
-
-def _record(series, measure, number):
     try:
         cost = measure()
     except (Failed, ServerError, OSError) as error:

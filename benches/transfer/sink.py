@@ -41,9 +41,10 @@ class Sink:
             self.documents.clear()
             self.sequence.clear()
 
-    def attachments(self):
-        """The stubs of all attachments."""
-        return [stub for document in self.documents.values() for stub in document.get("_attachments", {}).values()]
+    def received(self):
+        """Length and MD5, as hexadecimal digits, of every attachment."""
+        stubs = [stub for document in self.documents.values() for stub in document.get("_attachments", {}).values()]
+        return [(stub["length"], base64.b64decode(stub["digest"].removeprefix("md5-")).hex()) for stub in stubs]
 
     def store(self, identifier, document):
         """Writes a document whose attachments are stubs already; gives CouchDB's answer."""
