@@ -4,8 +4,8 @@
   COUCHAPP_BENCH_URL=http://admin:secret@127.0.0.1:5984 python3 benches/transfer.py w1 w2
 
 Every contender runs once in each round, in a database of its own that is deleted afterwards; the order changes from
-round to round. What a run did is checked (number of documents and files, bytes), and a run that did not do its work does
-not count. Nothing is asserted about time.
+round to round. What a run did is checked (number of documents and files, bytes), and a run that did not do its work
+does not count. Nothing is asserted about time.
 """
 
 import argparse
@@ -31,7 +31,7 @@ lines:
   w2           20,000 files of 4 KB up: the same
   w3           20 videos of 50 MB up: couchapp sync-dir, curl -T
   w4           an app, 400 attachments with 20 MB and 60 fields: couchapp push, the Python couchapp; and pushed again
-  w5           w1 and w2 sent again, nothing or 100 files changed, with the number of requests (w5-w1, w5-w2: one of them)
+  w5           w1 and w2 sent again, nothing or 100 files changed; with the requests it took (w5-w1, w5-w2: one of them)
   download     w1 and w2 down: couchapp dump, curl, couchbackup (download-w1, download-w2: one of them)
   many         200,000 files of 1 KB up: couchapp sync-dir, the Python loop; with the rates at the beginning and the end
   huge         a sparse file of 5 GB to a server that only counts: couchapp sync-dir, curl -T
@@ -63,7 +63,8 @@ def arguments(given):
     )
     parser.add_argument("--changed", type=_positive, default=100, help="how many files change in w5 (100)")
     parser.add_argument("--fields", type=_positive, default=60, help="how many fields the app of w4 has (60)")
-    parser.add_argument("--only", type=_words, default=[], metavar="WORD,…", help="only contenders with one of these words")
+    only = "only contenders with one of these words in their names"
+    parser.add_argument("--only", type=_words, default=[], metavar="WORD,…", help=only)
     parser.add_argument("--pause", type=float, default=1.0, metavar="SECONDS", help="rest before each run (1)")
     parser.add_argument("--timeout", type=float, default=3600, metavar="SECONDS", help="end a run after so long (3600)")
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made (TMPDIR)")
@@ -122,7 +123,8 @@ def main(given):
         return _refuse("COUCHAPP_BENCH_URL is not set; it names the server, as http://admin:secret@127.0.0.1:5984")
     tools = Tools(PROJECT)
     if not tools.ours.exists() and (not options.only or any(word in "couchapp" for word in options.only)):
-        return _refuse(f"there is no {tools.ours}: run `cargo build --release`, set COUCHAPP_BINARY, or leave it out with --only")
+        hint = "run `cargo build --release`, set COUCHAPP_BINARY, or name others with --only"
+        return _refuse(f"there is no {tools.ours}: {hint}")
     try:
         server = Server(url)
         known = facts(server, tools)

@@ -81,7 +81,8 @@ def _attachments(noise, shape):
 def _fields(noise, count):
     """Functions, included code and templates, in the proportions of an app of sixty fields."""
     yield "language", "javascript"
-    yield "validate_doc_update.js", _function(noise, "newDoc, oldDoc, userCtx", "if (!userCtx.name) throw({forbidden: 'no'});")
+    refuse = "if (!userCtx.name) throw({forbidden: 'no'});"
+    yield "validate_doc_update.js", _function(noise, "newDoc, oldDoc, userCtx", refuse)
     for index in range(count - 2):
         name = f"{noise.choice(WORDS)}_{index}"
         turn = index % 58
@@ -146,7 +147,8 @@ def _style_piece(noise):
     return (
         f".{first}-{second}, #{second}{noise.randint(0, 999)} > .{first} {{\n"
         f"  color: #{noise.randrange(0x1000000):06x};\n  margin: {noise.randint(0, 40)}px {noise.randint(0, 40)}px;\n"
-        f"  width: {noise.randint(1, 100)}%;\n  transition: {noise.choice(['opacity', 'width'])} {noise.random():.2f}s;\n}}\n"
+        f"  width: {noise.randint(1, 100)}%;\n"
+        f"  transition: {noise.choice(['opacity', 'width'])} {noise.random():.2f}s;\n}}\n"
     )
 
 
@@ -158,7 +160,8 @@ def _page_piece(noise):
     first, second = noise.choices(WORDS, k=2)
     return (
         f'<section id="{first}{noise.randint(0, 9999)}" class="{first} {second}">\n  <h2>{_sentence(noise)}</h2>\n'
-        f'  <p>{_sentence(noise)}, {_sentence(noise)}.</p>\n  <a href="/{second}/{noise.randint(0, 9999)}">{first}</a>\n</section>\n'
+        f"  <p>{_sentence(noise)}, {_sentence(noise)}.</p>\n"
+        f'  <a href="/{second}/{noise.randint(0, 9999)}">{first}</a>\n</section>\n'
     )
 
 

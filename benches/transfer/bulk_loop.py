@@ -1,6 +1,7 @@
-"""Sends a folder with `_bulk_docs`, as people do it in a page of Python: `BENCH_DATABASE=URL bulk_loop.py FOLDER [BATCH]`.
+"""Sends a folder with `_bulk_docs`, as people do it in a page of Python.
 
-One connection that is kept, BATCH documents a request (100 unless said), the file inline as Base64, one after the other.
+`BENCH_DATABASE=URL bulk_loop.py FOLDER [BATCH]`: one connection that is kept, BATCH documents a request (100 unless
+said), the files inline as Base64, one request after the other.
 """
 
 import base64

@@ -12,6 +12,7 @@ from pathlib import Path
 LAUNCH = Path(__file__).with_name("launch.py")
 # What a user's own settings could change in a run.
 FOREIGN = ("COUCHAPP_", "COUCHDB_", "COUCH_", "CLOUDANT_", "XDG_", "NODE_", "PYTHON")
+QUIETLY = {"capture_output": True, "text": True, "timeout": 60, "check": False, "stdin": subprocess.DEVNULL}
 
 
 class Failed(Exception):
@@ -126,8 +127,7 @@ class Tools:
 
 def _output(command):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
-        return done.stdout
+        return subprocess.run(command, **QUIETLY).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

@@ -9,8 +9,9 @@ from .contenders import OURS
 MEGABYTE = 1e6
 HEAD = ["", "median s", "min-max s", "times ours", "files/s", "MB/s", "CPU s", "peak MB"]
 NOTE = """\
-times ours: the median time divided by that of the first row, couchapp's. CPU: of the client, median. Peak: of the client's memory,
-the highest of all runs, in units of 1,000,000 bytes; about 9 is the least that can be measured. MB/s: of file contents."""
+times ours: the median time divided by that of the first row, couchapp's. MB/s: of file contents, in 1,000,000 bytes.
+CPU: of the client, median. Peak: of the client's memory, the highest of all runs, in 1,000,000 bytes; about 9 is the
+least that can be measured."""
 
 
 def render(table):
@@ -32,7 +33,7 @@ def render(table):
 def _row(series, table, first):
     wall = series.wall()
     if wall is None:
-        return [series.name, series.missing or "failed"] + [""] * (len(HEAD) - 2 + len(table.extra))
+        return [series.name, "-" if series.missing else "failed"] + [""] * (len(HEAD) - 2 + len(table.extra))
     walls = [cost.wall for cost in series.costs]
     return [
         series.name,
@@ -54,8 +55,8 @@ def _extra(series, key):
 
 def _remarks(series):
     """Notes, and each kind of failure once."""
-    failed = [f"{series.failures.count(text)} x {text}" for text in dict.fromkeys(series.failures)]
-    return series.notes + failed
+    failed = [f"failed {series.failures.count(text)} x: {text}" for text in dict.fromkeys(series.failures)]
+    return ([series.missing] if series.missing else []) + series.notes + failed
 
 
 def write_json(file, facts, tables):

@@ -30,7 +30,7 @@ def resync(bench, tree, title):
 
 
 def _warm(bench, uploader, job):
-    """The upload, and a second run: files that were written just before the first one are not trusted to be unchanged."""
+    """The upload, and a second run: files written just before the first one are not trusted to be unchanged."""
     checked(uploader, job, bench.once(uploader, job))
     bench.once(uploader, job)
 

@@ -118,7 +118,8 @@ class _Answering(Handler):
         return row | ({"doc": document} if with_document else {})
 
     def _changes(self, query, _wanted):
-        since = int(query.get("since") or 0)
+        since = query.get("since") or 0
+        since = len(self.sink.sequence) if since == "now" else int(since)
         rows = []
         for number, key in enumerate(self.sink.sequence, 1):
             if number > since:
@@ -164,7 +165,8 @@ class _Answering(Handler):
         for name, attachment in document.get("_attachments", {}).items():
             if "data" in attachment:
                 content = base64.b64decode(attachment["data"])
-                document["_attachments"][name] = _finished(attachment["content_type"], hashlib.md5(content), len(content))
+                stub = _finished(attachment["content_type"], hashlib.md5(content), len(content))
+                document["_attachments"][name] = stub
 
 
 def _multipart(body, boundary):

@@ -1,4 +1,4 @@
-"""Serving HTTP from a thread, for the stand-ins of this benchmark: requests with a body of any size, read as they come."""
+"""Serving HTTP from a thread, for the stand-ins of this benchmark: bodies of any size, read as they come."""
 
 import io
 import threading
