@@ -83,17 +83,16 @@ impl Database {
             let body = Body { progress, ..Body::json(text) };
             match self.bulk_docs("write", body, batch, doubtful).await {
                 Ok(mut written) => rows.append(&mut written),
-                Err(error) if error.refuses_batch() => match (batch, error.answer()) {
-                    ([write], Some(answer)) => {
+                Err(error) if error.refuses_batch() => {
+                    if let ([write], Some(answer)) = (batch, error.answer()) {
                         rows.push(BulkRow { id: write.id.to_string(), outcome: Err(answer.clone()) });
+                        continue;
                     }
-                    _ => {
-                        let (first, second) = batch.split_at(batch.len() / 2);
-                        left.extend([second, first]);
-                        // A missing stub is found by one shard when others have stored what was theirs.
-                        doubtful = true;
-                    }
-                },
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    left.extend([second, first]);
+                    // A missing stub is found by one shard when others have stored what was theirs.
+                    doubtful = true;
+                }
                 Err(error) => return Err(error),
             }
         }

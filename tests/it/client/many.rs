@@ -315,7 +315,7 @@ async fn documents_are_written_and_recognised_one_by_one() {
 fn lost_answers_to_many_writes_are_recognised_by_their_revisions() {
     let (fake, database) = stand_in();
     runtime().block_on(async {
-        let picture = |number: usize| vec![("p", attachment("image/png", vec![number as u8; 9]))];
+        let picture = |number: u8| vec![("p", attachment("image/png", vec![number; 9]))];
         let writes: Vec<Write> = (0..20).map(|number| new(&format!("d{number}"), "{}", picture(number))).collect();
         fake.forget();
         fake.fail_nth(1, Fault::Swallow);

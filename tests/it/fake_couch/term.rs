@@ -16,8 +16,8 @@ pub(crate) fn revision_hash(
     let old = match parent {
         None => integer("0"),
         Some(Rev { hash, .. }) if hash.len() == 32 => {
-            let digits: Vec<u8> = hash.bytes().map(|digit| (digit as char).to_digit(16).unwrap_or(0) as u8).collect();
-            binary(&digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<_>>())
+            let pairs = hash.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+            binary(&pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap_or(0)).collect::<Vec<_>>())
         }
         Some(Rev { hash, .. }) => binary(hash.as_bytes()),
     };
