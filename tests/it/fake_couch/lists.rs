@@ -11,12 +11,14 @@ use crate::wire::Answer;
 
 type Answered = Result<Answer, Answer>;
 
-/// `_all_docs`; ids are compared by bytes, which agrees with CouchDB's collation for the ids of the tests.
+/// `_all_docs`; ids are compared by bytes, as CouchDB does it here.
 pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: bool) -> Answered {
     let asked = if request.method == "POST" { request.posted_json()? } else { json!({}) };
     let parameter = |name: &str| asked.get(name).cloned().or_else(|| request.query_json(name));
     let text = |name: &str| parameter(name).and_then(|value| value.as_str().map(str::to_owned));
-    let with_documents = parameter("include_docs") == Some(Value::Bool(true));
+    let asks = |name: &str| parameter(name) == Some(Value::Bool(true));
+    let with_documents = asks("include_docs");
+    let view = View { with_conflicts: asks("conflicts"), with_encoding: asks("att_encoding_info"), ..View::PLAIN };
     let row = |id: &str, document: &Document| {
         let (rev, node) = document.winner()?;
         let mut row = Map::new();
@@ -27,7 +29,7 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
             if node.is_deleted { json!({ "rev": rev_text, "deleted": true }) } else { json!({ "rev": rev_text }) };
         row.insert("value".into(), value);
         if with_documents {
-            let shown = if node.is_deleted { Value::Null } else { document.to_json(id, rev, node, View::PLAIN) };
+            let shown = if node.is_deleted { Value::Null } else { document.to_json(id, rev, node, view) };
             row.insert("doc".into(), shown);
         }
         Some(Value::Object(row))
@@ -70,6 +72,26 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
     Ok(answer)
 }
 
+/// A document as it was before a request.
+struct Saved(Option<Document>, Option<u64>);
+
+impl Saved {
+    fn of(database: &Database, id: &str) -> Self {
+        Self(database.documents.get(id).cloned(), database.changed.get(id).copied())
+    }
+
+    fn restore(self, database: &mut Database, id: String) {
+        match self.1 {
+            Some(sequence) => database.changed.insert(id.clone(), sequence),
+            None => database.changed.remove(&id),
+        };
+        match self.0 {
+            Some(document) => drop(database.documents.insert(id, document)),
+            None => drop(database.documents.remove(&id)),
+        }
+    }
+}
+
 /// `_bulk_docs`: one document that is bad in itself refuses all of them, a conflict only itself.
 pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) -> Answered {
     let asked = request.posted_json()?;
@@ -82,11 +104,13 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
         let id =
             document.id.clone().unwrap_or_else(|| format!("fake{:028x}", database.sequence + incoming.len() as u64));
         check_id(&id)?;
+        document.check_size(&id)?;
         incoming.push((id, document));
     }
     let is_foreign = asked.get("new_edits") == Some(&Value::Bool(false));
     // One bad document undoes the others.
-    let saved: Vec<_> = database.documents.iter().map(|(id, document)| (id.clone(), document.clone())).collect();
+    let saved: Vec<_> = incoming.iter().map(|(id, _)| (id.clone(), Saved::of(database, id))).collect();
+    let sequence = database.sequence;
     let mut rows = Vec::new();
     for (id, document) in incoming {
         let outcome = if is_foreign {
@@ -102,7 +126,8 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
                 rows.push(json!({ "id": id, "error": "conflict", "reason": "Document update conflict." }));
             }
             Err(answer) => {
-                database.documents = saved.into_iter().collect();
+                saved.into_iter().for_each(|(id, saved)| saved.restore(database, id));
+                database.sequence = sequence;
                 return Err(answer);
             }
         }
