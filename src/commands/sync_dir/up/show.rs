@@ -13,10 +13,11 @@ impl Run<'_> {
         let kept = plan.count(Mark::Kept);
         self.context.printer.plan(&listing(plan, self.context.settings.dry_run));
         if kept > 0 {
-            let documents = if kept == 1 { "1 document".to_owned() } else { format!("{kept} documents") };
-            self.context
-                .printer
-                .note(&format!("{documents} of the database have no file here and stay (`--delete` removes them)"));
+            let documents = match kept {
+                1 => "1 document of the database has no file here and stays".to_owned(),
+                _ => format!("{kept} documents of the database have no file here and stay"),
+            };
+            self.context.printer.note(&format!("{documents} (`--delete` removes them)"));
         }
         for problem in &self.tree.listing.problems {
             self.troubles.entry(problem.to_string());
