@@ -1,10 +1,12 @@
 //! Carries a plan out: bytes from a folder into one write, or attachments into files.
 
 mod download;
+mod receive;
 mod upload;
 mod verify;
 
 pub use download::{Wanted, content, content_md5, fetch};
+pub use receive::{Arrived, Fetch, ReceiveOptions, receive};
 pub use upload::{FileSource, Outgoing, prepare};
 pub use verify::{Mismatch, verify};
 
