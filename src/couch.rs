@@ -37,7 +37,7 @@ mod write;
 pub use bulk::BulkRow;
 pub use bulk_get::{BulkGet, Piece};
 pub use changes::{Change, Changes, Sequence};
-pub use contents::Contents;
+pub use contents::{Contents, NoBase64};
 pub use database::{Creation, Database, Info};
 pub use document::{Document, Read, Stub};
 pub use error::{Answer, CouchError, Missing};

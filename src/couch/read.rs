@@ -47,13 +47,13 @@ impl Download {
         }
     }
 
-    fn from_url(reply: Reply) -> Self {
+    pub(super) fn from_url(reply: Reply, offset: u64) -> Self {
         Self {
             encoding: reply.header(&CONTENT_ENCODING).filter(|encoding| encoding != "identity"),
             length: reply.header(&CONTENT_LENGTH).and_then(|text| text.parse().ok()),
             content_type: reply.header(&CONTENT_TYPE),
             etag: reply.header(&ETAG),
-            offset: 0,
+            offset,
             from: From::Url(Box::new(reply)),
         }
     }
@@ -104,7 +104,7 @@ impl Database {
         let mut request = Request::new(Method::GET, target, self.attachment_subject(id, name));
         request.accept = "*/*";
         request.accept_encoding = "gzip";
-        self.server().client.repeat(&request, |reply| async move { Ok(Download::from_url(reply)) }).await
+        self.server().client.repeat(&request, |reply| async move { Ok(Download::from_url(reply, 0)) }).await
     }
 
     async fn attachment_of_document(
