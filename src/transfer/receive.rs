@@ -5,12 +5,26 @@
 //! of the stored bytes and the SHA-256 that the document claims are found right, as far as each is known; what arrives
 //! damaged is asked for again by a request of its own, and one damaged item spoils no other.
 
+use std::collections::VecDeque;
+use std::io;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+
+use self::tasks::{Task, tasks};
 use super::TransferError;
-use crate::couch::Database;
 use crate::couch::digest::Digest;
-use crate::local::{Destination, Existing, Seen};
+use crate::couch::{CouchError, Database, Missing};
+use crate::local::{Access, Destination, Existing, LocalError, Seen, WriteOptions};
 use crate::name::{AttName, DocId, Revision};
 use crate::path::RelPath;
+
+mod check;
+mod middle;
+mod pour;
+mod single;
+mod small;
+mod tasks;
 
 /// An attachment to be written to a file.
 #[derive(Clone, Debug)]
@@ -50,7 +64,7 @@ pub struct Arrived {
     pub md5: [u8; 16],
     /// SHA-256 of the content.
     pub sha256: [u8; 32],
-    /// The digest of the stored bytes, as the document says; it was found right.
+    /// The digest of the stored bytes, as the document says; it was found right if it can be computed at all.
     pub digest: Option<Digest>,
     /// The stored bytes are compressed.
     pub encoded: bool,
@@ -78,6 +92,41 @@ impl Default for ReceiveOptions {
     }
 }
 
+/// What all tasks share.
+struct Context<'a> {
+    database: &'a Database,
+    into: &'a Destination,
+    options: ReceiveOptions,
+    progress: &'a (dyn Fn(i64) + Sync),
+}
+
+/// What became of one file.
+type Outcome = (Fetch, Result<Arrived, Failure>);
+
+/// Why a file is not there.
+enum Failure {
+    /// It is not worth another try.
+    Final(TransferError),
+    /// A request of its own may bring it.
+    Again,
+}
+
+/// What became of one task.
+#[derive(Default)]
+struct Report {
+    outcomes: Vec<Outcome>,
+    /// What is still to be done.
+    rest: Vec<Task>,
+    /// Why there is a rest, when it is the request that failed.
+    error: Option<TransferError>,
+}
+
+/// How often something is asked for that arrives damaged.
+const TRIES: u32 = 3;
+
+/// So many requests in a row that break without bringing anything are no accident.
+const LOST_IN_A_ROW: u32 = 12;
+
 /// Writes attachments to files. `progress` hears of bytes of content (negative: bytes that have to come again); `done`
 /// hears of each file once, in no order.
 ///
@@ -91,6 +140,76 @@ pub async fn receive(
     progress: &(dyn Fn(i64) + Sync),
     done: &mut dyn FnMut(&Fetch, Result<Arrived, TransferError>),
 ) -> Result<(), TransferError> {
-    let _ = (database, wanted, into, options, progress, done);
-    unimplemented!()
+    let context = Context { database, into, options, progress };
+    let mut waiting: VecDeque<Task> = tasks(wanted).into();
+    let mut running = FuturesUnordered::new();
+    let mut lost = 0;
+    loop {
+        while running.len() < options.jobs.max(1)
+            && let Some(task) = waiting.pop_front()
+        {
+            running.push(task.run(&context));
+        }
+        let Some(report) = running.next().await else { return Ok(()) };
+        for (fetch, result) in report.outcomes {
+            match result {
+                Err(Failure::Again) => waiting.push_back(Task::Single(fetch, TRIES - 1)),
+                Err(Failure::Final(error)) if ends_all(&error, &mut lost) => return Err(error),
+                Err(Failure::Final(error)) => done(&fetch, Err(error)),
+                Ok(arrived) => {
+                    lost = 0;
+                    done(&fetch, Ok(arrived));
+                }
+            }
+        }
+        if let Some(error) = report.error.filter(|error| ends_all(error, &mut lost)) {
+            return Err(error);
+        }
+        waiting.extend(report.rest);
+    }
+}
+
+impl Context<'_> {
+    fn write_options(&self, fetch: &Fetch) -> WriteOptions {
+        WriteOptions { existing: fetch.existing, access: Access::Shared, durable: self.options.durable }
+    }
+
+    fn tell(&self, bytes: u64) {
+        (self.progress)(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+}
+
+impl Report {
+    /// Everything of a request that failed, in smaller requests.
+    fn failed(rest: Vec<Task>, error: TransferError) -> Self {
+        Self { rest, error: Some(error), ..Self::default() }
+    }
+}
+
+/// Whether the connection broke, so that the same request may succeed another time.
+fn is_lost(error: &CouchError) -> bool {
+    matches!(error, CouchError::Broken { .. } | CouchError::Timeout { .. })
+}
+
+/// Whether all other requests would end like this; `lost` counts those that broke without bringing anything.
+fn ends_all(error: &TransferError, lost: &mut u32) -> bool {
+    match error {
+        TransferError::Couch(error) if is_lost(error) => {
+            *lost += 1;
+            *lost >= LOST_IN_A_ROW
+        }
+        TransferError::Couch(
+            CouchError::Unauthorized { .. }
+            | CouchError::Unreachable { .. }
+            | CouchError::Certificate { .. }
+            | CouchError::Proxy { .. }
+            | CouchError::NotFound { what: Missing::Database(_), .. },
+        )
+        | TransferError::Task(_) => true,
+        TransferError::Local(LocalError::Io { source, .. }) => matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
+        ),
+        _ => false,
+    }
 }
