@@ -56,13 +56,15 @@ impl Body {
         pace: Option<Arc<Pace>>,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let total = self.length();
+        let has_source = self.segments.iter().any(|segment| matches!(segment, Segment::Source { .. }));
         let sending = Sending {
             segments: self.segments.iter().cloned().collect(),
             open: None,
             rest: Bytes::new(),
-            // Only what was sent can be refused, so the pause comes when the document is sent and its files are not.
-            at_pause: !self.segments.iter().any(|segment| matches!(segment, Segment::Source { .. })),
-            paused: total <= LARGE,
+            // Only what was sent can be refused, so the pause comes when the document is sent and its files are not. A
+            // text is read whole before it is judged.
+            at_pause: false,
+            paused: total <= LARGE || !has_source,
             sent: 0,
             total,
             progress: self.progress.clone(),

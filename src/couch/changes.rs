@@ -1,23 +1,42 @@
 //! What has changed in a database since a point in its history.
 
-use super::{CouchError, Database, Info};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Answer, CouchError, Database, Info, rows};
+use crate::json;
 use crate::name::{DocId, Revision};
 
 /// A point in the history of a database. Opaque: CouchDB's is a text, PouchDB's a number. It means something only to the
 /// database that gave it, and only as long as its [`Info::instance_start_time`] is the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sequence(String);
+pub struct Sequence(Value);
 
 impl Sequence {
-    /// The sequence from the JSON text of [`Sequence::as_str`]; `None` when it is no JSON, null or an object.
+    /// The sequence whose JSON text was kept; `None` when this cannot be one.
     pub fn new(text: &str) -> Option<Self> {
-        let _ = text;
-        unimplemented!()
+        json::parse(text.as_bytes()).ok().and_then(Self::of)
     }
 
     /// Its JSON text, to be kept.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn text(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn of(value: Value) -> Option<Self> {
+        let possible = match &value {
+            Value::String(text) => !text.is_empty(),
+            // BigCouch's are arrays.
+            Value::Number(_) | Value::Array(_) => true,
+            Value::Null | Value::Bool(_) | Value::Object(_) => false,
+        };
+        possible.then_some(Self(value))
+    }
+
+    /// As it stands in a URL: CouchDB takes its texts without quotes only.
+    fn parameter(&self) -> String {
+        self.0.as_str().map_or_else(|| self.text(), str::to_owned)
     }
 }
 
@@ -39,14 +58,37 @@ pub struct Changes {
     pub rows: Vec<Change>,
     /// Where to go on.
     pub last: Sequence,
-    /// How many changes are left behind this page, if the server says so. Fewer rows than the limit are the last ones.
+    /// How many changes are left after this page. PouchDB does not say: there, fewer rows than the limit are the last.
     pub pending: Option<u64>,
 }
 
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    changes: Vec<Leaf>,
+    #[serde(default)]
+    deleted: bool,
+}
+
+#[derive(Deserialize)]
+struct Leaf {
+    rev: String,
+}
+
+impl Row {
+    fn read(text: &[u8]) -> Result<Change, String> {
+        let row: Self = serde_json::from_slice(text).map_err(|error| format!("malformed row: {error}"))?;
+        let id = DocId::new(row.id).map_err(|error| error.to_string())?;
+        let leaf = row.changes.into_iter().next().ok_or("there is a change without a revision")?;
+        let revision = Revision::new(leaf.rev).map_err(|error| error.to_string())?;
+        Ok(Change { id, revision, deleted: row.deleted })
+    }
+}
+
 impl Info {
-    /// The point in history at which the facts were told: what is listed afterwards is at least as new.
+    /// The point in history at which the facts were told: what is read afterwards is at least as new.
     pub fn sequence(&self) -> Option<Sequence> {
-        unimplemented!()
+        self.raw.get("update_seq").cloned().and_then(Sequence::of)
     }
 }
 
@@ -54,15 +96,73 @@ impl Database {
     /// At most `limit` changes after `since` (`None`: from the beginning).
     ///
     /// A sequence that the server does not take is refused with 400 ([`CouchError::is_bad_request`]): list everything.
+    /// One of another database, or of this one before it was made anew, may be taken all the same and mean nothing.
     pub async fn changes(&self, since: Option<&Sequence>, limit: u64) -> Result<Changes, CouchError> {
-        let _ = (since, limit);
-        unimplemented!()
+        // CouchDB and PouchDB take 0 for 1, each in its way.
+        let limit = limit.max(1);
+        let mut target = self.endpoint("_changes").query("limit", &limit.to_string());
+        if let Some(since) = since {
+            target = target.query("since", &since.parameter());
+        }
+        let request = self.request(Method::GET, target, "read the changes of");
+        if let Some(since) = since.filter(|since| self.server().is_pouchdb() && !since.0.is_number()) {
+            // PouchDB says that nothing has changed since `abc`.
+            let reason = Some(format!("{} is no sequence of PouchDB", since.text()));
+            let source = Answer { request: request.line(), status: 400, error: Some("bad_request".to_owned()), reason };
+            let action = format!("read the changes of database `{}`", self.name());
+            return Err(CouchError::Refused { action, source: Box::new(source) });
+        }
+        let read = |reply| async {
+            let mut changes = Vec::new();
+            let take = |text: &[u8]| Row::read(text).map(|change| changes.push(change));
+            let others = rows::read(reply, "results", take).await?;
+            let last = others.get("last_seq").cloned().and_then(Sequence::of);
+            let last = last.ok_or_else(|| self.protocol(&request, "there is no last_seq in it"))?;
+            Ok(Changes { rows: changes, last, pending: others.get("pending").and_then(Value::as_u64) })
+        };
+        self.server().client.repeat(&request, read).await
     }
 }
 
 impl CouchError {
-    /// Whether the server refused the request itself (400).
+    /// Whether the server refused the request as such (400).
     pub fn is_bad_request(&self) -> bool {
         self.answer().is_some_and(|answer| answer.status == 400)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_are_kept_as_they_are() {
+        for (text, parameter) in [
+            (r#""5-g1AAA""#, "5-g1AAA"),
+            ("12", "12"),
+            ("12345678901234567890123", "12345678901234567890123"),
+            (r#"[5,"g1"]"#, r#"[5,"g1"]"#),
+        ] {
+            let sequence = Sequence::new(text).unwrap();
+            assert_eq!((sequence.text().as_str(), sequence.parameter().as_str()), (text, parameter));
+            assert_eq!(Sequence::new(&sequence.text()), Some(sequence));
+        }
+        for bad in ["", "5-g1AAA", "null", "true", "{}", "\"\"", "[1"] {
+            assert_eq!(Sequence::new(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_change_is_an_error() {
+        assert!(Row::read(br#"{"seq":null,"id":"a","changes":[{"rev":"1-a"},{"rev":"1-b"}]}"#).is_ok());
+        for bad in [
+            r#"{"id":"a","changes":[]}"#,
+            r#"{"id":"","changes":[{"rev":"1-a"}]}"#,
+            r#"{"id":"a","changes":[{"rev":"x"}]}"#,
+            r#"{"id":"a"}"#,
+            "3",
+        ] {
+            assert!(Row::read(bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 }

@@ -99,16 +99,22 @@ impl Database {
 
     /// The current revision of each id; `None` for what does not exist or is deleted.
     pub async fn revisions_of(&self, ids: &[DocId]) -> Result<Vec<Option<Revision>>, CouchError> {
-        let rows = self.rows_of(ids).await?;
-        let deleted = |row: &Value| row.pointer("/value/deleted") == Some(&Value::Bool(true));
-        Ok(rows.iter().map(|row| revision_of(row).filter(|_| !deleted(row))).collect())
+        let leaves = self.leaves_of(ids).await?;
+        let live = |(revision, deleted): (Revision, bool)| (!deleted).then_some(revision);
+        Ok(leaves.into_iter().map(|leaf| leaf.and_then(live)).collect())
     }
 
     /// The revision of the tombstone of a deleted document.
     pub(super) async fn tombstone_of(&self, id: &DocId) -> Result<Option<Revision>, CouchError> {
-        let rows = self.rows_of(std::slice::from_ref(id)).await?;
-        let deleted = |row: &&Value| row.pointer("/value/deleted") == Some(&Value::Bool(true));
-        Ok(rows.first().filter(deleted).and_then(revision_of))
+        let leaves = self.leaves_of(std::slice::from_ref(id)).await?;
+        Ok(leaves.into_iter().flatten().next().and_then(|(revision, deleted)| deleted.then_some(revision)))
+    }
+
+    /// The winning revision of each id and whether it is a tombstone; `None` for what was never there.
+    pub(super) async fn leaves_of(&self, ids: &[DocId]) -> Result<Vec<Option<(Revision, bool)>>, CouchError> {
+        let rows = self.rows_of(ids).await?;
+        let deleted = |row: &Value| row.pointer("/value/deleted") == Some(&Value::Bool(true));
+        Ok(rows.iter().map(|row| Some((revision_of(row)?, deleted(row)))).collect())
     }
 
     /// The signature of a design document's views: the same one means the same index. `None` where there is none: no

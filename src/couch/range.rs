@@ -1,80 +1,198 @@
-//! Going on with an attachment where a broken connection ended.
+//! Ranges of document ids, and how to ask each kind of server for one.
 
-use reqwest::Method;
-use reqwest::header::{CONTENT_RANGE, ETAG};
+/// Which documents: `from <= id < below`, both in the order of code points (which is that of UTF-8 bytes).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdRange {
+    /// The least id; `None` begins with the first.
+    pub from: Option<String>,
+    /// The id to end before; `None` ends with the last.
+    pub below: Option<String>,
+}
 
-use super::client::{Reply, Request};
-use super::target::Target;
-use super::{CouchError, Database, Download};
-use crate::name::{AttName, DocId, Revision};
+/// The order in which a server lists ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By bytes, which is the order of code points: CouchDB's `_all_docs`, which does without the collation of views
+    /// (`A`, `B`, `_design/x`, `a`, `é`, `ﬀ`, `😀`).
+    Bytes,
+    /// PouchDB's, which depends on where it stores: by bytes, or by UTF-16 code units as JavaScript compares texts (in
+    /// memory: `a`, `é`, `😀`, `ﬀ`).
+    Either,
+}
 
-impl Database {
-    /// Reads one attachment of one revision from byte `offset` on, if it is still the one with this `etag` (CouchDB's is
-    /// the base64 of the digest in quotes). [`Download::offset`] tells where the bytes begin: 0 when the content is
-    /// another one, when it is stored compressed, and with servers that know no ranges (PouchDB).
-    pub async fn attachment_from(
-        &self,
-        id: &DocId,
-        name: &AttName,
-        revision: &Revision,
-        offset: u64,
-        etag: &str,
-    ) -> Result<Download, CouchError> {
-        let target = Target::attachment(self.server().address(), self.name(), id, name).query("rev", revision.as_str());
-        if offset == 0 || target.url().is_err() {
-            return self.attachment(id, name, revision).await;
+/// What to ask a server for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) start: Option<String>,
+    pub(super) end: Option<String>,
+    /// Whether `end` itself is not wanted.
+    pub(super) exclusive: bool,
+}
+
+impl IdRange {
+    /// All ids that begin with `prefix`.
+    pub fn prefix(prefix: &str) -> Self {
+        if prefix.is_empty() {
+            return Self::default();
         }
-        let mut request = Request::new(Method::GET, target, self.attachment_subject(id, name));
-        request.accept = "*/*";
-        // What is stored compressed comes whole, and shall come as stored.
-        request.accept_encoding = "gzip";
-        request.from = Some(offset);
-        let answered = self.server().client.repeat(&request, |reply| async move { Ok(reply) }).await;
-        let reply = match answered {
-            // There is less of it than was said.
-            Err(CouchError::Refused { source, .. }) if source.status == 416 => None,
-            answered => Some(answered?),
-        };
-        match reply {
-            Some(reply) if reply.status == 206 => match goes_on(&reply, offset, etag) {
-                true => Ok(Download::from_url(reply, offset)),
-                // CouchDB ignores `If-Range`, so that a part may be one of another content.
-                false => self.attachment(id, name, revision).await,
-            },
-            Some(reply) => Ok(Download::from_url(reply, 0)),
-            None => self.attachment(id, name, revision).await,
+        Self { from: Some(prefix.to_owned()), below: after_prefix(prefix) }
+    }
+
+    /// Whether `id` is in the range.
+    pub fn contains(&self, id: &str) -> bool {
+        self.from.as_deref().is_none_or(|from| id >= from) && self.below.as_deref().is_none_or(|below| id < below)
+    }
+
+    /// Whether no id at all can be in the range.
+    pub(super) fn is_empty(&self) -> bool {
+        self.below.as_deref().is_some_and(|below| below <= self.from.as_deref().unwrap_or_default())
+    }
+
+    /// The bounds that make a server list at least the range, in its own order.
+    pub(super) fn bounds(&self, order: Order) -> Bounds {
+        let Self { from, below } = self.clone();
+        if order == Order::Bytes {
+            return Bounds { start: from, exclusive: below.is_some(), end: below };
+        }
+        // The two orders agree on texts that differ in characters below the surrogates, so what follows such a
+        // character is cut off, outwards.
+        let start = from.map(|from| from[..common(&from)].to_owned()).filter(|start| !start.is_empty());
+        let end = below.and_then(|below| match common(&below) {
+            length if length == below.len() => Some(below),
+            length => after_prefix(&below[..length]).filter(|end| common(end) == end.len()),
+        });
+        // Without an end, PouchDB 9 leaves out all ids that begin with a character beyond `ÿ`. By UTF-16 nothing that is
+        // in use comes after this one.
+        let exclusive = end.is_some();
+        Bounds { start, end: Some(end.unwrap_or_else(|| "\u{ffff}".repeat(4))), exclusive }
+    }
+}
+
+impl Order {
+    /// Whether `id` can come after `other`.
+    pub(super) fn is_after(self, id: &str, other: &str) -> bool {
+        match self {
+            Self::Bytes => id > other,
+            Self::Either => id > other || id.encode_utf16().gt(other.encode_utf16()),
         }
     }
 }
 
-/// Whether a part begins where it should and is of the same content.
-fn goes_on(reply: &Reply, offset: u64, etag: &str) -> bool {
-    let begins = reply.header(&CONTENT_RANGE).and_then(|range| first_byte(&range));
-    begins == Some(offset) && reply.header(&ETAG).as_deref() == Some(etag)
+/// How many bytes of `text` come before the first character for which the orders differ.
+fn common(text: &str) -> usize {
+    text.find(|c| c > '\u{d7ff}').unwrap_or(text.len())
 }
 
-/// The 5 of `bytes 5-9/10`.
-fn first_byte(range: &str) -> Option<u64> {
-    range.trim().strip_prefix("bytes")?.trim_start().split_once('-')?.0.trim().parse().ok()
+/// The least text that is greater than all texts with this prefix.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        // Surrogates are no characters.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    fn range(from: Option<&str>, below: Option<&str>) -> IdRange {
+        IdRange { from: from.map(str::to_owned), below: below.map(str::to_owned) }
+    }
+
     #[test]
-    fn the_beginning_of_a_part_is_found() {
-        let cases = [
-            ("bytes 5-9/10", Some(5)),
-            ("bytes 0-0/*", Some(0)),
-            ("bytes */10", None),
-            ("bytes -5/10", None),
-            ("items 5-9/10", None),
-            ("bytes 99999999999999999999-9/10", None),
-            ("", None),
+    fn a_prefix_is_a_range() {
+        for (prefix, below) in [
+            ("a", Some("b")),
+            ("a/", Some("a0")),
+            ("a\u{d7ff}", Some("a\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}", None),
+            ("é", Some("ê")),
+        ] {
+            assert_eq!(IdRange::prefix(prefix), range(Some(prefix), below), "{prefix:?}");
+        }
+        assert_eq!(IdRange::prefix(""), IdRange::default());
+    }
+
+    #[test]
+    fn empty_ranges_are_known() {
+        for (from, below, empty) in [
+            (None, None, false),
+            (Some("a"), None, false),
+            (None, Some(""), true),
+            (Some("b"), Some("a"), true),
+            (Some("a"), Some("a"), true),
+            (Some("a"), Some("aa"), false),
+        ] {
+            assert_eq!(range(from, below).is_empty(), empty, "{from:?} {below:?}");
+        }
+    }
+
+    type Compare = fn(&str, &str) -> std::cmp::Ordering;
+
+    fn ids() -> impl Strategy<Value = String> {
+        let characters = prop_oneof![
+            prop::char::range('a', 'c'),
+            prop::sample::select(vec![
+                '_',
+                'ÿ',
+                'Ā',
+                '\u{d7ff}',
+                '\u{e000}',
+                '\u{fb00}',
+                '\u{ffff}',
+                '😀',
+                '\u{10ffff}'
+            ])
         ];
-        for (range, begins) in cases {
-            assert_eq!(first_byte(range), begins, "{range:?}");
+        prop::collection::vec(characters, 0..4).prop_map(|id| id.into_iter().collect())
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "how many cases are tried is a setting of the test run")]
+    fn cases() -> ProptestConfig {
+        let cases = std::env::var("COUCHAPP_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(64);
+        ProptestConfig {
+            cases: 8 * cases,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+
+        #[test]
+        fn what_is_in_the_range_is_within_the_bounds_of_every_order(
+            id in ids(),
+            from in prop::option::of(ids()),
+            below in prop::option::of(ids()),
+        ) {
+            let range = IdRange { from, below };
+            prop_assume!(range.contains(&id));
+            prop_assert!(!range.is_empty());
+            let bytes = |left: &str, right: &str| left.cmp(right);
+            let utf16 = |left: &str, right: &str| left.encode_utf16().cmp(right.encode_utf16());
+            let servers: [(Order, Compare); 2] = [(Order::Bytes, bytes), (Order::Either, utf16)];
+            for (order, compare) in servers {
+                let bounds = range.bounds(order);
+                let begun = bounds.start.as_deref().is_none_or(|start| compare(start, &id).is_le());
+                let on = bounds.end.as_deref().is_none_or(|end| compare(&id, end).is_lt() || (end == id && !bounds.exclusive));
+                prop_assert!(begun && on, "{order:?} {bounds:?}");
+            }
+        }
+
+        #[test]
+        fn a_prefix_has_those_ids_that_begin_with_it(prefix in ids(), id in ids()) {
+            prop_assert_eq!(IdRange::prefix(&prefix).contains(&id), id.starts_with(&prefix));
         }
     }
 }

@@ -5,7 +5,6 @@
 //! ours, the write has landed; if our parent is still the current revision, nothing has happened.
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::digest::{self, Digest, Verifier};
 use super::{Attachment, CouchError, Database, Document, Missing, Read, Stub, Write};
@@ -66,33 +65,6 @@ impl Expected {
     pub(super) fn tombstone(id: &DocId, parent: &Revision) -> Self {
         let (body, attachments) = (Object::new(), Vec::new());
         Self { id: id.clone(), parent: Some(parent.clone()), deleted: true, body, attachments }
-    }
-
-    /// From a document as it is sent to `_bulk_docs`; `None` when it cannot be taken apart.
-    pub(super) fn of_bulk(document: &Object) -> Option<Self> {
-        let text = |key: &str| document.get(key).and_then(Value::as_str);
-        let parent = text("_rev").map(Revision::new).transpose().ok()?;
-        let deleted = document.get("_deleted") == Some(&Value::Bool(true));
-        let listed = document.get("_attachments").and_then(Value::as_object).into_iter().flatten();
-        let attachments = listed.map(|(name, value)| Some((AttName::new(name).ok()?, Content::of_bulk(value)?)));
-        let body = document.iter().filter(|(key, _)| !key.starts_with('_'));
-        Some(Self {
-            id: DocId::new(text("_id")?).ok()?,
-            parent,
-            deleted,
-            body: body.map(|(key, value)| (key.clone(), value.clone())).collect(),
-            attachments: attachments.collect::<Option<_>>()?,
-        })
-    }
-}
-
-impl Content {
-    fn of_bulk(value: &Value) -> Option<Self> {
-        use base64::prelude::{BASE64_STANDARD, Engine as _};
-        let content_type = value.get("content_type").and_then(Value::as_str).unwrap_or("application/octet-stream");
-        let bytes = BASE64_STANDARD.decode(value.get("data")?.as_str()?).ok()?;
-        let (length, digest) = (bytes.len() as u64, digest::of(&bytes));
-        Some(Self::Sent { content_type: content_type.to_owned(), length, gzip: false, digest })
     }
 }
 

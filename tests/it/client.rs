@@ -1,5 +1,7 @@
 //! The client against servers that fail: what is tried again, what is recognised, what is reported.
 
+mod many;
+
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -798,48 +800,6 @@ async fn a_download_cut_short_is_an_error() {
         assert_eq!(download.chunk().await.unwrap().unwrap(), "12345");
         assert!(download.chunk().await.is_err(), "{step:?}");
         assert_eq!(server.seen()[0].header("accept-encoding"), Some("gzip"));
-    }
-}
-
-#[tokio::test]
-async fn many_documents_are_written_and_recognised_one_by_one() {
-    let documents = [
-        object(r#"{"_id":"a","v":1}"#),
-        object(r#"{"_id":"b","_rev":"1-p","v":2,"_attachments":{"t":{"content_type":"x/y","data":"YWJj"}}}"#),
-        object(r#"{"_id":"c","v":3}"#),
-    ];
-    let rows = |b: &str| {
-        Step::json(
-            201,
-            &format!(
-                r#"[{{"ok":true,"id":"a","rev":"1-a","accepted":true}},{b},{{"id":"c","error":"forbidden","reason":"no"}}]"#
-            ),
-        )
-    };
-    let conflict = r#"{"id":"b","error":"conflict","reason":"Document update conflict."}"#;
-    let server = ScriptedServer::steps([rows(conflict)]).await;
-    let outcome = database(&server).bulk_documents(&documents).await.unwrap();
-    assert!(outcome[0].outcome.as_ref().unwrap().weak);
-    let statuses: Vec<u16> = outcome[1..].iter().map(|row| row.outcome.as_ref().unwrap_err().status).collect();
-    assert_eq!(statuses, [409, 403]);
-
-    let digest = digest::of(b"abc");
-    let landed = Step::json(
-        200,
-        &format!(
-            r#"{{"_id":"b","_rev":"2-q","_revisions":{{"start":2,"ids":["q","p"]}},"v":2,"_attachments":{{"t":{{"content_type":"x/y","length":3,"digest":"{digest}","stub":true}}}}}}"#
-        ),
-    );
-    let server = ScriptedServer::steps([vanish(End::Close), rows(conflict), landed]).await;
-    let outcome = database(&server).bulk_documents(&documents).await.unwrap();
-    let row = outcome[1].outcome.as_ref().unwrap();
-    assert_eq!((row.revision.as_str(), row.recognised), ("2-q", true));
-    assert_eq!(server.methods(), "POST POST GET");
-
-    for wrong in [r"[]", r#"[{"id":"x"},{"id":"b"},{"id":"c"}]"#, r"{}"] {
-        let server = ScriptedServer::steps([Step::json(201, wrong)]).await;
-        let error = database(&server).bulk_documents(&documents).await.unwrap_err();
-        assert!(matches!(error, CouchError::Protocol { .. }), "{error:?}");
     }
 }
 

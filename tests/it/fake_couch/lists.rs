@@ -5,18 +5,23 @@ use serde_json::{Map, Value, json};
 use super::attachment::Shown;
 use super::documents;
 use super::incoming::{Incoming, check_id};
+use super::mixed;
 use super::request::Request;
 use super::store::{Database, Document, Rev, View};
 use crate::wire::Answer;
 
 type Answered = Result<Answer, Answer>;
 
-/// `_all_docs`; ids are compared by bytes, which agrees with CouchDB's collation for the ids of the tests.
+/// `_all_docs`; ids are compared by bytes, as CouchDB does it here.
 pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: bool) -> Answered {
     let asked = if request.method == "POST" { request.posted_json()? } else { json!({}) };
     let parameter = |name: &str| asked.get(name).cloned().or_else(|| request.query_json(name));
     let text = |name: &str| parameter(name).and_then(|value| value.as_str().map(str::to_owned));
-    let with_documents = parameter("include_docs") == Some(Value::Bool(true));
+    let asks = |name: &str| parameter(name) == Some(Value::Bool(true));
+    let with_documents = asks("include_docs");
+    let shown = if request.asks("attachments") { Shown::Data } else { Shown::Stub };
+    let (with_conflicts, with_encoding) = (asks("conflicts"), asks("att_encoding_info"));
+    let view = View { shown, with_conflicts, with_encoding, ..View::PLAIN };
     let row = |id: &str, document: &Document| {
         let (rev, node) = document.winner()?;
         let mut row = Map::new();
@@ -27,7 +32,7 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
             if node.is_deleted { json!({ "rev": rev_text, "deleted": true }) } else { json!({ "rev": rev_text }) };
         row.insert("value".into(), value);
         if with_documents {
-            let shown = if node.is_deleted { Value::Null } else { document.to_json(id, rev, node, View::PLAIN) };
+            let shown = if node.is_deleted { Value::Null } else { document.to_json(id, rev, node, view) };
             row.insert("doc".into(), shown);
         }
         Some(Value::Object(row))
@@ -70,6 +75,26 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
     Ok(answer)
 }
 
+/// A document as it was before a request.
+struct Saved(Option<Document>, Option<u64>);
+
+impl Saved {
+    fn of(database: &Database, id: &str) -> Self {
+        Self(database.documents.get(id).cloned(), database.changed.get(id).copied())
+    }
+
+    fn restore(self, database: &mut Database, id: String) {
+        match self.1 {
+            Some(sequence) => database.changed.insert(id.clone(), sequence),
+            None => database.changed.remove(&id),
+        };
+        match self.0 {
+            Some(document) => drop(database.documents.insert(id, document)),
+            None => drop(database.documents.remove(&id)),
+        }
+    }
+}
+
 /// `_bulk_docs`: one document that is bad in itself refuses all of them, a conflict only itself.
 pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) -> Answered {
     let asked = request.posted_json()?;
@@ -82,11 +107,13 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
         let id =
             document.id.clone().unwrap_or_else(|| format!("fake{:028x}", database.sequence + incoming.len() as u64));
         check_id(&id)?;
+        document.check_size(&id)?;
         incoming.push((id, document));
     }
     let is_foreign = asked.get("new_edits") == Some(&Value::Bool(false));
     // One bad document undoes the others.
-    let saved: Vec<_> = database.documents.iter().map(|(id, document)| (id.clone(), document.clone())).collect();
+    let saved: Vec<_> = incoming.iter().map(|(id, _)| (id.clone(), Saved::of(database, id))).collect();
+    let sequence = database.sequence;
     let mut rows = Vec::new();
     for (id, document) in incoming {
         let outcome = if is_foreign {
@@ -102,7 +129,8 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
                 rows.push(json!({ "id": id, "error": "conflict", "reason": "Document update conflict." }));
             }
             Err(answer) => {
-                database.documents = saved.into_iter().collect();
+                saved.into_iter().for_each(|(id, saved)| saved.restore(database, id));
+                database.sequence = sequence;
                 return Err(answer);
             }
         }
@@ -110,13 +138,18 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
     Ok(Answer::json(201, &json!(rows)))
 }
 
-/// `_bulk_get`, as JSON.
+/// `_bulk_get`: `multipart/mixed` for who accepts nothing else, as CouchDB has it.
 pub(crate) fn bulk_get(database: &Database, request: &Request) -> Answered {
     let asked = request.posted_json()?;
     let Some(Value::Array(documents)) = asked.get("docs") else {
         return Err(Answer::error(400, "bad_request", "Missing JSON list of 'docs'."));
     };
-    let shown = if request.asks("attachments") { Shown::Data } else { Shown::Stub };
+    let is_mixed = request.header("accept") == Some("multipart/mixed");
+    let shown = match (request.asks("attachments"), is_mixed) {
+        (true, true) => Shown::Follows,
+        (true, false) => Shown::Data,
+        (false, _) => Shown::Stub,
+    };
     let view = View {
         shown,
         with_encoding: request.asks("att_encoding_info"),
@@ -131,14 +164,21 @@ pub(crate) fn bulk_get(database: &Database, request: &Request) -> Answered {
                 Some(rev) => document.revision(&Rev::parse(rev).ok()?)?,
                 None => document.live()?,
             };
-            Some(json!({ "ok": document.to_json(id, rev, node, view) }))
+            let sent = if shown == Shown::Follows { node.attachments.clone() } else { Vec::new() };
+            Some(mixed::Item::Document(document.to_json(id, rev, node, view), sent))
         });
-        let answer = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let rev = rev.unwrap_or("undefined");
-            json!({ "error": { "rev": rev, "reason": "missing", "id": id, "error": "not_found" } })
-        });
-        json!({ "id": id, "docs": [answer] })
+            mixed::Item::Error(json!({ "rev": rev, "reason": "missing", "id": id, "error": "not_found" }))
+        })
     };
-    let results: Vec<_> = documents.iter().map(one).collect();
-    Ok(Answer::json(200, &json!({ "results": results })))
+    let items: Vec<mixed::Item> = documents.iter().map(one).collect();
+    if is_mixed {
+        return Ok(mixed::answer(&items));
+    }
+    let results = documents.iter().zip(items).map(|(wanted, item)| match item {
+        mixed::Item::Document(document, _) => json!({ "id": wanted["id"], "docs": [{ "ok": document }] }),
+        mixed::Item::Error(error) => json!({ "id": wanted["id"], "docs": [{ "error": error }] }),
+    });
+    Ok(Answer::json(200, &json!({ "results": results.collect::<Vec<_>>() })))
 }
