@@ -25,6 +25,7 @@ mod listing;
 mod multipart;
 mod network;
 mod pace;
+mod part;
 mod prediction;
 mod range;
 mod read;
