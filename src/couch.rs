@@ -30,7 +30,6 @@ mod prediction;
 mod range;
 mod read;
 mod recognise;
-mod resumed;
 mod retry;
 mod rows;
 mod security;
