@@ -4,6 +4,7 @@
 //! A server that lacks something (PouchDB has no accounts and no view signatures) gets the assertions that fit it, so
 //! that no case is green by doing nothing.
 
+pub(crate) mod album;
 pub(crate) mod app;
 pub(crate) mod cloning;
 pub(crate) mod conflicts;
@@ -11,10 +12,12 @@ pub(crate) mod credentials;
 pub(crate) mod faults;
 pub(crate) mod folders;
 pub(crate) mod hostile;
+pub(crate) mod keeping;
 pub(crate) mod laws;
 pub(crate) mod pushing;
 pub(crate) mod remembering;
 pub(crate) mod removing;
+pub(crate) mod sending;
 pub(crate) mod served;
 pub(crate) mod status;
 pub(crate) mod updating;
@@ -113,6 +116,28 @@ macro_rules! for_each_case {
                 an_unreachable_server_has_its_code,
             ];
             credentials: [wrong_passwords_have_their_code, every_source_of_a_password_works_and_none_shows_it];
+            sending: [
+                a_tree_becomes_documents,
+                tags_are_given_once,
+                a_prefix_is_a_place_of_its_own,
+                an_unchanged_folder_sends_nothing,
+                a_changed_file_sends_only_itself,
+                a_touched_file_updates_nothing,
+                what_is_read_from_files_can_be_left_out,
+                thumbnails_are_a_second_attachment,
+                a_missing_database_is_made_only_when_asked_for,
+                the_stream_of_events_tells_all,
+            ];
+            keeping: [
+                documents_of_others_are_not_touched,
+                what_is_deleted_on_the_server_comes_back,
+                a_database_that_is_made_again_is_filled_again,
+                conflicting_revisions_are_told_and_kept,
+                what_both_sides_changed_is_a_conflict,
+                both_sides_alike_is_no_conflict,
+                without_a_memory_an_overwrite_needs_a_yes,
+                what_changes_during_a_run_is_noticed,
+            ];
         }
     };
 }

@@ -1,7 +1,7 @@
 //! A stand-in for CouchDB inside the test process: real revision rules for what `clone` and `push` need, a log of all
 //! requests, and failures on demand. Its truth is a real CouchDB 3.5: `rig.rs` asks both the same questions.
 //!
-//! It has no views, shows, lists, changes feed or replication; cases that need those run on real endpoints only.
+//! It has no views, shows, lists, continuous changes or replication; cases that need those run on real endpoints only.
 
 mod attachment;
 mod documents;
@@ -147,6 +147,13 @@ impl FakeCouch {
     /// Forgets the requests so far.
     pub(crate) fn forget(&self) {
         locked(&self.shared.seen).clear();
+    }
+
+    /// Lets nobody write a document, as a `validate_doc_update` would.
+    pub(crate) fn forbid(&self, database: &str, id: &str, reason: &str) {
+        let mut state = locked(&self.shared.state);
+        let database = state.databases.get_mut(database).expect("a database of this stand-in");
+        database.forbidden.insert(id.to_owned(), reason.to_owned());
     }
 
     /// Lets the `n`-th request from now on fail (the next one is the first).

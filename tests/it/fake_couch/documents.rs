@@ -132,8 +132,10 @@ pub(crate) fn store(
     let parent = document.parent_for(given)?;
     let base = parent.as_ref().and_then(|rev| document.revision(rev));
     let node = incoming.into_node(id, base, parts, limit)?;
-    database.sequence += 1;
-    Ok(database.documents.entry(id.to_owned()).or_default().add(parent, node))
+    if let Some(reason) = database.forbidden.get(id) {
+        return Err(Answer::error(403, "forbidden", reason));
+    }
+    Ok(database.changing(id).add(parent, node))
 }
 
 /// Adds a revision that was made elsewhere, without a check.
@@ -145,8 +147,7 @@ pub(crate) fn store_foreign(database: &mut Database, id: &str, incoming: Incomin
         path.push(rev.clone());
     }
     let node = incoming.into_node(id, None, Vec::new(), limit)?;
-    database.sequence += 1;
-    database.documents.entry(id.to_owned()).or_default().add_foreign(&path, node);
+    database.changing(id).add_foreign(&path, node);
     Ok(rev)
 }
 
@@ -159,8 +160,7 @@ pub(crate) fn delete(database: &mut Database, request: &Request, id: &str) -> An
     }
     let parent = document.parent_for(given.as_ref())?;
     let tombstone = Incoming::new(json!({ "_deleted": true }))?.into_node("", None, Vec::new(), 0)?;
-    database.sequence += 1;
-    let rev = database.documents.entry(id.to_owned()).or_default().add(parent, tombstone);
+    let rev = database.changing(id).add(parent, tombstone);
     Ok(written(200, id, &rev))
 }
 
@@ -172,8 +172,7 @@ pub(crate) fn copy(database: &mut Database, request: &Request, id: &str) -> Answ
     let (_, _, node) = found(database, request, id)?;
     let node = node.clone();
     let parent = database.documents.entry(target.to_owned()).or_default().parent_for(given.as_ref())?;
-    database.sequence += 1;
-    let rev = database.documents.entry(target.to_owned()).or_default().add(parent, node);
+    let rev = database.changing(target).add(parent, node);
     Ok(written(201, target, &rev))
 }
 
@@ -288,6 +287,5 @@ fn change_attachments(
         _ => Incoming::new(json!({}))?.into_node("", None, Vec::new(), 0)?,
     };
     change(parent.as_ref().map_or(0, |rev| rev.generation) + 1, &mut node);
-    database.sequence += 1;
-    Ok(document.add(parent, node))
+    Ok(database.changing(id).add(parent, node))
 }

@@ -16,7 +16,14 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
     let asked = if request.method == "POST" { request.posted_json()? } else { json!({}) };
     let parameter = |name: &str| asked.get(name).cloned().or_else(|| request.query_json(name));
     let text = |name: &str| parameter(name).and_then(|value| value.as_str().map(str::to_owned));
-    let with_documents = parameter("include_docs") == Some(Value::Bool(true));
+    let asks = |name: &str| parameter(name) == Some(Value::Bool(true));
+    let with_documents = asks("include_docs");
+    let view = View {
+        shown: if asks("attachments") { Shown::Data } else { Shown::Stub },
+        with_encoding: asks("att_encoding_info"),
+        with_conflicts: asks("conflicts"),
+        ..View::PLAIN
+    };
     let row = |id: &str, document: &Document| {
         let (rev, node) = document.winner()?;
         let mut row = Map::new();
@@ -27,7 +34,7 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
             if node.is_deleted { json!({ "rev": rev_text, "deleted": true }) } else { json!({ "rev": rev_text }) };
         row.insert("value".into(), value);
         if with_documents {
-            let shown = if node.is_deleted { Value::Null } else { document.to_json(id, rev, node, View::PLAIN) };
+            let shown = if node.is_deleted { Value::Null } else { document.to_json(id, rev, node, view) };
             row.insert("doc".into(), shown);
         }
         Some(Value::Object(row))
@@ -101,6 +108,9 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
             Err(answer) if answer.status == 409 => {
                 rows.push(json!({ "id": id, "error": "conflict", "reason": "Document update conflict." }));
             }
+            Err(_) if database.forbidden.contains_key(&id) => {
+                rows.push(json!({ "id": id, "error": "forbidden", "reason": database.forbidden[&id] }));
+            }
             Err(answer) => {
                 database.documents = saved.into_iter().collect();
                 return Err(answer);
@@ -108,6 +118,36 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
         }
     }
     Ok(Answer::json(201, &json!(rows)))
+}
+
+/// `_changes`, once: each document at its last change.
+pub(crate) fn changes(database: &Database, request: &Request) -> Answered {
+    let since = match request.query.get("since").map_or("0", String::as_str) {
+        "now" => database.sequence,
+        text => text.trim_end_matches("-fake").parse().map_err(|_| {
+            Answer::error(400, "bad_request", "Malformed sequence supplied in 'since' parameter.")
+        })?,
+    };
+    let limit = request.query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
+    let mut changed: Vec<_> = database.documents.iter().filter(|(_, document)| document.sequence > since).collect();
+    changed.sort_by_key(|(_, document)| document.sequence);
+    let pending = changed.len().saturating_sub(limit);
+    changed.truncate(limit);
+    let last = changed.last().map_or(if pending == 0 { database.sequence } else { since }, |(_, last)| last.sequence);
+    let row = |(id, document): (&String, &Document)| {
+        let (rev, node) = document.winner()?;
+        let revisions = json!([{ "rev": rev.to_string() }]);
+        let mut row = json!({ "seq": format!("{}-fake", document.sequence), "id": id, "changes": revisions });
+        if node.is_deleted {
+            row["deleted"] = json!(true);
+        }
+        Some(row)
+    };
+    let rows: Vec<Value> = changed.into_iter().filter_map(row).collect();
+    let last = format!("{last}-fake");
+    let mut answer = Answer::json(200, &json!({ "results": rows, "last_seq": last, "pending": pending }));
+    answer.is_chunked = true;
+    Ok(answer)
 }
 
 /// `_bulk_get`, as JSON.

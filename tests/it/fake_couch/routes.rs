@@ -271,6 +271,7 @@ fn in_database(database: &mut Database, request: &Request, path: &[&str], limit:
     match (request.method.as_str(), path) {
         ("GET" | "POST", ["_all_docs"]) => lists::all_docs(database, request, false),
         ("GET" | "POST", ["_design_docs"]) => lists::all_docs(database, request, true),
+        ("GET", ["_changes"]) => lists::changes(database, request),
         ("POST", ["_bulk_docs"]) => lists::bulk_docs(database, request, limit),
         ("POST", ["_bulk_get"]) => lists::bulk_get(database, request),
         ("POST", ["_ensure_full_commit"]) => {

@@ -56,6 +56,8 @@ pub(crate) struct Node {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Document {
     nodes: BTreeMap<Rev, Node>,
+    /// The write that changed it last.
+    pub(crate) sequence: u64,
 }
 
 /// What a `GET` asks a document to show.
@@ -219,6 +221,8 @@ pub(crate) struct Database {
     pub(crate) sequence: u64,
     /// `_security`
     pub(crate) security: Value,
+    /// Ids that nobody may write, as a `validate_doc_update` would have it, and what is said about it.
+    pub(crate) forbidden: BTreeMap<String, String>,
 }
 
 impl Database {
@@ -226,7 +230,17 @@ impl Database {
     pub(crate) fn new(instance_start_time: String) -> Self {
         let nobody = json!({ "roles": ["_admin"] });
         let security = json!({ "members": nobody, "admins": nobody });
-        Self { instance_start_time, documents: BTreeMap::new(), local: BTreeMap::new(), sequence: 0, security }
+        let forbidden = BTreeMap::new();
+        let (documents, local) = (BTreeMap::new(), BTreeMap::new());
+        Self { instance_start_time, documents, local, sequence: 0, security, forbidden }
+    }
+
+    /// The document of an id, which is about to change.
+    pub(crate) fn changing(&mut self, id: &str) -> &mut Document {
+        self.sequence += 1;
+        let document = self.documents.entry(id.to_owned()).or_default();
+        document.sequence = self.sequence;
+        document
     }
 }
 
