@@ -65,10 +65,10 @@ pub enum Command {
     /// Show the differences, from the server's text to the folder's
     #[command(before_help = help::DIFF, after_help = help::DIFF_EXITS, help_template = help::TEMPLATE)]
     Diff(DiffArgs),
-    /// Make a database or document the same as a folder of files, or the folder the same as it
+    /// Copy a folder of files to a database or document, or back; only what differs
     #[command(before_help = help::SYNC_DIR, after_help = help::SYNC_DIR_EXITS, help_template = help::TEMPLATE)]
     SyncDir(SyncDirArgs),
-    /// Write the attachments of a database or document to files
+    /// Write the files that a database or document holds to a folder
     #[command(before_help = help::DUMP, after_help = help::DUMP_EXITS, help_template = help::TEMPLATE)]
     Dump(DumpArgs),
     /// Open the app in a browser
@@ -162,6 +162,13 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for line in [
             "push a b c",
+            "sync-dir a",
+            "sync-dir a b c",
+            "sync-dir a b --delete-excluded",
+            "sync-dir a b --thumbnails 0",
+            "sync-dir a b --metadata all",
+            "dump",
+            "dump a b --verify --delete",
             "push . :db --to :other",
             "push --output x",
             "push --max-delete some",
@@ -206,6 +213,118 @@ mod tests {
             assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
             examine(subcommand, pages);
         }
+    }
+
+    #[test]
+    fn the_help_of_sync_dir_and_dump() {
+        let mut all = command().term_width(100);
+        all.build();
+        let help = all.find_subcommand_mut("sync-dir").unwrap().render_help();
+        insta::assert_snapshot!(help, @r"
+        Copy a folder of files to a database or document, or back; only what differs
+
+        Examples
+          couchapp sync-dir ~/Pictures http://127.0.0.1:5984/pics --tag holiday
+          couchapp sync-dir ~/Pictures :pics --delete -n      what would be sent and removed
+          couchapp sync-dir dist :site/_design/www            attachments of one document
+          couchapp sync-dir :pics ~/Pictures                  the other way
+
+        In a database each file is a document: its id is the file's path, the file is its attachment.
+        Whatever else people add to such a document stays. Nothing is removed without --delete.
+
+        Usage: couchapp sync-dir [OPTIONS] <FROM> <TO>
+
+        Arguments:
+          <FROM>  What is copied: a folder, or a URL, target or :database
+          <TO>    What becomes the same: a URL, target or :database, or a folder
+
+        Options:
+              --tag <TAG>          Tag new documents; downwards: only documents with all these tags
+              --tags-from-folders  Tag new documents with the names of the folders they are in
+              --metadata <HOW>     What is read from the files themselves [default: basic] [possible values:
+                                   none, basic]
+              --thumbnails <SIZE>  Store a small picture of at most SIZE x SIZE pixels beside each picture
+                                   [default: off]
+              --times              Carry over the time of a file whose content is the same
+              --checksum           Read every file, whatever is remembered of it
+              --fsync              Wait for the disk after each file, not once at the end
+              --escape-names       Store names that this system cannot have in an escaped form
+          -n, --dry-run            Show what would be done and stop before the first write
+          -y, --yes                Answer yes to the question a command may ask
+              --no-input           Never ask, not even on a terminal
+          -h, --help               Print help (see more with '--help')
+
+        Selection:
+              --prefix <PATH>        Only what is below this folder
+              --exclude <PATTERN>    Leave out what matches a gitignore pattern, on both sides
+              --include <PATTERN>    Keep what matches a gitignore pattern that another rule leaves out
+              --exclude-from <FILE>  Leave out what matches the patterns in a file
+
+        Safety:
+              --delete           Remove what is gone from the source
+              --delete-excluded  With --delete: remove what is left out of the selection, too
+              --max-delete <N>   Remove at most this many: a number, a percentage, or all
+              --allow-empty      Go on with a source that holds no files
+              --force            Overwrite what others changed on the other side
+              --create-db        Create the database when it does not exist
+
+        Output:
+          -q, --quiet...    Errors only; twice: nothing
+          -v, --verbose...  Say more; twice: every HTTP request
+              --json        Write JSON to stdout, one object per line
+
+        Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them
+        ");
+        let help = all.find_subcommand_mut("dump").unwrap().render_help();
+        insta::assert_snapshot!(help, @r"
+        Write the files that a database or document holds to a folder
+
+        Examples
+          couchapp dump http://127.0.0.1:5984/pics restored
+          couchapp dump :pics restored                        again: only what changed since
+          couchapp dump :pics --tag holiday --prefix 2010     a part, into pics/
+          couchapp dump :pics restored --verify               compare, write nothing
+          couchapp dump :pics - --docs > pics.ndjson          for pipes
+
+        Usage: couchapp dump [OPTIONS] <SRC> [DIR]
+
+        Arguments:
+          <SRC>  A database or document: a URL, a target, or :database
+          [DIR]  The folder to write, `-` for JSON lines on stdout [default: the database's name]
+
+        Options:
+              --docs          Write the documents as JSON, too
+              --conflicts     Write the revisions that lost a conflict, too, as NAME~REV
+              --since <SEQ>   Only what changed after this update sequence
+              --verify        Compare the folder with the server, byte for byte, and write nothing
+              --checksum      Read every file, whatever is remembered of it
+              --fsync         Wait for the disk after each file, not once at the end
+              --escape-names  Store names that this system cannot have in an escaped form
+          -n, --dry-run       Show what would be done and stop before the first write
+          -y, --yes           Answer yes to the question a command may ask
+              --no-input      Never ask, not even on a terminal
+          -h, --help          Print help (see more with '--help')
+
+        Selection:
+              --tag <TAG>            Only documents with all these tags
+              --view <DDOC/VIEW>     Only the documents that a view lists
+              --prefix <PATH>        Only what is below this folder
+              --exclude <PATTERN>    Leave out what matches a gitignore pattern, on both sides
+              --include <PATTERN>    Keep what matches a gitignore pattern that another rule leaves out
+              --exclude-from <FILE>  Leave out what matches the patterns in a file
+
+        Safety:
+              --delete          Remove files whose documents are gone
+              --max-delete <N>  Remove at most this many: a number, a percentage, or all
+              --force           Overwrite files that were changed here
+
+        Output:
+          -q, --quiet...    Errors only; twice: nothing
+          -v, --verbose...  Say more; twice: every HTTP request
+              --json        Write JSON to stdout, one object per line
+
+        Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them
+        ");
     }
 
     #[test]

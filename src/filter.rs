@@ -16,7 +16,7 @@ use crate::path::RelPath;
 mod builtin;
 mod expressions;
 
-pub use builtin::{is_own, is_temporary, temporary_name};
+pub use builtin::{is_own, temporary_name, temporary_part};
 
 /// Where rules come from, and in which language they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,10 +16,10 @@ pub struct SelectionArgs {
     /// Only what is below this folder
     #[arg(long, value_name = "PATH", help_heading = SELECTION)]
     pub prefix: Option<String>,
-    /// Leave out what matches a gitignore pattern; it is not deleted on the other side either
+    /// Leave out what matches a gitignore pattern, on both sides
     #[arg(long, value_name = "PATTERN", help_heading = SELECTION)]
     pub exclude: Vec<String>,
-    /// Keep what matches a gitignore pattern, although another rule leaves it out
+    /// Keep what matches a gitignore pattern that another rule leaves out
     #[arg(long, value_name = "PATTERN", help_heading = SELECTION)]
     pub include: Vec<String>,
     /// Leave out what matches the patterns in a file

@@ -72,7 +72,7 @@ const OWN: &[&str] = &["couchapp.toml", ".couchapp", ".couchapprc", ".couchappig
 ///
 /// They hold addresses, passwords of old apps, and state; the unfinished files of an interrupted write count as well.
 pub fn is_own(name: &str) -> bool {
-    OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) || is_temporary(name)
+    OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) || temporary_part(name).is_some()
 }
 
 /// How the names of unfinished files begin and end.
@@ -83,9 +83,9 @@ pub fn temporary_name(unique: &str) -> String {
     format!("{}{unique}{}", TEMPORARY.0, TEMPORARY.1)
 }
 
-/// Whether `name` is that of an unfinished file.
-pub fn is_temporary(name: &str) -> bool {
-    name.strip_prefix(TEMPORARY.0).is_some_and(|rest| rest.ends_with(TEMPORARY.1))
+/// What [`temporary_name`] made `name` of; `None` when it is not the name of an unfinished file.
+pub fn temporary_part(name: &str) -> Option<&str> {
+    name.strip_prefix(TEMPORARY.0)?.strip_suffix(TEMPORARY.1)
 }
 
 pub(super) fn patterns() -> Gitignore {

@@ -324,7 +324,7 @@ fn checked(text: &str) -> Result<String, String> {
     }
 }
 
-fn unusable(file: &Path, reason: &str) -> String {
+pub(super) fn unusable(file: &Path, reason: &str) -> String {
     format!("`{}` {reason}", shown(file))
 }
 

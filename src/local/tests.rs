@@ -5,8 +5,10 @@ use std::path::Path;
 use super::*;
 
 mod hash;
+mod ledger;
 mod read;
 mod remember;
+mod resume;
 mod walk;
 mod write;
 

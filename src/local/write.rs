@@ -78,6 +78,16 @@ impl Destination {
         Self::open(root)
     }
 
+    /// [`create`](Self::create) with folders that only their owner can look into.
+    pub(super) fn create_private(root: &Path) -> Result<Self, LocalError> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(root).map_err(|source| LocalError::from_io("make", root, source))?;
+        Self::open(root)
+    }
+
     /// The folder's path, as it was given.
     pub fn root(&self) -> &Path {
         &self.root
@@ -91,13 +101,24 @@ impl Destination {
     /// Begins a file at `path`, making the folders above it. Nothing is seen under that name before
     /// [`Writer::commit`].
     pub fn begin(&self, path: &RelPath, options: WriteOptions) -> Result<Writer, LocalError> {
+        self.begin_in(path, options, |folder| self.temporary(folder, path, options.access))
+    }
+
+    /// Begins a file at `path` whose bytes go to what `open` gives: the name of an unfinished file in the folder of `path`,
+    /// and its handle.
+    pub(super) fn begin_in(
+        &self,
+        path: &RelPath,
+        options: WriteOptions,
+        open: impl FnOnce(&Dir) -> Result<(String, File), LocalError>,
+    ) -> Result<Writer, LocalError> {
         let folder = self.parent(path, Some(options.durable))?.ok_or_else(|| self.missing(path))?;
         let present = self.present(&folder, path)?;
         if present.is_some() && options.existing == Existing::Refuse {
             return Err(LocalError::Exists { path: self.locate(path) });
         }
-        let (temporary, file) = self.temporary(&folder, path, options.access)?;
-        let writer = Writer::new(folder, (temporary, file), path.name(), self.locate(path), options);
+        let unfinished = open(&folder)?;
+        let writer = Writer::new(folder, unfinished, path.name(), self.locate(path), options);
         if let Some(present) = present.filter(|_| options.access == Access::Shared) {
             writer.keep_permissions(&present)?;
         }
@@ -184,7 +205,12 @@ impl Destination {
 
     /// The folder that `path` is in, reached without a link. With `make`, folders that are missing are made (and synced,
     /// when it holds `true`); without it, `None` when one is missing.
-    fn parent(&self, path: &RelPath, make: Option<bool>) -> Result<Option<Dir>, LocalError> {
+    pub(super) fn parent(&self, path: &RelPath, make: Option<bool>) -> Result<Option<Dir>, LocalError> {
+        if let Some(above) = path.ancestors().last()
+            && let Some(folder) = straight(&self.dir, above)
+        {
+            return Ok(Some(folder));
+        }
         let root = self.dir.try_clone().map_err(|source| LocalError::from_io("open", self.root.as_path(), source))?;
         let mut folder = root;
         for above in path.ancestors() {
@@ -254,12 +280,7 @@ impl Destination {
 
     /// A new file in `folder`, under a name that no rule takes for part of an app.
     fn temporary(&self, folder: &Dir, path: &RelPath, access: Access) -> Result<(String, File), LocalError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        cap_std::fs::OpenOptionsExt::mode(&mut options, if access == Access::Private { 0o600 } else { 0o644 });
-        #[cfg(not(unix))]
-        let _ = access;
+        let options = new_file(access);
         for _ in 0..ATTEMPTS {
             let name = temporary_name(&random::hexadecimal());
             match folder.open_with(&name, &options) {
@@ -276,13 +297,40 @@ impl Destination {
     }
 }
 
+/// How a file that must not be there yet is made.
+pub(super) fn new_file(access: Access) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    cap_std::fs::OpenOptionsExt::mode(&mut options, if access == Access::Private { 0o600 } else { 0o644 });
+    #[cfg(not(unix))]
+    let _ = access;
+    options
+}
+
+/// The folder `path` below `root`, in one call in which the kernel itself refuses every link
+/// ([openat2](https://man7.org/linux/man-pages/man2/openat2.2.html)), so that many small files do not cost a walk each.
+/// `None` where there is no such call, and whenever it fails: going step by step tells why.
+#[cfg(target_os = "linux")]
+fn straight(root: &Dir, path: &str) -> Option<Dir> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = openat2(root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS).ok()?;
+    Some(Dir::from_std_file(opened.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn straight(_: &Dir, _: &str) -> Option<Dir> {
+    None
+}
+
 #[cfg(unix)]
-fn is_same(seen: &Metadata, found: &Metadata) -> bool {
+pub(super) fn is_same(seen: &Metadata, found: &Metadata) -> bool {
     use cap_std::fs::MetadataExt as _;
     (seen.dev(), seen.ino()) == (found.dev(), found.ino())
 }
 
 #[cfg(not(unix))]
-fn is_same(_: &Metadata, found: &Metadata) -> bool {
+pub(super) fn is_same(_: &Metadata, found: &Metadata) -> bool {
     found.is_dir()
 }

@@ -1,13 +1,14 @@
 //! One file on its way: a temporary name first, the true one when it is whole.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, File, Metadata};
 
 use super::{Existing, LocalError, WriteOptions};
 
-/// A file that is being written. Dropped without [`commit`](Self::commit), it leaves nothing behind.
+/// A file that is being written. Dropped without [`commit`](Self::commit), it leaves nothing behind, unless it was opened
+/// by [`Destination::resume`](super::Destination::resume): then the next try goes on from there.
 #[derive(Debug)]
 pub struct Writer {
     folder: Dir,
@@ -17,6 +18,8 @@ pub struct Writer {
     name: String,
     path: PathBuf,
     options: WriteOptions,
+    /// The bytes that were there when it was opened to go on; `None` for a file that lives once.
+    resumed: Option<u64>,
 }
 
 impl Writer {
@@ -29,7 +32,35 @@ impl Writer {
         options: WriteOptions,
     ) -> Self {
         let (temporary, file) = temporary;
-        Self { folder, file: Some(file), temporary, name: name.to_owned(), path, options }
+        Self { folder, file: Some(file), temporary, name: name.to_owned(), path, options, resumed: None }
+    }
+
+    /// A writer that goes on behind the bytes that are there, and leaves them there.
+    pub(super) fn resumed(mut self, length: u64) -> Self {
+        self.resumed = Some(length);
+        self
+    }
+
+    /// The bytes that were there when it was opened, from the first on: what is written is appended to them whether they
+    /// were read or not.
+    pub fn existing(&mut self) -> Result<impl Read, LocalError> {
+        let Some(file) = &mut self.file else { return Err(failed_write(&self.path, io::ErrorKind::BrokenPipe.into())) };
+        file.seek(SeekFrom::Start(0)).map_err(|source| failed_write(&self.path, source))?;
+        Ok(file.take(self.resumed.unwrap_or(0)))
+    }
+
+    /// Drops the bytes that are there and begins anew.
+    pub fn restart(&mut self) -> Result<(), LocalError> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        self.resumed = self.resumed.map(|_| 0);
+        let emptied = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
+        emptied.map(|_| ()).map_err(|source| failed_write(&self.path, source))
+    }
+
+    /// Gives up and leaves nothing behind.
+    pub fn discard(mut self) {
+        self.file = None;
+        self.remove_temporary();
     }
 
     /// Appends `bytes`. Blocks, usually for as long as copying them takes.
@@ -54,7 +85,7 @@ impl Writer {
             io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
             _ => failed_write(&self.path, source),
         });
-        if result.is_err() {
+        if result.is_err() && self.resumed.is_none() {
             self.remove_temporary();
         }
         result
@@ -73,6 +104,9 @@ impl Writer {
 
     /// Renaming replaces what is there; a second name for the file does not, but not every file system has those.
     fn name_new(&self) -> io::Result<()> {
+        if let Some(done) = rename_new(&self.folder, &self.temporary, &self.name) {
+            return done;
+        }
         match self.folder.hard_link(&self.temporary, &self.folder, &self.name) {
             Ok(()) => {
                 self.remove_temporary();
@@ -112,10 +146,25 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        if self.file.take().is_some() && self.resumed.is_none() {
             self.remove_temporary();
         }
     }
+}
+
+/// Renames unless something has the new name, in one call; `None` where there is no such call, or not on this file system.
+#[cfg(target_os = "linux")]
+fn rename_new(folder: &Dir, from: &str, to: &str) -> Option<io::Result<()>> {
+    use rustix::fs::{RenameFlags, renameat_with};
+    match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE).map_err(io::Error::from) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => None,
+        done => Some(done),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_new(_: &Dir, _: &str, _: &str) -> Option<io::Result<()>> {
+    None
 }
 
 fn failed_write(path: &Path, source: io::Error) -> LocalError {

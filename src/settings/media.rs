@@ -10,6 +10,8 @@ use crate::path::RelPath;
 
 mod meaning;
 mod sides;
+#[cfg(test)]
+mod tests;
 
 pub(super) use meaning::{Meaning, MediaDefaults};
 

@@ -305,6 +305,11 @@ mod tests {
             ],
             &["", "0", "M", "10X", "10M:", "1:2:3", "10MB"],
         );
+        check::<ThumbnailSize>(
+            &[("16", "16"), ("4096", "4096"), ("off", "off")],
+            &["", "0", "15", "4097", "-1", "200px"],
+        );
+        check::<MetadataChoice>(&[("none", "none"), ("basic", "basic")], &["", "all"]);
         check::<Layout>(&[("web", "web"), ("auto", "auto")], &["", "Web", "erica"]);
         check::<ProgressChoice>(&[("none", "none")], &["fancy"]);
         check::<ColorChoice>(&[("always", "always")], &["yes"]);

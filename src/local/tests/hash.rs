@@ -119,3 +119,39 @@ fn the_cache_survives_being_written_down() {
     let damaged: HashCache = serde_json::from_str(&text.replace("\"md5\":\"", "\"md5\":\"é")).unwrap();
     assert_eq!(damaged.get(&file, Sums::Md5), None);
 }
+
+#[test]
+fn a_file_is_read_and_summed_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    fill(root.path(), &["dir/abc"]);
+    let folder = Folder::open(root.path(), Links::Inside).unwrap();
+    let path = rel("dir/abc");
+    let (bytes, young) = folder.read_with_sums(&path, 7).unwrap();
+    assert_eq!(bytes, b"dir/abc");
+    assert_eq!(young, folder.fingerprint(&path, Sums::Md5AndSha256, &|_| {}).unwrap());
+    // Written just now, it could be written again without looking different.
+    assert_eq!(young.seen(), None);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    std::fs::File::options().write(true).open(root.path().join("dir/abc")).unwrap().set_modified(old).unwrap();
+    let (_, fingerprint) = folder.read_with_sums(&path, 7).unwrap();
+    let seen = fingerprint.seen().unwrap();
+    let entry = folder.walk(&Rules::default()).unwrap().files.remove(0);
+    assert!(seen.matches(&entry));
+    assert_eq!((seen.modified, seen.md5, seen.sha256), (entry.modified, young.md5, young.sha256.unwrap()));
+    for other in [
+        FileEntry { length: entry.length + 1, ..entry.clone() },
+        FileEntry { modified: entry.modified + 1, ..entry.clone() },
+        FileEntry { inode: entry.inode + 1, ..entry.clone() },
+    ] {
+        assert!(!seen.matches(&other));
+    }
+    // Sums without SHA-256 are not enough to be remembered.
+    assert_eq!(folder.fingerprint(&path, Sums::Md5, &|_| {}).unwrap().seen(), None);
+    assert!(matches!(folder.read_with_sums(&path, 6), Err(LocalError::TooLarge { limit: 6, .. })));
+    assert!(folder.read_with_sums(&rel("dir"), 6).is_err() && folder.open_reader(&rel("none")).is_err());
+    let mut end = String::new();
+    let mut reader = folder.open_reader(&path).unwrap();
+    std::io::Seek::seek(&mut reader, std::io::SeekFrom::End(-3)).unwrap();
+    std::io::Read::read_to_string(&mut reader, &mut end).unwrap();
+    assert_eq!(end, "abc");
+}

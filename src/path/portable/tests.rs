@@ -359,3 +359,41 @@ proptest! {
         prop_assert_eq!(for_display(&shown), shown);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_only_windows_minds_can_stay_here() {
+    for good in ["con.txt", "a:b", "a\\b", "what?", "ends.", "ends ", "NUL/COM1", "ä/…", ".gitignore", "..."] {
+        assert_eq!(judge_here(good).unwrap().as_str(), good);
+    }
+    let long = "x".repeat(256);
+    let deep = "dir/".repeat(1025) + "x";
+    let bad = [
+        ("", Unportable::Empty),
+        ("/etc/passwd", Unportable::Empty),
+        ("a//b", Unportable::Empty),
+        ("a/", Unportable::Empty),
+        ("a/../b", Unportable::Dot),
+        (".", Unportable::Dot),
+        ("a\0", Unportable::Control),
+        ("a\\\n", Unportable::Control),
+        ("c:\u{9b}2J", Unportable::Control),
+        ("a/.GIT./config", Unportable::ActedOn),
+        (".couchapp", Unportable::ActedOn),
+        (long.as_str(), Unportable::ComponentTooLong),
+        (deep.as_str(), Unportable::PathTooLong),
+    ];
+    for (name, refused) in bad {
+        assert_eq!(judge_here(name), Err(refused), "{name:?}");
+    }
+}
+
+#[test]
+fn an_escaped_component_is_one_portable_component() {
+    for (text, escaped) in
+        [("a/b", "a%2Fb"), ("", "%"), ("..", "%2E%2E"), ("100%", "100%25"), ("plain.jpg", "plain.jpg")]
+    {
+        assert_eq!(escaped_component(text), escaped);
+        assert_eq!(judge_component(&escaped_component(text)), Ok(()));
+    }
+}
