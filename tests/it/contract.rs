@@ -14,6 +14,8 @@ pub(crate) mod folders;
 pub(crate) mod hostile;
 pub(crate) mod keeping;
 pub(crate) mod laws;
+pub(crate) mod mirroring;
+pub(crate) mod one_document;
 pub(crate) mod pushing;
 pub(crate) mod remembering;
 pub(crate) mod removing;
@@ -137,6 +139,24 @@ macro_rules! for_each_case {
                 both_sides_alike_is_no_conflict,
                 without_a_memory_an_overwrite_needs_a_yes,
                 what_changes_during_a_run_is_noticed,
+            ];
+            mirroring: [
+                what_is_gone_goes_only_with_delete,
+                removing_what_is_not_known_needs_a_yes,
+                a_large_removal_is_stopped,
+                an_empty_folder_removes_nothing,
+                nothing_is_removed_after_a_read_error,
+                what_cannot_be_stored_is_listed,
+                what_is_left_out_counts_on_neither_side,
+                a_dry_run_leaves_no_trace,
+                wrong_calls_are_refused_before_anything_is_asked,
+                each_place_has_its_own_memory,
+            ];
+            one_document: [
+                a_folder_becomes_attachments_of_one_document,
+                a_document_keeps_what_is_not_a_file_of_the_folder,
+                an_attachment_that_both_sides_changed_is_a_conflict,
+                names_of_attachments_are_escaped_and_come_back,
             ];
         }
     };

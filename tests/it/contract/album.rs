@@ -63,9 +63,16 @@ impl<'a> Album<'a> {
         self
     }
 
-    /// Removes a file of the folder.
+    /// Removes a file of the folder, and the folders that it leaves empty.
     pub(crate) fn remove(&self, path: &str) -> &Self {
         self.project.remove(&format!("pics/{path}"));
+        let root = self.project.path().join("pics");
+        for folder in root.join(path).ancestors().skip(1).take_while(|folder| *folder != root) {
+            // Ends with the first that holds something.
+            if std::fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
         self
     }
 

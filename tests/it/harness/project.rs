@@ -304,8 +304,11 @@ fn tree_of(folder: &Path) -> Tree {
         } else if entry.file_type().is_symlink() {
             let target = fs::read_link(entry.path()).unwrap();
             tree.insert(path, format!("-> {}", target.display()).into_bytes());
-        } else {
+        } else if entry.file_type().is_file() {
             tree.insert(path, fs::read(entry.path()).unwrap());
+        } else {
+            // Reading a pipe would wait for somebody to write.
+            tree.insert(path, b"special".to_vec());
         }
     }
     tree
