@@ -7,10 +7,12 @@
 //! The document of a file belongs to the people who use it. Of its members only `file` is ours, and `type` and `tags`
 //! on the day it is created.
 
-pub use crate::name::escape::{attachment_name, document_id, file_attachment, unescaped};
+pub use crate::name::escape::{
+    attachment_name, document_id, file_attachment, thumbnail_attachment as thumbnail_name, unescaped,
+};
 pub use facts::describe;
 pub use record::{Record, created, folder_tags, has_tags, updated};
-pub use thumbnail::{Thumbnail, thumbnail, thumbnail_name};
+pub use thumbnail::{Thumbnail, thumbnail};
 
 mod archive;
 mod book;
@@ -23,3 +25,8 @@ mod record;
 mod sound;
 mod thumbnail;
 mod time;
+
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod samples;

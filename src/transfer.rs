@@ -1,11 +1,13 @@
 //! Carries a plan out: bytes from a folder into one write or into many documents, or attachments into files.
 
 mod download;
+mod receive;
 mod send;
 mod upload;
 mod verify;
 
 pub use download::{Wanted, content, content_md5, fetch};
+pub use receive::{Arrived, Fetch, ReceiveOptions, receive};
 pub use send::{Outbound, Outcome, Replaced, SendOptions, Sent, send};
 pub use upload::{FileSource, Outgoing, prepare};
 pub use verify::{Mismatch, verify};

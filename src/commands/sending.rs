@@ -1,4 +1,4 @@
-//! How much of a write was sent, for the reporter.
+//! What is told of a transfer while it goes on: how much of a write was sent, and why a single file failed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,4 +15,15 @@ pub(super) fn forward(progress: &crate::report::Progress) -> Progress {
             None => progress.take_back(before - sent),
         }
     })
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
 }

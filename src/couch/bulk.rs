@@ -68,18 +68,35 @@ impl Database {
     /// Writes documents by `_bulk_docs` with the bytes of their new attachments inside; one row for each, in the same
     /// order. All content is in memory at once, about 1.4 times its size.
     ///
-    /// One illegal document makes the server refuse all of them and store nothing: [`CouchError::refuses_batch`] tells
-    /// when to try again with fewer. After a lost answer all are sent again, and a document that is then refused as a
-    /// conflict is looked at to see whether the first try wrote it. An attachment whose source gives gzip
-    /// ([`super::NewAttachment::encoded`]) cannot be sent this way and is [`CouchError::Source`], as is one whose source
-    /// fails or gives another length than announced. Of documents with the same id only the first is written.
+    /// One illegal document makes the server refuse all of them (400, 412, 413): then they are sent in smaller and
+    /// smaller batches until its row is the only one that has the refusal. After a lost answer all are sent again, and a
+    /// document that is then refused as a conflict is looked at to see whether the first try wrote it. An attachment
+    /// whose source gives gzip ([`super::NewAttachment::encoded`]) cannot be sent this way and is
+    /// [`CouchError::Source`], as is one whose source fails or gives another length than announced. Of documents with
+    /// the same id only the first is written.
     pub async fn bulk(&self, writes: &[Write]) -> Result<Vec<BulkRow>, CouchError> {
-        if writes.is_empty() {
-            return Ok(Vec::new());
+        let mut rows = Vec::with_capacity(writes.len());
+        let mut left = vec![writes];
+        let mut doubtful = false;
+        while let Some(batch) = left.pop().filter(|batch| !batch.is_empty()) {
+            let (text, progress) = text::of_writes(batch).await?;
+            let body = Body { progress, ..Body::json(text) };
+            match self.bulk_docs("write", body, batch, doubtful).await {
+                Ok(mut written) => rows.append(&mut written),
+                Err(error) if error.refuses_batch() => {
+                    if let ([write], Some(answer)) = (batch, error.answer()) {
+                        rows.push(BulkRow { id: write.id.to_string(), outcome: Err(answer.clone()) });
+                        continue;
+                    }
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    left.extend([second, first]);
+                    // A missing stub is found by one shard when others have stored what was theirs.
+                    doubtful = true;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        let (text, progress) = text::of_writes(writes).await?;
-        let body = Body { progress, ..Body::json(text) };
-        self.bulk_docs("write", body, writes).await
+        Ok(rows)
     }
 
     /// Deletes documents of these revisions; one row for each, in the same order.
@@ -87,17 +104,23 @@ impl Database {
         if documents.is_empty() {
             return Ok(Vec::new());
         }
-        self.bulk_docs("delete", Body::json(text::of_tombstones(documents)), documents).await
+        self.bulk_docs("delete", Body::json(text::of_tombstones(documents)), documents, false).await
     }
 
-    async fn bulk_docs<T: Intention>(&self, verb: &str, body: Body, sent: &[T]) -> Result<Vec<BulkRow>, CouchError> {
+    /// One request, repeated until it is answered. `doubtful`: some of it may have been written before.
+    async fn bulk_docs<T: Intention>(
+        &self,
+        verb: &str,
+        body: Body,
+        sent: &[T],
+        mut doubtful: bool,
+    ) -> Result<Vec<BulkRow>, CouchError> {
         let action = format!("{verb} {} documents of `{}`", sent.len(), self.name());
         let subject = Subject::new(action, What::Database { name: self.name().to_string() });
         let mut request = Request::new(Method::POST, self.endpoint("_bulk_docs"), subject);
         request.body = Some(body);
         let client = &self.server().client;
         let mut attempts = client.attempts(&request);
-        let mut doubtful = false;
         let (answer, weak) = loop {
             let fault = match client.exchange(&request).await {
                 Ok(reply) => {
@@ -171,8 +194,8 @@ impl Database {
 }
 
 impl CouchError {
-    /// Whether a bulk write was refused as a whole for the sake of a document in it (400, 412, 413): nothing is stored,
-    /// and the same documents in smaller batches will show which one it is.
+    /// Whether a bulk write may have been refused as a whole for the sake of a document in it: smaller batches will show
+    /// which one it is. [`Database::bulk`] makes them by itself.
     pub fn refuses_batch(&self) -> bool {
         self.answer().is_some_and(|answer| matches!(answer.status, 400 | 412 | 413))
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RANGE,
 };
 use reqwest::{Certificate, Identity, Method, redirect};
 use serde_json::Value;
@@ -55,6 +55,8 @@ pub(super) struct Request {
     pub(super) subject: Subject,
     pub(super) accept: &'static str,
     pub(super) accept_encoding: &'static str,
+    /// The first byte that is wanted, if not all are.
+    pub(super) from: Option<u64>,
     pub(super) body: Option<Body>,
     /// How long the answer may take after the last byte of the body, if not as long as anything else.
     pub(super) late_answer: Option<Duration>,
@@ -68,6 +70,7 @@ impl Request {
             subject,
             accept: "application/json",
             accept_encoding: "identity",
+            from: None,
             body: None,
             late_answer: None,
         }
@@ -183,6 +186,11 @@ impl Client {
         let headers = built.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static(request.accept));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(request.accept_encoding));
+        if let Some(from) = request.from
+            && let Ok(range) = HeaderValue::try_from(format!("bytes={from}-"))
+        {
+            headers.insert(RANGE, range);
+        }
         if request.target.origin() == self.0.address.origin()
             && let Some(authorization) = &self.0.authorization
         {

@@ -185,6 +185,9 @@ pub enum Damage {
         /// Of what arrived.
         got: Digest,
     },
+    /// The content is another one than the document's own sum says.
+    #[error("the SHA-256 is not the one that the document says")]
+    Sha256,
     /// The bytes are no gzip though the server says so.
     #[error("the compressed bytes cannot be read: {0}")]
     Gzip(String),

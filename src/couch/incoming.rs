@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::client::{Reply, limit};
 use super::document::Parsed;
-use super::multipart::{Event, Headers, Reader, ReaderError};
+use super::multipart::{Event, Reader, ReaderError};
 use super::{CouchError, Document, Stub};
 use crate::json;
 use crate::name::AttName;
@@ -103,7 +103,7 @@ impl WithAttachments {
             (Content::Parts { reply, reader, in_part }, next) => match (next_event(reply, reader).await?, next) {
                 (Event::Part(headers), Some(_)) => {
                     *in_part = true;
-                    is_gzip(&headers).map_err(|why| reply.protocol(why))?
+                    headers.encoding().ok_or_else(|| reply.protocol("the encoding of an attachment is not known"))?
                 }
                 (Event::End, None) => {
                     self.content = Content::Inline { data: Vec::new(), current: Bytes::new() };
@@ -133,14 +133,6 @@ impl WithAttachments {
                 Event::Part(_) | Event::End => Err(reply.protocol("a part ends in the middle")),
             },
         }
-    }
-}
-
-fn is_gzip(headers: &Headers) -> Result<bool, String> {
-    match headers.content_encoding.as_deref() {
-        None | Some("identity") => Ok(false),
-        Some(_) if headers.is_gzip() => Ok(true),
-        Some(other) => Err(format!("the encoding `{other}` of an attachment is not known")),
     }
 }
 

@@ -141,6 +141,7 @@ impl Page {
         let id = match &row {
             Ok(Row { id: Some(id), .. }) => id.clone(),
             Ok(row) => return Err(format!("there is a row without an id: {}", said(row.error.as_ref()))),
+            Err(Unreadable { id, why }) if id.is_empty() => return Err(format!("malformed row: {why}")),
             Err(unreadable) => unreadable.id.clone(),
         };
         self.count += 1;

@@ -136,6 +136,8 @@ mod tests {
         }
     }
 
+    type Compare = fn(&str, &str) -> std::cmp::Ordering;
+
     fn ids() -> impl Strategy<Value = String> {
         let characters = prop_oneof![
             prop::char::range('a', 'c'),
@@ -154,9 +156,15 @@ mod tests {
         prop::collection::vec(characters, 0..4).prop_map(|id| id.into_iter().collect())
     }
 
+    #[allow(clippy::disallowed_methods, reason = "how many cases are tried is a setting of the test run")]
     fn cases() -> ProptestConfig {
         let cases = std::env::var("COUCHAPP_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(64);
-        ProptestConfig { cases: 8 * cases, rng_seed: proptest::test_runner::RngSeed::Fixed(7), ..Default::default() }
+        ProptestConfig {
+            cases: 8 * cases,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        }
     }
 
     proptest! {
@@ -173,7 +181,7 @@ mod tests {
             prop_assert!(!range.is_empty());
             let bytes = |left: &str, right: &str| left.cmp(right);
             let utf16 = |left: &str, right: &str| left.encode_utf16().cmp(right.encode_utf16());
-            let servers: [(Order, fn(&str, &str) -> std::cmp::Ordering); 2] = [(Order::Bytes, bytes), (Order::Either, utf16)];
+            let servers: [(Order, Compare); 2] = [(Order::Bytes, bytes), (Order::Either, utf16)];
             for (order, compare) in servers {
                 let bounds = range.bounds(order);
                 let begun = bounds.start.as_deref().is_none_or(|start| compare(start, &id).is_le());

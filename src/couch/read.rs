@@ -27,6 +27,8 @@ pub struct Download {
     pub content_type: Option<String>,
     /// The `ETag`: CouchDB's is the md5 of the stored bytes in quotes.
     pub etag: Option<String>,
+    /// Where in the attachment the bytes begin ([`Database::attachment_from`]).
+    pub offset: u64,
     from: From,
 }
 
@@ -45,12 +47,13 @@ impl Download {
         }
     }
 
-    fn from_url(reply: Reply) -> Self {
+    pub(super) fn from_url(reply: Reply, offset: u64) -> Self {
         Self {
             encoding: reply.header(&CONTENT_ENCODING).filter(|encoding| encoding != "identity"),
             length: reply.header(&CONTENT_LENGTH).and_then(|text| text.parse().ok()),
             content_type: reply.header(&CONTENT_TYPE),
             etag: reply.header(&ETAG),
+            offset,
             from: From::Url(Box::new(reply)),
         }
     }
@@ -61,7 +64,7 @@ impl Database {
     pub async fn document(&self, id: &DocId, read: &Read) -> Result<Document, CouchError> {
         let request = self.read_request(id, read);
         if request.target.url().is_err() {
-            return Ok(self.bulk_get(id, read, false).await?.document);
+            return Ok(self.document_by_bulk_get(id, read, false).await?.document);
         }
         let answer = self.server().client.json(&request, limit::LARGE).await?;
         Ok(self.parse(&request, id, read, answer)?.document)
@@ -74,7 +77,7 @@ impl Database {
         // PouchDB answers JSON in any case, CouchDB does so where there are no attachments.
         request.accept = "multipart/related, application/json;q=0.5";
         if request.target.url().is_err() {
-            return WithAttachments::from_json(self.bulk_get(id, read, true).await?)
+            return WithAttachments::from_json(self.document_by_bulk_get(id, read, true).await?)
                 .map_err(|why| self.protocol(&request, why));
         }
         self.server()
@@ -101,7 +104,7 @@ impl Database {
         let mut request = Request::new(Method::GET, target, self.attachment_subject(id, name));
         request.accept = "*/*";
         request.accept_encoding = "gzip";
-        self.server().client.repeat(&request, |reply| async move { Ok(Download::from_url(reply)) }).await
+        self.server().client.repeat(&request, |reply| async move { Ok(Download::from_url(reply, 0)) }).await
     }
 
     async fn attachment_of_document(
@@ -127,12 +130,13 @@ impl Database {
             length: if gzip { stub.encoded_length } else { Some(stub.length) },
             content_type: Some(stub.content_type),
             etag: stub.digest.map(|digest| format!("\"{}\"", digest.to_string().trim_start_matches("md5-"))),
+            offset: 0,
             from: From::Document(Box::new(document)),
         })
     }
 
     /// Reads one document by `_bulk_get`, which takes any id.
-    async fn bulk_get(&self, id: &DocId, read: &Read, attachments: bool) -> Result<Parsed, CouchError> {
+    async fn document_by_bulk_get(&self, id: &DocId, read: &Read, attachments: bool) -> Result<Parsed, CouchError> {
         let mut wanted = json!({ "id": id.as_str() });
         if let Some(revision) = &read.revision {
             wanted["rev"] = Value::from(revision.as_str());

@@ -438,9 +438,15 @@ mod tests {
         }
     }
 
+    #[allow(clippy::disallowed_methods, reason = "how many cases are tried is a setting of the test run")]
     fn cases() -> ProptestConfig {
         let cases = std::env::var("COUCHAPP_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(64);
-        ProptestConfig { cases, rng_seed: proptest::test_runner::RngSeed::Fixed(7), ..ProptestConfig::default() }
+        ProptestConfig {
+            cases,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(7),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        }
     }
 
     fn values() -> impl Strategy<Value = Value> {

@@ -243,6 +243,14 @@ fn take_next<'a>(files: &'a [FileEntry], next: &AtomicUsize) -> Option<(usize, &
 
 /// By what a file that was read from `started` on can be recognised later.
 fn identity(stamp: &Stamp, started: i64) -> Option<Identity> {
-    let old_enough = stamp.modified.saturating_add(CLOCK_GRAIN) <= started;
-    old_enough.then_some(Identity { length: stamp.length, modified: stamp.modified, inode: stamp.inode })
+    is_old(stamp.modified, started).then_some(Identity {
+        length: stamp.length,
+        modified: stamp.modified,
+        inode: stamp.inode,
+    })
+}
+
+/// Whether a content that was written at `modified` would by now get another time if it were written again.
+pub(super) fn is_old(modified: i64, now: i64) -> bool {
+    modified.saturating_add(CLOCK_GRAIN) <= now
 }

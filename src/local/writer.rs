@@ -2,10 +2,13 @@
 
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use cap_std::fs::{Dir, File, Metadata};
 
-use super::{Existing, LocalError, WriteOptions};
+use super::folder::{Stamp, nanoseconds};
+use super::hash::is_old;
+use super::{Existing, LocalError, Seen, WriteOptions};
 
 /// A file that is being written. Dropped without [`commit`](Self::commit), it leaves nothing behind, unless it was opened
 /// by [`Destination::resume`](super::Destination::resume): then the next try goes on from there.
@@ -76,6 +79,14 @@ impl Writer {
         let Some(file) = &self.file else { return Ok(()) };
         let set = file.try_clone().and_then(|file| file.into_std().set_modified(modified));
         set.map_err(|source| failed_write(&self.path, source))
+    }
+
+    /// By what the file, whose sums are given, can be recognised once it has its name; `None` when it is too young for
+    /// that. The time must have been set.
+    pub fn seen(&self, md5: [u8; 16], sha256: [u8; 32]) -> Option<Seen> {
+        let metadata = self.file.as_ref()?.try_clone().and_then(|file| file.into_std().metadata());
+        let Stamp { length, modified, inode, .. } = Stamp::of(&metadata.ok()?);
+        is_old(modified, nanoseconds(SystemTime::now())).then_some(Seen { length, modified, inode, md5, sha256 })
     }
 
     /// Gives the file its name. Until this has returned, whatever stood there stands there still.

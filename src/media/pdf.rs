@@ -16,18 +16,21 @@ mod object;
 
 /// Where `startxref` is looked for, from the end, and `%PDF` from the start.
 const MARGIN: u64 = 2048;
+/// Bytes of the file that are read in all: a large index is asked a few times.
+const MOST: u64 = 4 * USUAL;
 /// Bytes of an object that are read; the dictionary of a stream is in front of its content.
-const LONGEST_OBJECT: u64 = 64 << 10;
+const OBJECT: usize = 64 << 10;
+const LONGEST_OBJECT: u64 = OBJECT as u64;
 /// Bytes of a compressed stream, as stored and as expanded.
 const LONGEST_STREAM: u64 = 4 << 20;
-/// Updates of a document, each with a section of its own.
-const MOST_SECTIONS: usize = 100;
+/// Updates of a document, each with a section of its own, and runs of entries in a table.
+const MOST_SECTIONS: usize = 32;
 /// An entry of a cross-reference table, of fixed length so that it can be found.
 const TABLE_ENTRY: u64 = 20;
 
 /// `title` and `author`.
 pub(super) fn describe(source: AnySource, length: u64, facts: &mut Facts) -> Option<()> {
-    let mut file = File::open(Window::buffered(source, length, USUAL).ok()?, length)?;
+    let mut file = File::open(Window::buffered(source, length, MOST).ok()?, length)?;
     let trailer = file.trailer()?;
     if trailer.get("Encrypt").is_some() {
         return None;
@@ -109,7 +112,8 @@ impl<'a> File<'a> {
                 loop {
                     let (found, offset) = (pairs.number()?, usize::try_from(pairs.number()?).ok()?);
                     if found == number {
-                        return Parser::new(content.get(first.checked_add(offset)?..)?).object();
+                        let object = content.get(first.checked_add(offset)?..)?;
+                        return Parser::new(&object[..object.len().min(OBJECT)]).object();
                     }
                 }
             }

@@ -130,3 +130,179 @@ fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(path: &str) -> Record {
+        let path = RelPath::new(path).unwrap();
+        Record {
+            size: 301_442,
+            content_type: "image/jpeg".to_owned(),
+            modified: 1_284_896_843_000_000_000,
+            sha256: [0xab; 32],
+            attachment: file_attachment(&path),
+            facts: object(json!({"width": 1600, "height": 1200, "taken": "2010-09-18T16:02:11", "size": 1})),
+            path,
+        }
+    }
+
+    fn object(value: Value) -> Object {
+        value.as_object().unwrap().clone()
+    }
+
+    fn read(id: &str, file: Value) -> Option<Record> {
+        Record::read(&DocId::new(id).unwrap(), &object(json!({ "file": file })))
+    }
+
+    fn keys(object: &Object) -> Vec<&str> {
+        object.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn a_record_is_written_as_people_see_it() {
+        let body = created(&record("2010/beach/IMG_0042.jpg"), &["beach".into(), "sea".into(), "beach".into()]);
+        let expected = json!({
+            "type": "file",
+            "tags": ["beach", "sea"],
+            "file": {
+                "path": "2010/beach/IMG_0042.jpg", "name": "IMG_0042.jpg", "folder": "2010/beach", "size": 301_442,
+                "content_type": "image/jpeg", "modified": "2010-09-19T11:47:23Z", "sha256": "ab".repeat(32),
+                "width": 1600, "height": 1200, "taken": "2010-09-18T16:02:11"
+            }
+        });
+        assert_eq!(Value::from(body.clone()), expected);
+        assert_eq!(serde_json::to_string(&body).unwrap(), expected.to_string(), "in this order");
+        let member = record("a/_x.jpg").member();
+        assert_eq!((&member["name"], &member["attachment"]), (&json!("_x.jpg"), &json!("~_x.jpg")));
+        assert_eq!(record("x.jpg").member()["folder"], "");
+        assert_eq!(created(&record("x"), &[])["tags"], json!([]));
+    }
+
+    #[test]
+    fn an_update_leaves_what_people_added() {
+        let mut body = created(&record("a.jpg"), &["old".into()]);
+        body.insert("caption".into(), json!("Sunset"));
+        body.insert("type".into(), json!("photo"));
+        body.insert("tags".into(), json!({"mine": true}));
+        body.insert("_attachments".into(), json!({"a.jpg": {}}));
+        let newer = Record { size: 7, ..record("a.jpg") };
+        let after = updated(&body, &newer);
+        assert_eq!(keys(&after), keys(&body));
+        assert_eq!(after["file"], Value::from(newer.member()));
+        for key in ["caption", "type", "tags", "_attachments"] {
+            assert_eq!(after[key], body[key], "{key}");
+        }
+    }
+
+    #[test]
+    fn documents_of_others_are_no_records() {
+        let whole = Value::from(record("_a.jpg").member());
+        assert_eq!(read("~_a.jpg", whole.clone()).unwrap().path.as_str(), "_a.jpg");
+        assert_eq!(read("a.jpg", whole.clone()), None, "another id");
+        let bad = [
+            ("path", json!("../a.jpg")),
+            ("path", json!("~_a.jpg")),
+            ("path", json!(null)),
+            ("size", json!(-1)),
+            ("size", json!(1.5)),
+            ("size", json!("301442")),
+            ("content_type", json!(1)),
+            ("modified", json!("yesterday")),
+            ("modified", json!("9999-01-01T00:00:00Z")),
+            ("modified", json!(1_284_896_843)),
+            ("sha256", json!("ab")),
+            ("sha256", json!("z".repeat(64))),
+            ("attachment", json!("")),
+            ("attachment", json!("_a.jpg")),
+            ("attachment", json!("..")),
+            ("attachment", json!(null)),
+        ];
+        for (key, value) in bad {
+            let mut file = whole.clone();
+            file[key] = value.clone();
+            assert_eq!(read("~_a.jpg", file), None, "{key} {value}");
+        }
+        for key in ["path", "size", "content_type", "modified", "sha256"] {
+            let mut file = object(whole.clone());
+            file.remove(key);
+            assert_eq!(read("~_a.jpg", file.into()), None, "no {key}");
+        }
+        for file in [json!(null), json!([]), json!("file"), json!({})] {
+            assert_eq!(read("~_a.jpg", file), None);
+        }
+    }
+
+    #[test]
+    fn a_renamed_attachment_is_found_by_its_key() {
+        let mut file = Value::from(record("a.jpg").member());
+        file["attachment"] = json!("elsewhere");
+        file["name"] = json!("edited by somebody");
+        let found = read("a.jpg", file).unwrap();
+        assert_eq!(found.attachment.as_str(), "elsewhere");
+        assert_eq!(found.member()["name"], "a.jpg");
+    }
+
+    #[test]
+    fn tags_are_all_asked_for() {
+        let wanted = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+        let body = object(json!({"tags": ["a", 1, "b"]}));
+        assert!(has_tags(&body, &[]) && has_tags(&body, &wanted(&["b", "a"])));
+        assert!(!has_tags(&body, &wanted(&["a", "c"])) && !has_tags(&body, &wanted(&["1"])));
+        for tags in [json!("a"), json!({"a": "a"}), json!(null)] {
+            let body = object(json!({ "tags": tags }));
+            assert!(!has_tags(&body, &wanted(&["a"])) && has_tags(&body, &[]), "{tags}");
+        }
+        assert_eq!(folder_tags(&RelPath::new("2010/beach/2010/x.jpg").unwrap()), ["2010", "beach"]);
+        assert_eq!(folder_tags(&RelPath::new("x.jpg").unwrap()), Vec::<String>::new());
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,12}".prop_map(Value::from),
+            Just(json!(["a"])),
+            Just(json!({"path": "a"})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn records_come_back(
+            path in "[_~a/.é ]{1,8}",
+            size in 0..=u64::MAX,
+            modified: i64,
+            sha256: [u8; 32],
+            content_type in "\\PC{0,20}",
+        ) {
+            let Ok(path) = RelPath::new(path) else { return Ok(()) };
+            let facts = record("x").facts.into_iter().filter(|(key, _)| key != "size").collect();
+            let attachment = file_attachment(&path);
+            let record = Record { path, size, content_type, modified, sha256, attachment, facts };
+            let text = serde_json::to_vec(&created(&record, &[])).unwrap();
+            let body = serde_json::from_slice(&text).unwrap();
+            prop_assert_eq!(Record::read(&document_id(&record.path), &body), Some(record));
+        }
+
+        #[test]
+        fn any_document_is_read_or_refused(
+            changes in prop::collection::vec((prop::sample::select(OWN.to_vec()), any_value()), 1..4),
+        ) {
+            let mut file = record("a.jpg").member();
+            for (key, value) in changes {
+                file.insert(key.to_owned(), value);
+            }
+            if let Some(found) = read("a.jpg", file.into()) {
+                prop_assert_eq!(found.path.as_str(), "a.jpg");
+                let again = read("a.jpg", found.member().into());
+                prop_assert_eq!(again, Some(found));
+            }
+        }
+    }
+}

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::bounded::{Source, Window, shielded};
 use crate::name::AttName;
-use crate::name::escape::beside;
 
 /// Bytes of a file that is decoded: decoders hold all of it in memory.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -38,11 +37,6 @@ impl Thumbnail {
     pub fn fact(&self, name: &AttName) -> Value {
         json!({"attachment": name.as_str(), "width": self.width, "height": self.height})
     }
-}
-
-/// The key of the thumbnail's attachment beside the file's own key, never equal to it in any case of letters.
-pub fn thumbnail_name(own: &AttName) -> AttName {
-    beside(own, ["thumbnail.jpg", "thumbnail-2.jpg"])
 }
 
 /// A JPEG of the image within `size` x `size` pixels, EXIF orientation applied, transparency on white; never larger

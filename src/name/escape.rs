@@ -11,6 +11,10 @@ use crate::path::RelPath;
 
 const ESCAPE: char = '~';
 
+const THUMBNAIL: &str = "thumbnail.jpg";
+/// For a file that is called like a thumbnail.
+const OTHER_THUMBNAIL: &str = "thumbnail-2.jpg";
+
 /// The id of the document that stands for the file at `path`. Different paths have different ids.
 pub fn document_id(path: &RelPath) -> DocId {
     // Never empty, as no path is, and never with an underscore in front.
@@ -28,10 +32,10 @@ pub fn file_attachment(path: &RelPath) -> AttName {
     AttName(escaped(path.name()))
 }
 
-/// A key for what belongs to the attachment `own`: the first of two, which must differ in more than the case of
-/// letters, unless that is `own` itself in any case.
-pub fn beside(own: &AttName, [first, second]: [&'static str; 2]) -> AttName {
-    AttName(if own.as_str().eq_ignore_ascii_case(first) { second } else { first }.to_owned())
+/// The key for the thumbnail of the file whose own key is `own`; never equal to it, in any case of letters.
+pub fn thumbnail_attachment(own: &AttName) -> AttName {
+    let is_taken = own.as_str().eq_ignore_ascii_case(THUMBNAIL);
+    AttName(if is_taken { OTHER_THUMBNAIL } else { THUMBNAIL }.to_owned())
 }
 
 /// The opposite of [`document_id`] and [`attachment_name`]. Text that neither of them makes comes back as something
@@ -85,6 +89,19 @@ mod tests {
     fn what_no_file_is_called_is_no_attachment() {
         for name in ["", ".", ".."] {
             assert_eq!(attachment_name(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_thumbnail_is_beside_the_file() {
+        let cases = [
+            ("x.jpg", "thumbnail.jpg"),
+            ("thumbnail.jpg", "thumbnail-2.jpg"),
+            ("Thumbnail.JPG", "thumbnail-2.jpg"),
+            ("thumbnail-2.jpg", "thumbnail.jpg"),
+        ];
+        for (own, expected) in cases {
+            assert_eq!(thumbnail_attachment(&AttName::new(own).unwrap()).as_str(), expected);
         }
     }
 

@@ -24,18 +24,22 @@ pub struct Scope {
     pub document: Option<DocId>,
     /// The folder in the database; `None` is its root.
     pub prefix: Option<RelPath>,
+    /// Paths in the folder keep the prefix: it selects, it is not taken off.
+    pub whole: bool,
 }
 
 impl Scope {
     /// The path in the database of a path in the folder.
     pub fn filed(&self, path: &RelPath) -> RelPath {
-        let below = self.prefix.as_ref().and_then(|prefix| prefix.join(path.as_str()).ok());
+        let prefix = self.prefix.as_ref().filter(|_| !self.whole);
+        let below = prefix.and_then(|prefix| prefix.join(path.as_str()).ok());
         below.unwrap_or_else(|| path.clone())
     }
 
     /// The path in the folder of a path in the database; `None` for what is filed elsewhere.
     pub fn local(&self, filed: &RelPath) -> Option<RelPath> {
         match &self.prefix {
+            Some(prefix) if self.whole => filed.below(prefix.as_str()).map(|_| filed.clone()),
             Some(prefix) => filed.below(prefix.as_str()),
             None => Some(filed.clone()),
         }
@@ -74,8 +78,8 @@ impl Scope {
     }
 }
 
-/// What a document holds for the ledger: paths of the folder, and what stands behind each.
-pub type Take<'a> = dyn FnMut(&Document) -> Vec<(RelPath, Held)> + Send + 'a;
+/// What a document holds for the ledger: keys, which are paths of the folder, and what stands behind each.
+pub type Take<'a> = dyn FnMut(&Document) -> Vec<(Box<str>, Held)> + Send + 'a;
 
 /// What was found beside the files.
 #[derive(Debug, Default)]
@@ -128,6 +132,38 @@ async fn list(
     // As it was before the listing: what changed meanwhile will be seen again.
     ledger.sequence = info.sequence().map(|sequence| sequence.text());
     Ok(refreshed)
+}
+
+/// Puts the documents of these ids into `ledger`, which forgets all others: a selection that somebody else has made.
+pub async fn select(
+    database: &Database,
+    ids: &[DocId],
+    ledger: &mut Ledger,
+    take: &mut Take<'_>,
+) -> Result<Refreshed, CouchError> {
+    ledger.entries.values_mut().for_each(|entry| entry.remote = None);
+    let mut refreshed = Refreshed { listed: true, ..Refreshed::default() };
+    for ids in ids.chunks(PAGE) {
+        for document in database.documents(ids).await?.iter().flatten() {
+            refreshed.enter(document, ledger, take);
+        }
+    }
+    Ok(refreshed)
+}
+
+/// The documents that were changed after `since` and are still there.
+pub async fn changed_since(database: &Database, since: &Sequence, range: &IdRange) -> Result<Vec<DocId>, CouchError> {
+    let (mut since, mut ids) = (since.clone(), Vec::new());
+    loop {
+        let changes = database.changes(Some(&since), CHANGES).await?;
+        let is_last = (changes.rows.len() as u64) < CHANGES || changes.last == since;
+        let living = changes.rows.into_iter().filter(|change| !change.deleted && range.contains(change.id.as_str()));
+        ids.extend(living.map(|change| change.id));
+        since = changes.last;
+        if is_last {
+            return Ok(ids);
+        }
+    }
 }
 
 async fn catch_up(
@@ -199,9 +235,9 @@ fn is_known(entry: &Entry, change: &Change) -> bool {
 impl Refreshed {
     fn enter(&mut self, document: &Document, ledger: &mut Ledger, take: &mut Take<'_>) {
         let mut is_taken = false;
-        for (path, held) in take(document) {
+        for (key, held) in take(document) {
             is_taken = true;
-            ledger.entries.entry(path.as_str().into()).or_default().remote = Some(held);
+            ledger.entries.entry(key).or_default().remote = Some(held);
         }
         if is_taken && !document.conflicts.is_empty() {
             self.conflicts.push(document.id.clone());

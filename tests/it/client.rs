@@ -1,5 +1,7 @@
 //! The client against servers that fail: what is tried again, what is recognised, what is reported.
 
+mod many;
+
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! A stand-in for CouchDB inside the test process: real revision rules for what `clone` and `push` need, a log of all
 //! requests, and failures on demand. Its truth is a real CouchDB 3.5: `rig.rs` asks both the same questions.
 //!
-//! It has no views, shows, lists, continuous changes or replication; cases that need those run on real endpoints only.
+//! It has no reduce functions, shows, lists, continuous changes or replication; cases that need those run on real endpoints only.
 
 mod attachment;
+mod changes;
 mod documents;
 mod incoming;
 mod lists;
@@ -12,6 +13,8 @@ mod number;
 mod request;
 mod routes;
 mod store;
+mod term;
+mod views;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};

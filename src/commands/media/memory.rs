@@ -57,6 +57,12 @@ impl Memory {
         Ok(Self { ledger, trusted, news: false, file, saved, _lock: lock })
     }
 
+    /// Nothing is remembered of a folder that does not exist.
+    pub(in crate::commands) fn none() -> Self {
+        let saved = Instant::now();
+        Self { ledger: Ledger::default(), trusted: false, news: false, file: None, saved, _lock: None }
+    }
+
     /// Keeps the ledger. A ledger that cannot be kept is a warning: everything is done, and the next run takes longer.
     pub(in crate::commands) fn save(&mut self, context: &Context) {
         self.saved = Instant::now();

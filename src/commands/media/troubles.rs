@@ -30,6 +30,11 @@ impl Troubles {
         self.lines.push(words);
     }
 
+    /// How many files could not be transferred.
+    pub(in crate::commands) fn files(&self) -> usize {
+        self.files
+    }
+
     /// A folder that holds nothing, which no document can tell.
     pub(in crate::commands) fn empty_folder(&mut self, path: &str) {
         self.folders += 1;

@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use self::show::{fields, files, would};
 use super::SyncDirSettings;
 use crate::commands::login::{Reached, with_server};
-use crate::commands::media::{Memory, Tree, Troubles, open_tree, rules};
+use crate::commands::media::{Memory, Tree, Troubles, fields, files, open_tree, place, rules, would};
 use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Document, Info};
 use crate::exit::Exit;
@@ -41,7 +40,7 @@ struct Run<'a> {
 
 /// Carries the command out.
 pub(super) async fn run(context: &Context, command: &SyncDirSettings) -> Result<Exit> {
-    let Some(endpoint) = command.place.endpoints.first() else { return Ok(Exit::Ok) };
+    let endpoint = &place(context, &command.place, command.as_document.as_ref()).await?;
     let remark = context.settings.dry_run.then_some("dry run");
     let (from, to) = (command.folder.shown.as_str(), endpoint.address.to_string());
     context.printer.start(&Start { command: "sync-dir", doing: "Sending", from, to: &to, remark });
@@ -53,12 +52,12 @@ async fn sync(context: &Context, command: &SyncDirSettings, endpoint: &Endpoint,
     let tree = open_tree(&command.folder.path, rules(&command.folder.path, &command.selection)?).await?;
     let info = database::existing(context, reached, &database, command.create_database).await?;
     let document = endpoint.address.document.clone();
-    let scope = Scope { document, prefix: command.selection.prefix.clone() };
-    let place = scope.prefix.as_ref().map_or_else(String::new, ToString::to_string);
+    let scope = Scope { document, prefix: command.selection.prefix.clone(), whole: false };
+    let below = scope.prefix.as_ref().map_or_else(String::new, ToString::to_string);
     let memory = Memory::open(
         context,
         &command.folder.path,
-        (&endpoint.address.to_string(), &place),
+        (&endpoint.address.to_string(), &below),
         (info.as_ref(), reached.welcome.kind),
     )?;
     let troubles = Troubles::default();
@@ -84,9 +83,9 @@ impl Run<'_> {
         let mut take = |document: &Document| {
             let Some((filed, held)) = library::file_of(document) else {
                 let path = scope.path_of(document.id.as_str()).filter(|path| names.contains(path.as_str()));
-                return path.map(|path| (path, library::foreign(document))).into_iter().collect();
+                return path.map(|path| (path.as_str().into(), library::foreign(document))).into_iter().collect();
             };
-            scope.local(&filed).map(|path| (path, held)).into_iter().collect()
+            scope.local(&filed).map(|path| (path.as_str().into(), held)).into_iter().collect()
         };
         let ledger = &mut self.memory.ledger;
         let refreshed = library::refresh(self.database, info, scope, trusted, ledger, &mut take).await;

@@ -21,7 +21,7 @@ fn write(parent: Option<&str>, text: &str, attachments: Vec<(AttName, Attachment
 /// Bodies of new documents, and the hash of their first revision.
 #[rustfmt::skip]
 const BODIES: &[(&str, &str)] = &[
-    (r#"{}"#, "967a00dff5e02add41819138abb3284d"),
+    (r"{}", "967a00dff5e02add41819138abb3284d"),
     (r#"{"a":null,"b":true,"c":false}"#, "9ee24fc5101a7ad908e495035b5c47dc"),
     (r#"{"s":"","t":"plain","u":"é日😀\u0000\n\"\\/","v":"\u00e9\ud83d\ude00"}"#, "5503b55642fdff5ded33c8b615df77bd"),
     (r#"{"n":0,"m":1,"k":255,"l":256,"o":-1,"p":65535,"q":-256}"#, "45c6f0f626618a722d526f9f369f3730"),

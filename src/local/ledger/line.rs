@@ -14,6 +14,9 @@ const SAME: &str = "=";
 /// What stands for a value that is not there.
 const NONE: &str = "-";
 
+/// A text that [`write`] does not make.
+struct Odd;
+
 /// Appends the line for `path`, with its end.
 pub(super) fn write(line: &mut String, path: &str, entry: &Entry) {
     escape(line, path);
@@ -58,7 +61,7 @@ pub(super) fn read(line: &str) -> Option<(Box<str>, Entry)> {
     };
     let revision = unescape(columns.next()?)?;
     let document = columns.next()?;
-    let names = (name(columns.next()?)?, name(columns.next()?)?);
+    let names = (name(columns.next()?).ok()?, name(columns.next()?).ok()?);
     let remote = match document {
         "" => None,
         text => Some(read_held(text, revision, names, local.as_ref())?),
@@ -115,8 +118,8 @@ fn read_held(text: &str, revision: Box<str>, (id, attachment): Names, local: Opt
         "ef" => (true, true),
         _ => return None,
     };
-    let digest = optional(words.next()?, local.map(|seen| &seen.md5))?;
-    let sha256 = optional(words.next()?, local.map(|seen| &seen.sha256))?;
+    let digest = optional(words.next()?, local.map(|seen| &seen.md5)).ok()?;
+    let sha256 = optional(words.next()?, local.map(|seen| &seen.sha256)).ok()?;
     let modified = match words.next()? {
         NONE => None,
         SAME => Some(local?.modified),
@@ -134,8 +137,8 @@ fn read_base(text: &str, local: Option<&Seen>, remote: Option<&Held>) -> Option<
         "d" => remote.and_then(|held| held.sha256.as_ref()),
         _ => return None,
     };
-    let digest = optional(digest, remote.and_then(|held| held.digest.as_ref()))?;
-    words.next().is_none().then_some(Synced { sha256: optional(sha256, known)??, digest })
+    let digest = optional(digest, remote.and_then(|held| held.digest.as_ref())).ok()?;
+    words.next().is_none().then_some(Synced { sha256: optional(sha256, known).ok()??, digest })
 }
 
 /// Appends a sum, or `=` when it is `known`.
@@ -147,11 +150,11 @@ fn sum<const LENGTH: usize>(line: &mut String, sum: Option<&[u8; LENGTH]>, known
     }
 }
 
-fn optional<const LENGTH: usize>(text: &str, known: Option<&[u8; LENGTH]>) -> Option<Option<[u8; LENGTH]>> {
+fn optional<const LENGTH: usize>(text: &str, known: Option<&[u8; LENGTH]>) -> Result<Option<[u8; LENGTH]>, Odd> {
     match text {
-        NONE => Some(None),
-        SAME => known.map(|known| Some(*known)),
-        text => decode(text).map(Some),
+        NONE => Ok(None),
+        SAME => known.map(|known| Some(*known)).ok_or(Odd),
+        text => decode(text).map(Some).ok_or(Odd),
     }
 }
 
@@ -164,10 +167,11 @@ fn decode<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
 }
 
 /// A name that may not be there.
-fn name(text: &str) -> Option<Option<Box<str>>> {
+fn name(text: &str) -> Result<Option<Box<str>>, Odd> {
     match text.strip_prefix(SAME) {
-        Some(name) => unescape(name).map(Some),
-        None => text.is_empty().then_some(None),
+        Some(name) => unescape(name).map(Some).ok_or(Odd),
+        None if text.is_empty() => Ok(None),
+        None => Err(Odd),
     }
 }
 

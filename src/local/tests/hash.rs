@@ -131,7 +131,7 @@ fn a_file_is_read_and_summed_at_once() {
     assert_eq!(young, folder.fingerprint(&path, Sums::Md5AndSha256, &|_| {}).unwrap());
     // Written just now, it could be written again without looking different.
     assert_eq!(young.seen(), None);
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let old = SystemTime::now() - Duration::from_mins(1);
     std::fs::File::options().write(true).open(root.path().join("dir/abc")).unwrap().set_modified(old).unwrap();
     let (_, fingerprint) = folder.read_with_sums(&path, 7).unwrap();
     let seen = fingerprint.seen().unwrap();

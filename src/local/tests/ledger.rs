@@ -165,13 +165,16 @@ fn paths() -> impl Strategy<Value = Box<str>> {
     prop_oneof![any::<Box<str>>(), vec(odd, 0..6).prop_map(|parts| parts.concat().into_boxed_str())]
 }
 
+/// How the law is tried: always the same cases, as many as `COUCHAPP_CASES` says.
+#[expect(clippy::disallowed_methods, reason = "how long to test is no setting of the tool")]
+fn config() -> ProptestConfig {
+    let cases = std::env::var("COUCHAPP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
+    let rng_seed = proptest::test_runner::RngSeed::Fixed(7);
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("COUCHAPP_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(64),
-        rng_seed: proptest::test_runner::RngSeed::Fixed(7),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config())]
 
     #[test]
     fn any_ledger_comes_back(

@@ -96,7 +96,7 @@ fn nothing_of_others_is_gone_on_with() {
     let destination = Destination::open(root.path()).unwrap();
     let partial = root.path().join(Destination::partial(&rel("f"), "x").as_str());
     let plant: [&dyn Fn(); 2] = [&|| symlink("theirs", &partial).unwrap(), &|| {
-        std::fs::hard_link(root.path().join("theirs"), &partial).unwrap()
+        std::fs::hard_link(root.path().join("theirs"), &partial).unwrap();
     }];
     for plant in plant {
         plant();

@@ -38,14 +38,6 @@ impl Dictionary {
     pub(super) fn number(&self, key: &str) -> Option<u64> {
         self.get(key)?.number()
     }
-
-    /// The number of the object that the member refers to.
-    pub(super) fn reference(&self, key: &str) -> Option<u64> {
-        match self.get(key)? {
-            Object::Reference(number) => Some(*number),
-            _ => None,
-        }
-    }
 }
 
 impl Object {
@@ -333,7 +325,7 @@ mod tests {
     fn references_are_no_numbers() {
         let members = one("<< /A 12 0 R /B [1 2% note\n3 0 R] /C#20D -1.5 /E true/F/G >>").unwrap();
         let members = members.dictionary().unwrap();
-        assert_eq!(members.reference("A"), Some(12));
+        assert_eq!(members.get("A"), Some(&Object::Reference(12)));
         let items = vec![Object::Number(1), Object::Number(2), Object::Reference(3)];
         assert_eq!(members.get("B"), Some(&Object::Array(items)));
         assert_eq!(members.get("C D"), Some(&Object::Number(-1)));
@@ -355,7 +347,7 @@ mod tests {
             (b"\xfe\xff\x00A\x20\xac", "A€"),
             (b"\xff\xfeA\x00", "A"),
             (b"\xef\xbb\xbf\xc3\xa4", "ä"),
-            (b"\xe4\x80\xa0", "ä•€"),
+            (b"\xe4 \x80\xa0", "ä •€"),
             (b"\xfe\xff\xd8\x00", "\u{fffd}"),
         ];
         for (bytes, expected) in cases {

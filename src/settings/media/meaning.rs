@@ -180,15 +180,10 @@ fn refuse_without_effect(sync: &SyncDirArgs, direction: Direction, document: boo
         ("--thumbnails", sync.thumbnails.is_some_and(|size| size.0.is_some())),
         ("--metadata", sync.metadata == Some(MetadataChoice::Basic)),
     ];
-    match direction {
-        Direction::Up => {
-            refuse_for(true, &[("--escape-names", sync.escape_names)], "is for what is written to a folder")?
-        }
-        Direction::Down => {
-            refuse_for(true, &new_documents, "is for what is sent to a server")?;
-            refuse_for(true, &[("--create-db", sync.create_db)], "is for what is sent to a server")?;
-        }
-    }
+    let (up, down) = (direction == Direction::Up, direction == Direction::Down);
+    refuse_for(up, &[("--escape-names", sync.escape_names)], "is for what is written to a folder")?;
+    refuse_for(down, &new_documents, "is for what is sent to a server")?;
+    refuse_for(down, &[("--create-db", sync.create_db)], "is for what is sent to a server")?;
     let why = "is for a database with one document per file, and one document was named";
     refuse_for(document, &new_documents, why)?;
     refuse_for(document, &[("--tag", !sync.tag.is_empty())], why)

@@ -38,8 +38,8 @@ pub(super) fn tell_apart<'a>(
     }
     let words = (word(from, targets, environment), word(to, targets, environment));
     let (direction, folder, place) = match words {
-        (Word::Folder, Word::Place) | (Word::Either, Word::Place) => (Direction::Up, from, to),
-        (Word::Place, Word::Folder) | (Word::Place, Word::Either) => (Direction::Down, to, from),
+        (Word::Folder | Word::Either, Word::Place) => (Direction::Up, from, to),
+        (Word::Place, Word::Folder | Word::Either) => (Direction::Down, to, from),
         (Word::Place, Word::Place) => {
             let failure = Failure::new(Exit::Usage, "both arguments are places on a server; one is a folder");
             let name = to.to_string_lossy();

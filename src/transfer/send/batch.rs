@@ -1,7 +1,7 @@
 //! Many small files in one request.
 
 use super::draft::{self, Draft};
-use super::{Outbound, Outcomes, Sender, is_fatal};
+use super::{Outbound, Outcomes, Sender};
 use crate::couch::{Answer, BulkRow, CouchError, Document, Write, Written};
 use crate::local::{LocalError, blocking};
 use crate::name::DocId;
@@ -39,29 +39,12 @@ impl Sender<'_> {
         Ok(files.iter().map(|file| file.replaces.and_then(|_| found.next().flatten())).collect())
     }
 
-    /// Writes drafts; one that makes the server refuse all of them is found by halving.
+    /// Writes drafts in one request. A document that makes the server refuse all of them has that refusal as its row.
     async fn write_all(&self, drafts: Vec<Draft>, outcomes: &mut Outcomes) -> Result<(), TransferError> {
-        let mut waiting = vec![drafts];
-        while let Some(mut drafts) = waiting.pop() {
-            let writes: Vec<Write> = drafts.iter().map(|draft| draft.write.clone()).collect();
-            match self.database.bulk(&writes).await {
-                Ok(rows) => self.settle_rows(drafts, rows, outcomes).await?,
-                Err(error) if error.refuses_batch() && drafts.len() > 1 => {
-                    let second = drafts.split_off(drafts.len() / 2);
-                    waiting.push(second);
-                    waiting.push(drafts);
-                }
-                Err(error) => {
-                    let error = TransferError::Couch(error);
-                    match (drafts.pop(), drafts.is_empty() && !is_fatal(&error)) {
-                        (Some(draft), true) => outcomes.push((draft.file, Err(error))),
-                        (Some(_), false) => return Err(error),
-                        (None, _) => {}
-                    }
-                }
-            }
-        }
-        Ok(())
+        let writes: Vec<Write> = drafts.iter().map(|draft| draft.write.clone()).collect();
+        let rows = self.database.bulk(&writes).await?;
+        drop(writes);
+        self.settle_rows(drafts, rows, outcomes).await
     }
 
     async fn settle_rows(

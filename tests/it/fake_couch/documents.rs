@@ -98,10 +98,8 @@ pub(crate) fn put(database: &mut Database, request: &Request, id: &str, limit: u
     } else {
         (request.json()?, Vec::new())
     };
-    if value.to_string().len() > 8_000_000 {
-        return Err(Answer::error(413, "document_too_large", id));
-    }
     let incoming = Incoming::new(value)?;
+    incoming.check_size(id)?;
     let named = request.named_revision()?;
     if let (Some(named), Some(inside)) = (&named, &incoming.rev)
         && named != inside
@@ -135,7 +133,8 @@ pub(crate) fn store(
     if let Some(reason) = database.forbidden.get(id) {
         return Err(Answer::error(403, "forbidden", reason));
     }
-    Ok(database.changing(id).add(parent, node))
+    database.count(id);
+    Ok(database.documents.entry(id.to_owned()).or_default().add(parent, node))
 }
 
 /// Adds a revision that was made elsewhere, without a check.
@@ -147,7 +146,8 @@ pub(crate) fn store_foreign(database: &mut Database, id: &str, incoming: Incomin
         path.push(rev.clone());
     }
     let node = incoming.into_node(id, None, Vec::new(), limit)?;
-    database.changing(id).add_foreign(&path, node);
+    database.count(id);
+    database.documents.entry(id.to_owned()).or_default().add_foreign(&path, node);
     Ok(rev)
 }
 
@@ -160,7 +160,8 @@ pub(crate) fn delete(database: &mut Database, request: &Request, id: &str) -> An
     }
     let parent = document.parent_for(given.as_ref())?;
     let tombstone = Incoming::new(json!({ "_deleted": true }))?.into_node("", None, Vec::new(), 0)?;
-    let rev = database.changing(id).add(parent, tombstone);
+    database.count(id);
+    let rev = database.documents.entry(id.to_owned()).or_default().add(parent, tombstone);
     Ok(written(200, id, &rev))
 }
 
@@ -172,7 +173,8 @@ pub(crate) fn copy(database: &mut Database, request: &Request, id: &str) -> Answ
     let (_, _, node) = found(database, request, id)?;
     let node = node.clone();
     let parent = database.documents.entry(target.to_owned()).or_default().parent_for(given.as_ref())?;
-    let rev = database.changing(target).add(parent, node);
+    database.count(target);
+    let rev = database.documents.entry(target.to_owned()).or_default().add(parent, node);
     Ok(written(201, target, &rev))
 }
 
@@ -287,5 +289,7 @@ fn change_attachments(
         _ => Incoming::new(json!({}))?.into_node("", None, Vec::new(), 0)?,
     };
     change(parent.as_ref().map_or(0, |rev| rev.generation) + 1, &mut node);
-    Ok(database.changing(id).add(parent, node))
+    let rev = document.add(parent, node);
+    database.count(id);
+    Ok(rev)
 }

@@ -84,6 +84,12 @@ impl Incoming {
         Ok(document)
     }
 
+    /// Refuses what is over `max_document_size`, for which attachments do not count.
+    pub(crate) fn check_size(&self, id: &str) -> Result<(), Answer> {
+        let size: usize = self.body.iter().map(|(key, value)| key.len() + value.to_string().len() + 4).sum();
+        if size > 8_000_000 { Err(Answer::error(413, "document_too_large", id)) } else { Ok(()) }
+    }
+
     /// The revision to add on `parent`: stubs are looked up there, `parts` are the bytes that follow, `limit` is the
     /// largest attachment allowed.
     pub(crate) fn into_node(

@@ -11,19 +11,14 @@ use crate::wire::Answer;
 
 type Answered = Result<Answer, Answer>;
 
-/// `_all_docs`; ids are compared by bytes, which agrees with CouchDB's collation for the ids of the tests.
+/// `_all_docs`; ids are compared by bytes, as CouchDB does it here.
 pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: bool) -> Answered {
     let asked = if request.method == "POST" { request.posted_json()? } else { json!({}) };
     let parameter = |name: &str| asked.get(name).cloned().or_else(|| request.query_json(name));
     let text = |name: &str| parameter(name).and_then(|value| value.as_str().map(str::to_owned));
     let asks = |name: &str| parameter(name) == Some(Value::Bool(true));
     let with_documents = asks("include_docs");
-    let view = View {
-        shown: if asks("attachments") { Shown::Data } else { Shown::Stub },
-        with_encoding: asks("att_encoding_info"),
-        with_conflicts: asks("conflicts"),
-        ..View::PLAIN
-    };
+    let view = View { with_conflicts: asks("conflicts"), with_encoding: asks("att_encoding_info"), ..View::PLAIN };
     let row = |id: &str, document: &Document| {
         let (rev, node) = document.winner()?;
         let mut row = Map::new();
@@ -77,6 +72,26 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
     Ok(answer)
 }
 
+/// A document as it was before a request.
+struct Saved(Option<Document>, Option<u64>);
+
+impl Saved {
+    fn of(database: &Database, id: &str) -> Self {
+        Self(database.documents.get(id).cloned(), database.changed.get(id).copied())
+    }
+
+    fn restore(self, database: &mut Database, id: String) {
+        match self.1 {
+            Some(sequence) => database.changed.insert(id.clone(), sequence),
+            None => database.changed.remove(&id),
+        };
+        match self.0 {
+            Some(document) => drop(database.documents.insert(id, document)),
+            None => drop(database.documents.remove(&id)),
+        }
+    }
+}
+
 /// `_bulk_docs`: one document that is bad in itself refuses all of them, a conflict only itself.
 pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) -> Answered {
     let asked = request.posted_json()?;
@@ -89,11 +104,13 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
         let id =
             document.id.clone().unwrap_or_else(|| format!("fake{:028x}", database.sequence + incoming.len() as u64));
         check_id(&id)?;
+        document.check_size(&id)?;
         incoming.push((id, document));
     }
     let is_foreign = asked.get("new_edits") == Some(&Value::Bool(false));
     // One bad document undoes the others.
-    let saved: Vec<_> = database.documents.iter().map(|(id, document)| (id.clone(), document.clone())).collect();
+    let saved: Vec<_> = incoming.iter().map(|(id, _)| (id.clone(), Saved::of(database, id))).collect();
+    let sequence = database.sequence;
     let mut rows = Vec::new();
     for (id, document) in incoming {
         let outcome = if is_foreign {
@@ -112,42 +129,13 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
                 rows.push(json!({ "id": id, "error": "forbidden", "reason": database.forbidden[&id] }));
             }
             Err(answer) => {
-                database.documents = saved.into_iter().collect();
+                saved.into_iter().for_each(|(id, saved)| saved.restore(database, id));
+                database.sequence = sequence;
                 return Err(answer);
             }
         }
     }
     Ok(Answer::json(201, &json!(rows)))
-}
-
-/// `_changes`, once: each document at its last change.
-pub(crate) fn changes(database: &Database, request: &Request) -> Answered {
-    let since = match request.query.get("since").map_or("0", String::as_str) {
-        "now" => database.sequence,
-        text => text.trim_end_matches("-fake").parse().map_err(|_| {
-            Answer::error(400, "bad_request", "Malformed sequence supplied in 'since' parameter.")
-        })?,
-    };
-    let limit = request.query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
-    let mut changed: Vec<_> = database.documents.iter().filter(|(_, document)| document.sequence > since).collect();
-    changed.sort_by_key(|(_, document)| document.sequence);
-    let pending = changed.len().saturating_sub(limit);
-    changed.truncate(limit);
-    let last = changed.last().map_or(if pending == 0 { database.sequence } else { since }, |(_, last)| last.sequence);
-    let row = |(id, document): (&String, &Document)| {
-        let (rev, node) = document.winner()?;
-        let revisions = json!([{ "rev": rev.to_string() }]);
-        let mut row = json!({ "seq": format!("{}-fake", document.sequence), "id": id, "changes": revisions });
-        if node.is_deleted {
-            row["deleted"] = json!(true);
-        }
-        Some(row)
-    };
-    let rows: Vec<Value> = changed.into_iter().filter_map(row).collect();
-    let last = format!("{last}-fake");
-    let mut answer = Answer::json(200, &json!({ "results": rows, "last_seq": last, "pending": pending }));
-    answer.is_chunked = true;
-    Ok(answer)
 }
 
 /// `_bulk_get`, as JSON.

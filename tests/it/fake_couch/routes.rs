@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
-use super::documents;
 use super::lists;
 use super::request::Request;
 use super::store::{Database, hex};
+use super::{changes, documents, views};
 use crate::wire::Answer;
 
 type Answered = Result<Answer, Answer>;
@@ -198,7 +198,7 @@ impl State {
                     200,
                     &json!({
                         "instance_start_time": database.instance_start_time, "db_name": name,
-                        "update_seq": format!("{}-fake", database.sequence), "doc_count": live,
+                        "update_seq": changes::shown(database, database.sequence), "doc_count": live,
                         "doc_del_count": database.documents.len() - live, "props": {},
                     }),
                 ))
@@ -271,7 +271,6 @@ fn in_database(database: &mut Database, request: &Request, path: &[&str], limit:
     match (request.method.as_str(), path) {
         ("GET" | "POST", ["_all_docs"]) => lists::all_docs(database, request, false),
         ("GET" | "POST", ["_design_docs"]) => lists::all_docs(database, request, true),
-        ("GET", ["_changes"]) => lists::changes(database, request),
         ("POST", ["_bulk_docs"]) => lists::bulk_docs(database, request, limit),
         ("POST", ["_bulk_get"]) => lists::bulk_get(database, request),
         ("POST", ["_ensure_full_commit"]) => {
@@ -282,6 +281,8 @@ fn in_database(database: &mut Database, request: &Request, path: &[&str], limit:
             database.security = request.json()?;
             Ok(Answer::json(200, &json!({ "ok": true })))
         }
+        ("GET", ["_changes"]) => changes::changes(database, request),
+        ("GET", ["_design", name, "_view", view]) => views::query(database, request, name, view),
         ("GET", ["_design", name, "_info"]) => design_info(database, name),
         (_, ["_local", name]) => local(database, request, name),
         _ => document(database, request, path, limit, sandbox),

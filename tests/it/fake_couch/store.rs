@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
 
 use super::attachment::{Attachment, Shown};
+use super::{number, term};
 use crate::wire::Answer;
 
 /// A revision; the greatest of all leaves that are not deleted wins.
@@ -56,8 +56,6 @@ pub(crate) struct Node {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Document {
     nodes: BTreeMap<Rev, Node>,
-    /// The write that changed it last.
-    pub(crate) sequence: u64,
 }
 
 /// What a `GET` asks a document to show.
@@ -131,11 +129,8 @@ impl Document {
     /// Adds a revision on `parent` and says which.
     pub(crate) fn add(&mut self, parent: Option<Rev>, mut node: Node) -> Rev {
         let generation = parent.as_ref().map_or(0, |rev| rev.generation) + 1;
-        let attachments: Vec<_> =
-            node.attachments.iter().map(|(name, file)| json!([name, file.content_type, file.digest()])).collect();
-        let parent_text = parent.as_ref().map(ToString::to_string);
-        let text = json!([node.is_deleted, parent_text, node.body, attachments]).to_string();
-        let rev = Rev { generation, hash: hex(&Md5::digest(text)) };
+        let hash = term::revision_hash(node.is_deleted, parent.as_ref(), &node.body, &node.attachments);
+        let rev = Rev { generation, hash };
         node.parent = parent;
         self.nodes.insert(rev.clone(), node);
         rev
@@ -177,6 +172,7 @@ impl Document {
             shown.insert("_deleted".into(), json!(true));
         }
         shown.extend(node.body.clone());
+        shown.values_mut().for_each(number::show);
         let ancestry = self.ancestry(rev);
         if view.with_revisions {
             let ids: Vec<_> = ancestry.iter().map(|rev| rev.hash.as_str()).collect();
@@ -219,6 +215,8 @@ pub(crate) struct Database {
     pub(crate) local: BTreeMap<String, (u64, Map<String, Value>)>,
     /// How many writes there have been.
     pub(crate) sequence: u64,
+    /// The last write of each document.
+    pub(crate) changed: BTreeMap<String, u64>,
     /// `_security`
     pub(crate) security: Value,
     /// Ids that nobody may write, as a `validate_doc_update` would have it, and what is said about it.
@@ -230,17 +228,15 @@ impl Database {
     pub(crate) fn new(instance_start_time: String) -> Self {
         let nobody = json!({ "roles": ["_admin"] });
         let security = json!({ "members": nobody, "admins": nobody });
+        let (documents, local, changed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let forbidden = BTreeMap::new();
-        let (documents, local) = (BTreeMap::new(), BTreeMap::new());
-        Self { instance_start_time, documents, local, sequence: 0, security, forbidden }
+        Self { instance_start_time, documents, local, sequence: 0, changed, security, forbidden }
     }
 
-    /// The document of an id, which is about to change.
-    pub(crate) fn changing(&mut self, id: &str) -> &mut Document {
+    /// Counts a write of a document.
+    pub(crate) fn count(&mut self, id: &str) {
         self.sequence += 1;
-        let document = self.documents.entry(id.to_owned()).or_default();
-        document.sequence = self.sequence;
-        document
+        self.changed.insert(id.to_owned(), self.sequence);
     }
 }
 

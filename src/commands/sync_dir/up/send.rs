@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use super::show::files;
 use super::{Run, Totals};
+use crate::commands::media::files;
+use crate::commands::sending::chain;
 use crate::couch::digest::Digest;
 use crate::local::{Entry, Held, Ledger, Synced};
 use crate::path::RelPath;
@@ -102,15 +103,4 @@ fn note(ledger: &mut Ledger, path: &RelPath, sent: &Sent) {
     };
     let entry = Entry { local: sent.fingerprint.seen(), remote: Some(held), base: Some(Synced { sha256, digest }) };
     ledger.entries.insert(path.as_str().into(), Box::new(entry));
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    text
 }

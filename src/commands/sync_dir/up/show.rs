@@ -1,32 +1,23 @@
 //! What is said of a plan: its lines, the question it may ask, its figures.
 
 use anyhow::Result;
-use serde_json::{Map, Value};
 
 use super::Run;
+use crate::commands::media::listing;
 use crate::mark::Mark;
 use crate::plan::Mirror;
-use crate::report::{Listing, PlanLine, human_size, thousands};
 
 impl Run<'_> {
     /// Lists what happens, and gathers what cannot.
     pub(super) fn show(&mut self, plan: &Mirror) {
         let kept = plan.count(Mark::Kept);
-        let lines = plan.changes.iter().filter(|change| change.fate.mark != Mark::Kept);
-        let lines = lines.map(|change| PlanLine {
-            mark: change.fate.mark,
-            path: change.path.to_string(),
-            bytes: Some(change.bytes),
-            reason: change.fate.reason.map(str::to_owned),
-        });
-        let bytes = plan.transfers().map(|change| change.bytes).sum();
-        let whole = self.context.settings.dry_run;
-        self.context.printer.plan(&Listing { lines: lines.collect(), same: plan.same, bytes, whole });
+        self.context.printer.plan(&listing(plan, self.context.settings.dry_run));
         if kept > 0 {
-            let documents = if kept == 1 { "1 document".to_owned() } else { format!("{kept} documents") };
-            self.context
-                .printer
-                .note(&format!("{documents} of the database have no file here and stay (`--delete` removes them)"));
+            let documents = match kept {
+                1 => "1 document of the database has no file here and stays".to_owned(),
+                _ => format!("{kept} documents of the database have no file here and stay"),
+            };
+            self.context.printer.note(&format!("{documents} (`--delete` removes them)"));
         }
         for problem in &self.tree.listing.problems {
             self.troubles.entry(problem.to_string());
@@ -56,26 +47,4 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
-
-/// The figures for `--json`.
-pub(super) fn fields(plan: &Mirror) -> Map<String, Value> {
-    let marks = [Mark::New, Mark::Changed, Mark::Removed, Mark::Same, Mark::Kept, Mark::Conflict];
-    marks.into_iter().map(|mark| (mark.word().to_owned(), Value::from(plan.count(mark)))).collect()
-}
-
-/// The end of a dry run.
-pub(super) fn would(plan: &Mirror) -> String {
-    let (bytes, removed) = (plan.transfers().map(|change| change.bytes).sum(), plan.count(Mark::Removed));
-    let all = plan.same + plan.changes.len();
-    format!(
-        "Would send {} ({}), remove {removed} of {all}. Nothing was changed",
-        files(plan.transfers().count()),
-        human_size(bytes)
-    )
-}
-
-/// So many files, in words.
-pub(super) fn files(count: usize) -> String {
-    if count == 1 { "1 file".to_owned() } else { format!("{} files", thousands(count)) }
 }

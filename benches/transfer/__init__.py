@@ -1,0 +1,1 @@
+"""The parts of the transfer benchmark; `benches/transfer.py` is the command."""

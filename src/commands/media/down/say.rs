@@ -1,0 +1,60 @@
+//! What is said of a plan, and what is asked.
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use super::Down;
+use crate::commands::media::{files, listing};
+use crate::exit::Exit;
+use crate::mark::Mark;
+use crate::plan::Mirror;
+
+impl Down<'_> {
+    /// Lists what happens, and gathers what cannot.
+    pub(super) fn show(&mut self, plan: &Mirror) {
+        let whole = self.context.settings.dry_run || self.order.verify;
+        self.context.printer.plan(&listing(plan, whole));
+        let kept = plan.count(Mark::Kept);
+        if kept > 0 {
+            let things = files(kept);
+            self.context
+                .printer
+                .note(&format!("{things} here are not in the database and stay (`--delete` removes them)"));
+        }
+        for change in plan.with(Mark::Conflict) {
+            self.troubles.conflict(change.path.as_str(), "changed here since the last run");
+        }
+        if let Some(tree) = &self.tree {
+            for problem in &tree.listing.problems {
+                self.context.printer.detail(&problem.to_string());
+            }
+        }
+    }
+
+    /// One question, if a file is replaced or removed that no run wrote as it is.
+    pub(super) fn confirm(&self, plan: &Mirror) -> Result<()> {
+        let overwritten = plan.overwrites();
+        if overwritten == 0 {
+            return Ok(());
+        }
+        let things = files(overwritten);
+        let why = "which no run of this tool wrote like that";
+        let question = format!("This replaces or removes {things} in `{}`, {why}. Go on?", self.order.into.shown);
+        self.context.confirmed(&question, &format!("replacing or removing {things}, {why},"))
+    }
+
+    /// `--verify`: the differences are the answer.
+    pub(super) fn conclude_verification(self, plan: &Mirror, fields: Map<String, Value>) -> Result<Exit> {
+        let missing = plan.count(Mark::New);
+        let other = plan.count(Mark::Changed) + plan.count(Mark::Conflict);
+        let text = match (missing, other) {
+            (0, 0) => format!("Verified: {}, all as in the database", files(plan.same)),
+            _ => format!("Verified: {} as in the database, {missing} missing, {other} different", files(plan.same)),
+        };
+        self.context.printer.summary(&text, fields);
+        if missing + other > 0 {
+            return Ok(Exit::Differs);
+        }
+        self.troubles.settle(self.context, 0)
+    }
+}

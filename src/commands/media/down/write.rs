@@ -1,0 +1,186 @@
+//! Files on their way to the disk, and off it.
+
+use anyhow::Result;
+
+use super::list::is_json;
+use super::{Down, take};
+use crate::commands::media::Memory;
+use crate::couch::digest::Digest;
+use crate::local::{Destination, Entry, Existing, Held, Synced, WriteOptions, blocking, sync_file_system};
+use crate::mark::Mark;
+use crate::media;
+use crate::name::{AttName, DocId, Revision};
+use crate::path::RelPath;
+use crate::plan::Mirror;
+use crate::transfer::{self, Arrived, Fetch, ReceiveOptions, TransferError};
+
+/// Documents written as JSON that are read in one request.
+const AT_ONCE: usize = 500;
+
+impl Down<'_> {
+    /// Removes what runs that were killed have left unfinished, unless it is still of use.
+    pub(super) fn clear_away(&self) -> Result<()> {
+        let Some(tree) = self.tree.as_ref().filter(|_| self.troubles.files() == 0) else { return Ok(()) };
+        Destination::open(tree.folder.root())?.remove_temporaries(&tree.listing, &|_| false)?;
+        Ok(())
+    }
+
+    /// Fetches what the plan adds and changes; how many files and bytes that were.
+    pub(super) async fn fetch(&mut self, plan: &Mirror) -> Result<(usize, u64)> {
+        let (mut wanted, mut documents) = (Vec::new(), Vec::new());
+        for change in plan.transfers() {
+            let entry = self.memory.ledger.entries.get(change.path.as_str());
+            let Some(held) = entry.and_then(|entry| entry.remote.as_ref()) else { continue };
+            let existing = if change.fate.mark == Mark::New { Existing::Refuse } else { Existing::Replace };
+            match is_json(held) {
+                true => documents.push((change.path.clone(), held.clone(), existing)),
+                false => wanted.extend(self.wanted(&change.path, held, existing)),
+            }
+        }
+        let bytes = plan.transfers().map(|change| change.bytes).sum();
+        let progress = self.context.printer.progress(bytes, plan.transfers().count() as u64);
+        let into = Destination::open(&self.order.into.path)?;
+        let options = ReceiveOptions { jobs: self.context.settings.network.jobs, durable: self.order.fsync };
+        let counting = |bytes: i64| match u64::try_from(bytes) {
+            Ok(more) => progress.add(more),
+            Err(_) => progress.take_back(bytes.unsigned_abs()),
+        };
+        let (mut count, mut total) = (0, 0);
+        let (memory, troubles, context) = (&mut self.memory, &mut self.troubles, self.context);
+        let mut done = |fetch: &Fetch, outcome: Result<Arrived, TransferError>| {
+            progress.item_done();
+            match outcome {
+                Ok(arrived) => {
+                    count += 1;
+                    total += arrived.length;
+                    note(memory, fetch, &arrived);
+                }
+                Err(error) => troubles.file(fetch.path.as_str(), &crate::commands::sending::chain(&error)),
+            }
+            if memory.is_due() && sync_file_system(into.root()).is_ok() {
+                memory.save(context);
+            }
+        };
+        let outcome = transfer::receive(self.database, wanted, &into, options, &counting, &mut done).await;
+        let written = match outcome {
+            Ok(()) => self.write_documents(&into, documents).await,
+            Err(error) => Err(self.failure(error)),
+        };
+        progress.finish();
+        if written.is_err() {
+            self.keep();
+        }
+        let written = written?;
+        Ok((count + written.0, total + written.1))
+    }
+
+    fn wanted(&self, path: &RelPath, held: &Held, existing: Existing) -> Option<Fetch> {
+        let id = held.id.as_deref().and_then(|id| DocId::new(id).ok());
+        let name = held.attachment.as_deref().and_then(|name| AttName::new(name).ok());
+        let filed = self.order.scope.filed(path);
+        Some(Fetch {
+            path: path.clone(),
+            id: id.unwrap_or_else(|| media::document_id(&filed)),
+            revision: Revision::new(&*held.revision).ok()?,
+            name: name.unwrap_or_else(|| media::file_attachment(&filed)),
+            length: held.length,
+            digest: held.digest.map(Digest::from_md5),
+            encoded: held.encoded,
+            sha256: held.sha256,
+            modified: held.modified,
+            existing,
+            pinned: path.as_str().ends_with(&format!("~{}", held.revision)),
+        })
+    }
+
+    /// Writes documents as JSON.
+    async fn write_documents(
+        &mut self,
+        into: &Destination,
+        documents: Vec<(RelPath, Held, Existing)>,
+    ) -> Result<(usize, u64)> {
+        let (mut count, mut bytes) = (0, 0);
+        for slice in documents.chunks(AT_ONCE) {
+            let id = |held: &Held| held.id.as_deref().and_then(|id| DocId::new(id).ok());
+            let known: Vec<_> = slice.iter().filter_map(|item| Some((item, id(&item.1)?))).collect();
+            let ids: Vec<DocId> = known.iter().map(|(_, id)| id.clone()).collect();
+            let found = self.database.documents(&ids).await.map_err(|error| self.reached.failure(error))?;
+            for (((path, held, existing), _), document) in known.into_iter().zip(found) {
+                let Some(document) = document else { continue };
+                let (text, options) = (take::text(&document), options(*existing, self.order.fsync));
+                let (to, at) = (into.clone(), path.clone());
+                let size = text.len() as u64;
+                match blocking(move || to.write(&at, &text, options)).await? {
+                    Ok(()) => {
+                        (count, bytes) = (count + 1, bytes + size);
+                        let base = held.sha256.map(|sha256| Synced { sha256, digest: held.digest });
+                        let entry = self.memory.ledger.entries.entry(path.as_str().into()).or_default();
+                        entry.base = base.filter(|_| held.revision == entry_revision(entry));
+                        entry.local = None;
+                    }
+                    Err(error) => self.troubles.file(path.as_str(), &error),
+                }
+            }
+        }
+        Ok((count, bytes))
+    }
+
+    /// Removes the files that the plan removes, and the folders that are empty then.
+    pub(super) fn remove(&mut self, plan: &Mirror) -> Result<usize> {
+        let into = Destination::open(&self.order.into.path)?;
+        let mut removed = 0;
+        for change in plan.with(Mark::Removed) {
+            match into.remove(&change.path).and_then(|_| into.remove_empty_parents(&change.path)) {
+                Ok(()) => {
+                    removed += 1;
+                    self.memory.ledger.entries.remove(change.path.as_str());
+                }
+                Err(error) => self.troubles.file(change.path.as_str(), &error),
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Keeps the memory, once everything it tells of is on the disk.
+    pub(super) fn keep(&mut self) {
+        self.memory.ledger.entries.retain(|_, entry| entry.remote.is_some() || entry.base.is_some());
+        match sync_file_system(&self.order.into.path) {
+            Ok(()) => self.memory.save(self.context),
+            Err(error) => {
+                let message = format!("this run cannot be remembered: {error}");
+                self.context.printer.warning("state", &message);
+            }
+        }
+    }
+
+    fn failure(&self, error: TransferError) -> anyhow::Error {
+        match error {
+            TransferError::Couch(error) => self.reached.failure(error),
+            other => other.into(),
+        }
+    }
+}
+
+fn entry_revision(entry: &Entry) -> Box<str> {
+    entry.remote.as_ref().map(|held| held.revision.clone()).unwrap_or_default()
+}
+
+fn options(existing: Existing, durable: bool) -> WriteOptions {
+    WriteOptions { existing, durable, ..WriteOptions::default() }
+}
+
+/// The file and the attachment are equal now.
+fn note(memory: &mut Memory, fetch: &Fetch, arrived: &Arrived) {
+    let entry = memory.ledger.entries.entry(fetch.path.as_str().into()).or_default();
+    entry.local = arrived.seen.clone();
+    let digest = arrived.digest.map(Digest::md5);
+    entry.base = Some(Synced { sha256: arrived.sha256, digest });
+    if let Some(held) = &mut entry.remote {
+        held.revision = arrived.revision.as_str().into();
+        held.length = arrived.length;
+        held.digest = digest;
+        held.encoded = arrived.encoded;
+        held.sha256 = arrived.claimed;
+        held.modified = arrived.modified;
+    }
+}
