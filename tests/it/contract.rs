@@ -9,12 +9,18 @@ pub(crate) mod app;
 pub(crate) mod cloning;
 pub(crate) mod conflicts;
 pub(crate) mod credentials;
+pub(crate) mod damage;
+pub(crate) mod dump_damage;
+pub(crate) mod dump_hostile;
+pub(crate) mod dumping;
 pub(crate) mod faults;
+pub(crate) mod fetching;
 pub(crate) mod folders;
 pub(crate) mod hostile;
 pub(crate) mod keeping;
 pub(crate) mod laws;
 pub(crate) mod mirroring;
+pub(crate) mod naming;
 pub(crate) mod one_document;
 pub(crate) mod pushing;
 pub(crate) mod remembering;
@@ -158,6 +164,52 @@ macro_rules! for_each_case {
                 an_attachment_that_both_sides_changed_is_a_conflict,
                 names_of_attachments_are_escaped_and_come_back,
             ];
+            damage: [
+                one_altered_byte_is_a_failure_of_that_file,
+                a_byte_that_is_altered_once_is_sent_again,
+                a_lost_answer_is_no_second_revision,
+                a_refused_document_is_one_file,
+                a_file_that_is_too_large_is_found_in_its_batch,
+                a_busy_server_is_asked_again_for_batches,
+                a_killed_upload_goes_on,
+            ];
+            naming: [
+                special_names_travel_both_ways,
+                every_size_travels_both_ways,
+            ];
+            fetching: [
+                a_folder_is_made_to_match,
+                a_file_that_was_edited_here_is_not_overwritten,
+                without_a_memory_a_folder_is_not_overwritten,
+                an_empty_database_removes_no_folder,
+                a_part_is_fetched,
+                what_a_document_claims_proves_nothing,
+                an_older_time_is_a_change_as_well,
+            ];
+            dumping: [
+                files_come_back_and_others_have_their_folder,
+                a_second_dump_fetches_what_is_new,
+                a_dump_keeps_what_was_edited_here,
+                a_dump_removes_only_what_it_wrote,
+                a_large_removal_of_a_dump_is_stopped,
+                a_part_is_dumped,
+                documents_are_dumped_as_push_takes_them,
+                losing_revisions_are_dumped_when_asked_for,
+                a_dump_is_verified,
+                a_dump_is_a_stream_of_lines,
+                a_design_document_is_dumped,
+            ];
+            dump_hostile: [
+                hostile_paths_stay_inside,
+                hostile_ids_and_names_stay_inside_a_dump,
+                links_in_the_folder_lead_nowhere,
+            ];
+            dump_damage: [
+                one_altered_byte_is_kept_away,
+                a_damaged_update_leaves_the_old_file,
+                a_broken_download_goes_on,
+                a_killed_download_goes_on,
+            ];
         }
     };
 }
@@ -180,4 +232,5 @@ for_each_case!(on_the_endpoint);
 // What the stand-in cannot do.
 on_the_endpoint! {
     served: [functions_answer, an_index_survives_a_push_of_attachments];
+    dumping: [a_view_says_what_is_dumped];
 }

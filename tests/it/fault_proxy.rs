@@ -361,10 +361,12 @@ async fn download(
         let ends = body == Body::UntilClose || closes(&head);
         let mut held = Vec::new();
         while let Some(piece) = body.next(server).await? {
-            shared.answered.fetch_add(piece.raw.len(), Ordering::Relaxed);
             match alteration {
                 Some(_) => held.push(piece),
-                None => sender.send(&piece.raw).await?,
+                None => {
+                    shared.answered.fetch_add(piece.raw.len().min(sender.left), Ordering::Relaxed);
+                    sender.send(&piece.raw).await?;
+                }
             }
         }
         if let Some(alteration) = alteration {

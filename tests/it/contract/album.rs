@@ -122,9 +122,8 @@ impl<'a> Album<'a> {
     /// The revision of every document.
     pub(crate) fn revisions(&self) -> BTreeMap<String, String> {
         let rows = self.database.get("_all_docs").expect(200).json()["rows"].clone();
-        let row = |row: &Value| {
-            (row["id"].as_str().unwrap().to_owned(), row["value"]["rev"].as_str().unwrap().to_owned())
-        };
+        let row =
+            |row: &Value| (row["id"].as_str().unwrap().to_owned(), row["value"]["rev"].as_str().unwrap().to_owned());
         rows.as_array().unwrap().iter().map(row).collect()
     }
 

@@ -11,15 +11,21 @@ pub(crate) fn documents_of_others_are_not_touched(endpoint: &Endpoint) {
     let foreign = [
         ("a note", json!({ "text": "remember the milk" })),
         ("z/with attachment", json!({ "_attachments": { "z.jpg": attached(b"z", "image/jpeg") } })),
-        ("_design/app", json!({ "language": "javascript", "_attachments": { "x.js": attached(b"x", "text/javascript") } })),
+        (
+            "_design/app",
+            json!({ "language": "javascript", "_attachments": { "x.js": attached(b"x", "text/javascript") } }),
+        ),
         // In the place of a file, but made by somebody else.
         ("a.jpg", json!({ "type": "file", "_attachments": { "a.jpg": attached(b"theirs", "image/jpeg") } })),
         ("2010/notes.txt", json!({ "file": { "path": "2010/notes.txt", "name": "notes.txt" } })),
         // Says that it is another file.
-        ("2011/song.mp3", json!({ "file": {
+        (
+            "2011/song.mp3",
+            json!({ "file": {
             "path": "a.jpg", "name": "a.jpg", "folder": "", "size": 1, "content_type": "x/y", "modified": "2010-09-19T11:47:23Z",
             "sha256": "0".repeat(64),
-        } })),
+        } }),
+        ),
     ];
     let mut revisions = Vec::new();
     for (id, document) in &foreign {

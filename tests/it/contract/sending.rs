@@ -18,7 +18,10 @@ pub(crate) fn a_tree_becomes_documents(endpoint: &Endpoint) {
     let mut document = album.document("2010/beach/IMG_0042.png");
     let stub = document["_attachments"].as_object().unwrap().clone();
     assert_eq!(stub.keys().collect::<Vec<_>>(), ["IMG_0042.png"]);
-    assert_eq!((&stub["IMG_0042.png"]["length"], &stub["IMG_0042.png"]["content_type"]), (&json!(image.len()), &json!("image/png")));
+    assert_eq!(
+        (&stub["IMG_0042.png"]["length"], &stub["IMG_0042.png"]["content_type"]),
+        (&json!(image.len()), &json!("image/png"))
+    );
     for own in ["_id", "_rev", "_attachments"] {
         document.as_object_mut().unwrap().shift_remove(own);
     }
@@ -167,7 +170,8 @@ pub(crate) fn what_is_read_from_files_can_be_left_out(endpoint: &Endpoint) {
 }
 
 /// A picture of one pixel, as a BMP would be too simple: a GIF.
-const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\xff\0\0\0\0\0!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+const GIF: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\xff\0\0\0\0\0!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
 pub(crate) fn thumbnails_are_a_second_attachment(endpoint: &Endpoint) {
     let album = Album::begin(endpoint);
@@ -227,5 +231,9 @@ pub(crate) fn the_stream_of_events_tells_all(endpoint: &Endpoint) {
     album.replace_remotely("a.jpg", b"theirs");
     let run = album.sync(&["--json"]).expect(5);
     let last = run.lines_of_json().pop().unwrap();
-    assert_eq!((&last["type"], &last["exit"], &last["code"]), (&json!("error"), &json!(5), &json!("conflict")), "{run}");
+    assert_eq!(
+        (&last["type"], &last["exit"], &last["code"]),
+        (&json!("error"), &json!(5), &json!("conflict")),
+        "{run}"
+    );
 }

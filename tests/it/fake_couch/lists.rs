@@ -18,7 +18,12 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
     let text = |name: &str| parameter(name).and_then(|value| value.as_str().map(str::to_owned));
     let asks = |name: &str| parameter(name) == Some(Value::Bool(true));
     let with_documents = asks("include_docs");
-    let view = View { with_conflicts: asks("conflicts"), with_encoding: asks("att_encoding_info"), ..View::PLAIN };
+    let view = View {
+        shown: if asks("attachments") { Shown::Data } else { Shown::Stub },
+        with_conflicts: asks("conflicts"),
+        with_encoding: asks("att_encoding_info"),
+        ..View::PLAIN
+    };
     let row = |id: &str, document: &Document| {
         let (rev, node) = document.winner()?;
         let mut row = Map::new();
