@@ -4,6 +4,7 @@ use super::album::{Album, noise, same_trees};
 use super::damage::kill_at;
 use crate::fault_proxy::{Action, Alteration, Cut};
 use crate::harness::{Endpoint, Kind, cases};
+use crate::wire::Answer;
 
 const VICTIM: &[u8] = b"the first bytes of the victim!";
 
@@ -79,9 +80,16 @@ pub(crate) fn a_broken_download_goes_on(endpoint: &Endpoint) {
     for changed in [false, true] {
         album.project.remove("copy");
         album.project.forget();
-        album.play(move |arrival| match arrival.method == "GET" && is_big(&arrival.target) {
-            true => Action::CutAnswer(4 << 20, Cut::Reset),
-            false => Action::Pass,
+        let mut is_cut = false;
+        album.play(move |arrival| {
+            if arrival.method != "GET" || !is_big(&arrival.target) {
+                return Action::Pass;
+            }
+            if std::mem::replace(&mut is_cut, true) {
+                let busy = Answer::new(503, "text/html", "busy").with("Retry-After", "0");
+                return Action::Replace(busy);
+            }
+            Action::CutAnswer(4 << 20, Cut::Reset)
         });
         let run = album.dump("copy", &["--retries", "0"]);
         assert!([7, 8].contains(&run.code), "{run}");
