@@ -8,6 +8,7 @@ mod changes;
 mod documents;
 mod incoming;
 mod lists;
+mod mixed;
 mod multipart;
 mod number;
 mod request;

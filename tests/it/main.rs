@@ -12,6 +12,7 @@ mod fake_couch;
 mod fault_proxy;
 mod functions;
 mod harness;
+mod receive;
 mod requests;
 mod rig;
 mod scripted_server;

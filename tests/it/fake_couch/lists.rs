@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::attachment::Shown;
 use super::documents;
 use super::incoming::{Incoming, check_id};
+use super::mixed;
 use super::request::Request;
 use super::store::{Database, Document, Rev, View};
 use crate::wire::Answer;
@@ -18,12 +19,9 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
     let text = |name: &str| parameter(name).and_then(|value| value.as_str().map(str::to_owned));
     let asks = |name: &str| parameter(name) == Some(Value::Bool(true));
     let with_documents = asks("include_docs");
-    let view = View {
-        shown: if asks("attachments") { Shown::Data } else { Shown::Stub },
-        with_conflicts: asks("conflicts"),
-        with_encoding: asks("att_encoding_info"),
-        ..View::PLAIN
-    };
+    let shown = if request.asks("attachments") { Shown::Data } else { Shown::Stub };
+    let (with_conflicts, with_encoding) = (asks("conflicts"), asks("att_encoding_info"));
+    let view = View { shown, with_conflicts, with_encoding, ..View::PLAIN };
     let row = |id: &str, document: &Document| {
         let (rev, node) = document.winner()?;
         let mut row = Map::new();
@@ -143,13 +141,18 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
     Ok(Answer::json(201, &json!(rows)))
 }
 
-/// `_bulk_get`, as JSON.
+/// `_bulk_get`: `multipart/mixed` for who accepts nothing else, as CouchDB has it.
 pub(crate) fn bulk_get(database: &Database, request: &Request) -> Answered {
     let asked = request.posted_json()?;
     let Some(Value::Array(documents)) = asked.get("docs") else {
         return Err(Answer::error(400, "bad_request", "Missing JSON list of 'docs'."));
     };
-    let shown = if request.asks("attachments") { Shown::Data } else { Shown::Stub };
+    let is_mixed = request.header("accept") == Some("multipart/mixed");
+    let shown = match (request.asks("attachments"), is_mixed) {
+        (true, true) => Shown::Follows,
+        (true, false) => Shown::Data,
+        (false, _) => Shown::Stub,
+    };
     let view = View {
         shown,
         with_encoding: request.asks("att_encoding_info"),
@@ -164,14 +167,21 @@ pub(crate) fn bulk_get(database: &Database, request: &Request) -> Answered {
                 Some(rev) => document.revision(&Rev::parse(rev).ok()?)?,
                 None => document.live()?,
             };
-            Some(json!({ "ok": document.to_json(id, rev, node, view) }))
+            let sent = if shown == Shown::Follows { node.attachments.clone() } else { Vec::new() };
+            Some(mixed::Item::Document(document.to_json(id, rev, node, view), sent))
         });
-        let answer = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let rev = rev.unwrap_or("undefined");
-            json!({ "error": { "rev": rev, "reason": "missing", "id": id, "error": "not_found" } })
-        });
-        json!({ "id": id, "docs": [answer] })
+            mixed::Item::Error(json!({ "rev": rev, "reason": "missing", "id": id, "error": "not_found" }))
+        })
     };
-    let results: Vec<_> = documents.iter().map(one).collect();
-    Ok(Answer::json(200, &json!({ "results": results })))
+    let items: Vec<mixed::Item> = documents.iter().map(one).collect();
+    if is_mixed {
+        return Ok(mixed::answer(&items));
+    }
+    let results = documents.iter().zip(items).map(|(wanted, item)| match item {
+        mixed::Item::Document(document, _) => json!({ "id": wanted["id"], "docs": [{ "ok": document }] }),
+        mixed::Item::Error(error) => json!({ "id": wanted["id"], "docs": [{ "error": error }] }),
+    });
+    Ok(Answer::json(200, &json!({ "results": results.collect::<Vec<_>>() })))
 }
