@@ -24,6 +24,20 @@ impl Sequence {
         self.0.to_string()
     }
 
+    /// Whether it counts fewer changes than `other`, where both begin with a number as CouchDB's do. Then the database
+    /// is not the one that gave `other`, or it was set back: `instance_start_time` has whole seconds only.
+    pub fn is_behind(&self, other: &Self) -> bool {
+        self.count().zip(other.count()).is_some_and(|(own, other)| own < other)
+    }
+
+    fn count(&self) -> Option<u64> {
+        match &self.0 {
+            Value::String(text) => text.split('-').next()?.parse().ok(),
+            Value::Array(parts) => parts.first()?.as_u64(),
+            other => other.as_u64(),
+        }
+    }
+
     fn of(value: Value) -> Option<Self> {
         let possible = match &value {
             Value::String(text) => !text.is_empty(),
@@ -49,6 +63,8 @@ pub struct Change {
     pub revision: Revision,
     /// Whether that is a tombstone.
     pub deleted: bool,
+    /// Whether other leaf revisions stand beside it: conflicts, or tombstones that ended some.
+    pub branched: bool,
 }
 
 /// A page of changes.
@@ -79,9 +95,10 @@ impl Row {
     fn read(text: &[u8]) -> Result<Change, String> {
         let row: Self = serde_json::from_slice(text).map_err(|error| format!("malformed row: {error}"))?;
         let id = DocId::new(row.id).map_err(|error| error.to_string())?;
+        let branched = row.changes.len() > 1;
         let leaf = row.changes.into_iter().next().ok_or("there is a change without a revision")?;
         let revision = Revision::new(leaf.rev).map_err(|error| error.to_string())?;
-        Ok(Change { id, revision, deleted: row.deleted })
+        Ok(Change { id, revision, deleted: row.deleted, branched })
     }
 }
 
@@ -100,7 +117,9 @@ impl Database {
     pub async fn changes(&self, since: Option<&Sequence>, limit: u64) -> Result<Changes, CouchError> {
         // CouchDB and PouchDB take 0 for 1, each in its way.
         let limit = limit.max(1);
-        let mut target = self.endpoint("_changes").query("limit", &limit.to_string());
+        // All leaves, the winner first: a conflict that replication brings may leave the winner as it was.
+        let target = self.endpoint("_changes").query("style", "all_docs");
+        let mut target = target.query("limit", &limit.to_string());
         if let Some(since) = since {
             target = target.query("since", &since.parameter());
         }
@@ -153,7 +172,25 @@ mod tests {
     }
 
     #[test]
+    fn a_sequence_that_counts_less_is_of_another_history() {
+        for (own, other, behind) in [
+            (r#""1-g1A""#, r#""7-g1B""#, true),
+            (r#""7-g1A""#, r#""7-g1B""#, false),
+            (r#""10-g1A""#, r#""9-g1B""#, false),
+            ("3", "4", true),
+            (r#"[3,"g1"]"#, r#"[4,"g1"]"#, true),
+            (r#""abc""#, r#""7-g1B""#, false),
+        ] {
+            let of = |text| Sequence::new(text).unwrap();
+            assert_eq!(of(own).is_behind(&of(other)), behind, "{own} {other}");
+        }
+    }
+
+    #[test]
     fn what_is_no_change_is_an_error() {
+        let branched = |text: &str| Row::read(text.as_bytes()).unwrap().branched;
+        assert!(branched(r#"{"id":"a","changes":[{"rev":"1-b"},{"rev":"1-a"}]}"#));
+        assert!(!branched(r#"{"id":"a","changes":[{"rev":"1-b"}]}"#));
         assert!(Row::read(br#"{"seq":null,"id":"a","changes":[{"rev":"1-a"},{"rev":"1-b"}]}"#).is_ok());
         for bad in [
             r#"{"id":"a","changes":[]}"#,

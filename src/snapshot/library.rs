@@ -105,7 +105,8 @@ pub async fn refresh(
     ledger: &mut Ledger,
     take: &mut Take<'_>,
 ) -> Result<Refreshed, CouchError> {
-    let since = ledger.sequence.as_deref().and_then(Sequence::new).filter(|_| trusted);
+    let is_of_now = |since: &Sequence| !info.sequence().is_some_and(|now| now.is_behind(since));
+    let since = ledger.sequence.as_deref().and_then(Sequence::new).filter(|since| trusted && is_of_now(since));
     if let Some(since) = since {
         match catch_up(database, scope, since, ledger, take).await {
             Err(error) if error.is_bad_request() => {}
@@ -229,7 +230,8 @@ fn unknown(changes: &[Change], scope: &Scope, ledger: &mut Ledger) -> Vec<Change
 
 fn is_known(entry: &Entry, change: &Change) -> bool {
     let revision = entry.remote.as_ref().map(|held| &*held.revision);
-    !change.deleted && revision == Some(change.revision.as_str())
+    // What else a branched document has is to be told, whatever is known of its winner.
+    !change.deleted && !change.branched && revision == Some(change.revision.as_str())
 }
 
 impl Refreshed {

@@ -4,17 +4,28 @@
 //! A server that lacks something (PouchDB has no accounts and no view signatures) gets the assertions that fit it, so
 //! that no case is green by doing nothing.
 
+pub(crate) mod album;
 pub(crate) mod app;
 pub(crate) mod cloning;
 pub(crate) mod conflicts;
 pub(crate) mod credentials;
+pub(crate) mod damage;
+pub(crate) mod dump_damage;
+pub(crate) mod dump_hostile;
+pub(crate) mod dumping;
 pub(crate) mod faults;
+pub(crate) mod fetching;
 pub(crate) mod folders;
 pub(crate) mod hostile;
+pub(crate) mod keeping;
 pub(crate) mod laws;
+pub(crate) mod mirroring;
+pub(crate) mod naming;
+pub(crate) mod one_document;
 pub(crate) mod pushing;
 pub(crate) mod remembering;
 pub(crate) mod removing;
+pub(crate) mod sending;
 pub(crate) mod served;
 pub(crate) mod status;
 pub(crate) mod updating;
@@ -113,6 +124,92 @@ macro_rules! for_each_case {
                 an_unreachable_server_has_its_code,
             ];
             credentials: [wrong_passwords_have_their_code, every_source_of_a_password_works_and_none_shows_it];
+            sending: [
+                a_tree_becomes_documents,
+                tags_are_given_once,
+                a_prefix_is_a_place_of_its_own,
+                an_unchanged_folder_sends_nothing,
+                a_changed_file_sends_only_itself,
+                a_touched_file_updates_nothing,
+                what_is_read_from_files_can_be_left_out,
+                thumbnails_are_a_second_attachment,
+                a_missing_database_is_made_only_when_asked_for,
+                the_stream_of_events_tells_all,
+            ];
+            keeping: [
+                documents_of_others_are_not_touched,
+                what_is_deleted_on_the_server_comes_back,
+                a_database_that_is_made_again_is_filled_again,
+                conflicting_revisions_are_told_and_kept,
+                what_both_sides_changed_is_a_conflict,
+                both_sides_alike_is_no_conflict,
+                without_a_memory_an_overwrite_needs_a_yes,
+                what_changes_during_a_run_is_noticed,
+            ];
+            mirroring: [
+                what_is_gone_goes_only_with_delete,
+                removing_what_is_not_known_needs_a_yes,
+                a_large_removal_is_stopped,
+                an_empty_folder_removes_nothing,
+                nothing_is_removed_after_a_read_error,
+                what_cannot_be_stored_is_listed,
+                what_is_left_out_counts_on_neither_side,
+                a_dry_run_leaves_no_trace,
+                wrong_calls_are_refused_before_anything_is_asked,
+                each_place_has_its_own_memory,
+            ];
+            one_document: [
+                a_folder_becomes_attachments_of_one_document,
+                a_document_keeps_what_is_not_a_file_of_the_folder,
+                an_attachment_that_both_sides_changed_is_a_conflict,
+                names_of_attachments_are_escaped_and_come_back,
+            ];
+            damage: [
+                one_altered_byte_is_a_failure_of_that_file,
+                a_byte_that_is_altered_once_is_sent_again,
+                a_lost_answer_is_no_second_revision,
+                a_refused_document_is_one_file,
+                a_file_that_is_too_large_is_found_in_its_batch,
+                a_busy_server_is_asked_again_for_batches,
+                a_killed_upload_goes_on,
+            ];
+            naming: [
+                special_names_travel_both_ways,
+                every_size_travels_both_ways,
+            ];
+            fetching: [
+                a_folder_is_made_to_match,
+                a_file_that_was_edited_here_is_not_overwritten,
+                without_a_memory_a_folder_is_not_overwritten,
+                an_empty_database_removes_no_folder,
+                a_part_is_fetched,
+                what_a_document_claims_proves_nothing,
+                an_older_time_is_a_change_as_well,
+            ];
+            dumping: [
+                files_come_back_and_others_have_their_folder,
+                a_second_dump_fetches_what_is_new,
+                a_dump_keeps_what_was_edited_here,
+                a_dump_removes_only_what_it_wrote,
+                a_large_removal_of_a_dump_is_stopped,
+                a_part_is_dumped,
+                documents_are_dumped_as_push_takes_them,
+                losing_revisions_are_dumped_when_asked_for,
+                a_dump_is_verified,
+                a_dump_is_a_stream_of_lines,
+                a_design_document_is_dumped,
+            ];
+            dump_hostile: [
+                hostile_paths_stay_inside,
+                hostile_ids_and_names_stay_inside_a_dump,
+                links_in_the_folder_lead_nowhere,
+            ];
+            dump_damage: [
+                one_altered_byte_is_kept_away,
+                a_damaged_update_leaves_the_old_file,
+                a_broken_download_goes_on,
+                a_killed_download_goes_on,
+            ];
         }
     };
 }
@@ -135,4 +232,5 @@ for_each_case!(on_the_endpoint);
 // What the stand-in cannot do.
 on_the_endpoint! {
     served: [functions_answer, an_index_survives_a_push_of_attachments];
+    dumping: [a_view_says_what_is_dumped];
 }

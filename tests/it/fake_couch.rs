@@ -153,6 +153,13 @@ impl FakeCouch {
         locked(&self.shared.seen).clear();
     }
 
+    /// Lets nobody write a document, as a `validate_doc_update` would.
+    pub(crate) fn forbid(&self, database: &str, id: &str, reason: &str) {
+        let mut state = locked(&self.shared.state);
+        let database = state.databases.get_mut(database).expect("a database of this stand-in");
+        database.forbidden.insert(id.to_owned(), reason.to_owned());
+    }
+
     /// Lets the `n`-th request from now on fail (the next one is the first).
     pub(crate) fn fail_nth(&self, n: usize, fault: Fault) {
         locked(&self.shared.planned).push(Planned { only_writes: false, left: n, fault });

@@ -2,8 +2,11 @@
 //! are cut at byte k or stall, answers that some other proxy would give. The script sees the requests one after the
 //! other, so a run with one client is the same each time.
 
+mod alteration;
+
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -11,9 +14,11 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
+pub(crate) use self::alteration::Alteration;
+use self::alteration::holds;
 use crate::fake_couch::Seen;
 use crate::harness::runtime;
-use crate::wire::{Answer, Body, Head};
+use crate::wire::{Answer, Body, Head, Piece};
 
 /// How a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +48,12 @@ pub(crate) enum Action {
     Replace(Answer),
     /// It is forwarded whole, but this is the answer, as from a proxy that lost patience.
     ReplaceAnswer(Answer),
+    /// It is forwarded with another byte in its content, where there is what the alteration looks for.
+    AlterRequest(Alteration),
+    /// Its answer comes back with another byte in its content, where there is what the alteration looks for.
+    AlterAnswer(Alteration),
+    /// It is not forwarded if its content holds these bytes; then this is the answer.
+    RefuseHolding(Vec<u8>, Answer),
 }
 
 /// A request as the script sees it.
@@ -64,6 +75,10 @@ struct Shared {
     upstream: String,
     script: Mutex<Script>,
     seen: Mutex<Vec<Seen>>,
+    /// How many bodies have been altered.
+    altered: AtomicUsize,
+    /// Bytes of answers that were passed on.
+    answered: AtomicUsize,
 }
 
 /// A running proxy; it ends when this is dropped.
@@ -91,6 +106,8 @@ impl FaultProxy {
             upstream: upstream.to_owned(),
             script: Mutex::new(Box::new(script)),
             seen: Mutex::default(),
+            altered: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
         });
         let listener = runtime().block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -129,9 +146,21 @@ impl FaultProxy {
         self.seen().into_iter().filter(Seen::is_write).collect()
     }
 
+    /// How many bodies it has altered, or refused for what they hold.
+    pub(crate) fn altered(&self) -> usize {
+        self.shared.altered.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of answers have come back so far.
+    pub(crate) fn answered(&self) -> usize {
+        self.shared.answered.load(Ordering::Relaxed)
+    }
+
     /// Forgets the requests so far; the numbers begin again.
     pub(crate) fn forget(&self) {
         locked(&self.shared.seen).clear();
+        self.shared.altered.store(0, Ordering::Relaxed);
+        self.shared.answered.store(0, Ordering::Relaxed);
     }
 }
 
@@ -214,16 +243,33 @@ enum Next {
 
 async fn exchange(client: &mut Side, server: &mut Side, head: &Head, shared: &Shared) -> io::Result<Next> {
     let (index, action) = shared.arrive(head);
+    let (mut body, mut held) = (head.request_body(), Vec::new());
+    if matches!(action, Action::AlterRequest(_) | Action::RefuseHolding(..)) {
+        while let Some(piece) = body.next(&mut client.read).await? {
+            held.push(piece);
+        }
+    }
+    let action = match action {
+        Action::RefuseHolding(bytes, answer) if holds(&held, &bytes) => {
+            shared.altered.fetch_add(1, Ordering::Relaxed);
+            Action::Replace(answer)
+        }
+        Action::RefuseHolding(..) => Action::Pass,
+        Action::AlterRequest(alteration) => {
+            shared.altered.fetch_add(usize::from(alteration.apply(&mut held)), Ordering::Relaxed);
+            Action::Pass
+        }
+        action => action,
+    };
     let (request_limit, answer_limit) = match &action {
         Action::CutRequest(at, _) | Action::StallRequest(at) => (*at, 0),
         Action::Replace(_) => (0, 0),
         Action::CutAnswer(at, _) | Action::StallAnswer(at) => (usize::MAX, *at),
         Action::SwallowAnswer | Action::ReplaceAnswer(_) => (usize::MAX, 0),
-        Action::Pass => (usize::MAX, usize::MAX),
+        _ => (usize::MAX, usize::MAX),
     };
-    let upload = upload(&mut client.read, Sender { to: &mut server.write, left: request_limit }, head, |length| {
-        shared.count(index, length);
-    });
+    let sender = Sender { to: &mut server.write, left: request_limit };
+    let upload = upload(&mut client.read, sender, &head.raw, (held, body), |length| shared.count(index, length));
     match action {
         Action::CutRequest(_, cut) => {
             upload.await?;
@@ -240,7 +286,9 @@ async fn exchange(client: &mut Side, server: &mut Side, head: &Head, shared: &Sh
         }
         _ => {}
     }
-    let download = download(&mut server.read, Sender { to: &mut client.write, left: answer_limit }, head.method());
+    let alteration = if let Action::AlterAnswer(alteration) = &action { Some(alteration) } else { None };
+    let sender = Sender { to: &mut client.write, left: answer_limit };
+    let download = download(&mut server.read, sender, head.method(), alteration, shared);
     // A server may answer before it has read the whole request; then nobody wants the rest.
     let ends = {
         tokio::pin!(upload, download);
@@ -269,16 +317,22 @@ async fn exchange(client: &mut Side, server: &mut Side, head: &Head, shared: &Sh
     })
 }
 
-/// Passes on a request. Fails when the client breaks off; that the server takes no more is no failure, because its
+/// Passes on a request: what was held back of it, then the rest of its body. Fails when the client breaks off; that the server takes no more is no failure, because its
 /// answer says why.
 async fn upload(
     client: &mut BufReader<OwnedReadHalf>,
     mut sender: Sender<'_>,
-    head: &Head,
+    head: &[u8],
+    (held, mut body): (Vec<Piece>, Body),
     count: impl Fn(usize),
 ) -> io::Result<()> {
-    let mut body = head.request_body();
-    let mut taken = sender.send(&head.raw).await;
+    let mut taken = sender.send(head).await;
+    for piece in held {
+        count(if piece.is_content { piece.raw.len() } else { 0 });
+        if taken.is_ok() {
+            taken = sender.send(&piece.raw).await;
+        }
+    }
     while let Some(piece) = body.next(client).await? {
         count(if piece.is_content { piece.raw.len() } else { 0 });
         if taken.is_ok() {
@@ -293,13 +347,32 @@ fn closes(head: &Head) -> bool {
 }
 
 /// Passes on an answer; says whether the server's connection ends with it.
-async fn download(server: &mut BufReader<OwnedReadHalf>, mut sender: Sender<'_>, method: &str) -> io::Result<bool> {
+async fn download(
+    server: &mut BufReader<OwnedReadHalf>,
+    mut sender: Sender<'_>,
+    method: &str,
+    alteration: Option<&Alteration>,
+    shared: &Shared,
+) -> io::Result<bool> {
     loop {
         let head = Head::read(server).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         sender.send(&head.raw).await?;
         let mut body = head.answer_body(method);
         let ends = body == Body::UntilClose || closes(&head);
+        let mut held = Vec::new();
         while let Some(piece) = body.next(server).await? {
+            match alteration {
+                Some(_) => held.push(piece),
+                None => {
+                    shared.answered.fetch_add(piece.raw.len().min(sender.left), Ordering::Relaxed);
+                    sender.send(&piece.raw).await?;
+                }
+            }
+        }
+        if let Some(alteration) = alteration {
+            shared.altered.fetch_add(usize::from(alteration.apply(&mut held)), Ordering::Relaxed);
+        }
+        for piece in held {
             sender.send(&piece.raw).await?;
         }
         if head.status() >= 200 {

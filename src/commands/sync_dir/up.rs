@@ -1,6 +1,6 @@
 //! Folder to database: one document per file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -12,6 +12,7 @@ use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Document, Info};
 use crate::exit::Exit;
 use crate::mark::Mark;
+use crate::name::DocId;
 use crate::plan::Mirror;
 use crate::report::{Start, human_size};
 use crate::settings::Endpoint;
@@ -36,6 +37,8 @@ struct Run<'a> {
     troubles: Troubles,
     /// The one document whose attachments the files are, as it was read.
     document: Option<Document>,
+    /// Documents whose conflicts have been told of.
+    told: BTreeSet<DocId>,
 }
 
 /// Carries the command out.
@@ -61,7 +64,8 @@ async fn sync(context: &Context, command: &SyncDirSettings, endpoint: &Endpoint,
         (info.as_ref(), reached.welcome.kind),
     )?;
     let troubles = Troubles::default();
-    let mut run = Run { context, command, reached, database: &database, scope, tree, memory, troubles, document: None };
+    let (document, told) = (None, BTreeSet::new());
+    let mut run = Run { context, command, reached, database: &database, scope, tree, memory, troubles, document, told };
     run.list(info.as_ref()).await?;
     let plan = run.plan().await?;
     run.show(&plan);
@@ -91,7 +95,7 @@ impl Run<'_> {
         let refreshed = library::refresh(self.database, info, scope, trusted, ledger, &mut take).await;
         let refreshed = refreshed.map_err(|error| self.reached.failure(error))?;
         self.memory.news |= refreshed.listed || refreshed.changed;
-        for id in &refreshed.conflicts {
+        for id in refreshed.conflicts.iter().filter(|id| self.told.insert((*id).clone())) {
             let message = format!("`{id}` has conflicting revisions; all of them are kept");
             self.context.printer.warning("conflicting_revisions", &message);
         }

@@ -10,7 +10,7 @@ use crate::harness::{Endpoint, Kind, Project, Run, Tree, difference, encoded};
 
 /// What becomes of a name by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     /// A file of this name is made.
     Made,
     /// The clone is refused, or makes a file of another name and says so.
@@ -40,7 +40,7 @@ const ORDINARY: &[&str] = &[
 ];
 
 /// All names of the tables, and some that are too long to write down.
-fn names() -> Vec<(String, Fate)> {
+pub(crate) fn names() -> Vec<(String, Fate)> {
     let long = [
         ("x".repeat(255), Fate::Made),
         ("x".repeat(256), Fate::Refused),
@@ -64,7 +64,7 @@ fn has_unsafe_characters(text: &str) -> bool {
 }
 
 #[track_caller]
-fn assert_quiet(name: &str, run: &Run) {
+pub(crate) fn assert_quiet(name: &str, run: &Run) {
     assert!(
         !has_unsafe_characters(&run.stdout) && !has_unsafe_characters(&run.stderr),
         "{name:?} acts on the terminal: {:?}",
@@ -73,12 +73,12 @@ fn assert_quiet(name: &str, run: &Run) {
 }
 
 /// The server's names of the documents that it has stored.
-fn stored(rows: &Value) -> BTreeSet<String> {
+pub(crate) fn stored(rows: &Value) -> BTreeSet<String> {
     let ids = rows.as_array().unwrap().iter().filter(|row| row["rev"].is_string());
     ids.map(|row| row["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn attachment(content: &str) -> Value {
+pub(crate) fn attachment(content: &str) -> Value {
     use base64::Engine as _;
     json!({ "content_type": "image/png", "data": base64::engine::general_purpose::STANDARD.encode(content) })
 }

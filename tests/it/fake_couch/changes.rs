@@ -52,12 +52,16 @@ pub(crate) fn changes(database: &Database, request: &Request) -> Result<Answer, 
     } else {
         later.last().map_or(since, |(_, sequence)| **sequence)
     };
+    let all_leaves = request.query.get("style").is_some_and(|style| style == "all_docs");
     let row = |(id, sequence): &(&String, &u64)| {
-        let (rev, node) = database.documents.get(*id)?.winner()?;
+        let document = database.documents.get(*id)?;
+        let (rev, node) = document.winner()?;
+        let others = document.open_revisions().map(|(other, _)| other).filter(|other| all_leaves && *other != rev);
+        let leaves = std::iter::once(rev).chain(others).map(|rev| json!({ "rev": rev.to_string() }));
         let mut row = Map::new();
         row.insert("seq".into(), json!(shown(database, **sequence)));
         row.insert("id".into(), json!(id));
-        row.insert("changes".into(), json!([{ "rev": rev.to_string() }]));
+        row.insert("changes".into(), leaves.collect());
         if node.is_deleted {
             row.insert("deleted".into(), json!(true));
         }

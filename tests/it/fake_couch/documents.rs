@@ -130,6 +130,9 @@ pub(crate) fn store(
     let parent = document.parent_for(given)?;
     let base = parent.as_ref().and_then(|rev| document.revision(rev));
     let node = incoming.into_node(id, base, parts, limit)?;
+    if let Some(reason) = database.forbidden.get(id) {
+        return Err(Answer::error(403, "forbidden", reason));
+    }
     database.count(id);
     Ok(database.documents.entry(id.to_owned()).or_default().add(parent, node))
 }

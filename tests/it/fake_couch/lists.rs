@@ -128,6 +128,9 @@ pub(crate) fn bulk_docs(database: &mut Database, request: &Request, limit: u64) 
             Err(answer) if answer.status == 409 => {
                 rows.push(json!({ "id": id, "error": "conflict", "reason": "Document update conflict." }));
             }
+            Err(_) if database.forbidden.contains_key(&id) => {
+                rows.push(json!({ "id": id, "error": "forbidden", "reason": database.forbidden[&id] }));
+            }
             Err(answer) => {
                 saved.into_iter().for_each(|(id, saved)| saved.restore(database, id));
                 database.sequence = sequence;

@@ -219,6 +219,8 @@ pub(crate) struct Database {
     pub(crate) changed: BTreeMap<String, u64>,
     /// `_security`
     pub(crate) security: Value,
+    /// Ids that nobody may write, as a `validate_doc_update` would have it, and what is said about it.
+    pub(crate) forbidden: BTreeMap<String, String>,
 }
 
 impl Database {
@@ -227,7 +229,8 @@ impl Database {
         let nobody = json!({ "roles": ["_admin"] });
         let security = json!({ "members": nobody, "admins": nobody });
         let (documents, local, changed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { instance_start_time, documents, local, sequence: 0, changed, security }
+        let forbidden = BTreeMap::new();
+        Self { instance_start_time, documents, local, sequence: 0, changed, security, forbidden }
     }
 
     /// Counts a write of a document.

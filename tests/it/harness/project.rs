@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -112,6 +113,55 @@ impl Project {
         for (path, content) in files {
             self.write(&format!("{folder}/{path}"), content);
         }
+        self
+    }
+
+    /// Gives a file the time `seconds` and `nanoseconds` after 1970.
+    pub(crate) fn touch(&self, path: &str, seconds: u64, nanoseconds: u32) -> &Self {
+        let time = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+        let file = fs::OpenOptions::new().write(true).open(self.path().join(path)).unwrap();
+        file.set_modified(time).unwrap();
+        self
+    }
+
+    /// Writes a file of `length` bytes that is a hole but for some places.
+    pub(crate) fn write_sparse(&self, path: &str, length: u64, places: &[(u64, &[u8])]) -> &Self {
+        use std::io::Seek as _;
+        self.write(path, "");
+        let mut file = fs::OpenOptions::new().write(true).open(self.path().join(path)).unwrap();
+        file.set_len(length).unwrap();
+        for (place, bytes) in places {
+            file.seek(std::io::SeekFrom::Start(*place)).unwrap();
+            file.write_all(bytes).unwrap();
+        }
+        self
+    }
+
+    /// The times of the files beneath a folder of `work`, in nanoseconds since 1970.
+    pub(crate) fn times(&self, folder: &str) -> BTreeMap<String, u128> {
+        let folder = self.path().join(folder);
+        let mut times = BTreeMap::new();
+        for entry in walkdir::WalkDir::new(&folder).min_depth(1) {
+            let entry = entry.unwrap();
+            if entry.file_type().is_file() {
+                let path = entry.path().strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+                let modified = entry.metadata().unwrap().modified().unwrap();
+                times.insert(path, modified.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos());
+            }
+        }
+        times
+    }
+
+    /// What the tool remembers: the files of its state.
+    pub(crate) fn state(&self) -> Tree {
+        tree_of(&self.root().join("state"))
+    }
+
+    /// Takes away what the tool remembers.
+    pub(crate) fn forget(&self) -> &Self {
+        let state = self.root().join("state");
+        fs::remove_dir_all(&state).unwrap();
+        fs::create_dir(state).unwrap();
         self
     }
 
@@ -254,8 +304,11 @@ fn tree_of(folder: &Path) -> Tree {
         } else if entry.file_type().is_symlink() {
             let target = fs::read_link(entry.path()).unwrap();
             tree.insert(path, format!("-> {}", target.display()).into_bytes());
-        } else {
+        } else if entry.file_type().is_file() {
             tree.insert(path, fs::read(entry.path()).unwrap());
+        } else {
+            // Reading a pipe would wait for somebody to write.
+            tree.insert(path, b"special".to_vec());
         }
     }
     tree
