@@ -30,7 +30,7 @@ const INLINE: u64 = 512 << 10;
 const BATCH: (usize, u64) = (500, 2 << 20);
 
 /// Batches on their way at once: more keep no server busier, and each holds its files in memory.
-const BATCHES: usize = 4;
+const BATCHES: usize = 2;
 
 /// Files larger than this are sent four at a time, in bytes.
 const LARGE: u64 = 10 << 20;

@@ -248,8 +248,10 @@ fn a_document_with_much_that_is_not_wanted_is_not_read_whole() {
         assert_arrived(&run, "a", &noise(100_000));
         assert_arrived(&run, "b", &noise(100_001));
         assert_eq!(run.progress, 200_001);
-        let methods: Vec<String> = fake.seen().into_iter().map(|seen| seen.method).collect();
-        assert_eq!(methods, ["POST", "POST", "GET"]);
+        let mut methods: Vec<String> = fake.seen().into_iter().map(|seen| seen.method).collect();
+        // The two after the first are on their way at once.
+        methods.sort();
+        assert_eq!(methods, ["GET", "POST", "POST"]);
     });
 }
 
