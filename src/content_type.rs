@@ -38,7 +38,9 @@ const CORRECTIONS: [(&str, &str); 26] = [
 /// The type of a file by its name, without parameters; `chosen` (extension → type, from the configuration) wins.
 pub fn of_name(name: &str, chosen: &BTreeMap<String, String>) -> String {
     let file = name.rsplit('/').next().unwrap_or(name);
-    let Some((_, extension)) = file.rsplit_once('.') else { return UNKNOWN.to_owned() };
+    // A name that only begins with a dot has no extension.
+    let parts = file.rsplit_once('.').filter(|(stem, _)| !stem.is_empty());
+    let Some((_, extension)) = parts else { return UNKNOWN.to_owned() };
     let extension = extension.to_ascii_lowercase();
     if let Some(chosen) = chosen.get(&extension) {
         return chosen.clone();

@@ -120,7 +120,7 @@ Examples
   couchapp dump :pics - --docs > pics.ndjson          for pipes
 ";
 /// `dump`
-pub const DUMP_EXITS: &str = "Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them";
+pub const DUMP_EXITS: &str = "Exit codes 0 1 2 3 4 5 6 7 8 9; `couchapp --help` explains them";
 
 /// `browse`
 pub const BROWSE: &str = "\

@@ -49,21 +49,18 @@ impl Database {
             Some(Value::Array(rows)) if rows.len() == ids.len() => rows,
             _ => return Err(self.protocol(&request, "its rows are not those that were asked for")),
         };
-        let rows = ids.iter().zip(rows).map(|(id, row)| contents_of(id, row));
-        rows.collect::<Option<_>>().ok_or_else(|| self.protocol(&request, "its rows are not those that were asked for"))
+        let is_row = |(id, row): (&DocId, &Value)| row.get("key").and_then(Value::as_str) == Some(id.as_str());
+        if !ids.iter().zip(&rows).all(is_row) {
+            return Err(self.protocol(&request, "its rows are not those that were asked for"));
+        }
+        Ok(ids.iter().zip(rows).map(|(id, row)| contents_of(id, row)).collect())
     }
 }
 
-/// The document in a row; outer `None` when the row is about another one.
-fn contents_of(id: &DocId, mut row: Value) -> Option<Option<Contents>> {
-    if row.get("key").and_then(Value::as_str) != Some(id.as_str()) {
-        return None;
-    }
-    let Some(Value::Object(members)) = row.get_mut("doc").map(Value::take) else { return Some(None) };
-    match document::parse(members) {
-        Ok(parsed) if parsed.document.id != *id => None,
-        Ok(parsed) if parsed.document.deleted => Some(None),
-        Ok(parsed) => Some(Some(Contents { document: parsed.document, data: parsed.data })),
-        Err(_) => Some(None),
-    }
+/// The document in a row.
+fn contents_of(id: &DocId, mut row: Value) -> Option<Contents> {
+    let Value::Object(members) = row.get_mut("doc").map(Value::take)? else { return None };
+    let parsed = document::parse(members).ok()?;
+    let is_right = parsed.document.id == *id && !parsed.document.deleted;
+    is_right.then_some(Contents { document: parsed.document, data: parsed.data })
 }

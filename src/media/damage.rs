@@ -18,7 +18,7 @@ fn facts(content_type: &str, name: &str, bytes: &[u8]) -> Object {
 fn settings() -> Config {
     #[expect(clippy::disallowed_methods, reason = "the number of cases is no setting of the tool")]
     let cases = std::env::var("COUCHAPP_CASES").ok().and_then(|count| count.parse().ok());
-    Config { cases: cases.unwrap_or(64), rng_seed: RngSeed::Fixed(3), ..Config::default() }
+    Config { cases: cases.unwrap_or(64), rng_seed: RngSeed::Fixed(3), failure_persistence: None, ..Config::default() }
 }
 
 #[test]

@@ -152,11 +152,15 @@ mod tests {
     }
 
     fn object(value: Value) -> Object {
-        value.as_object().unwrap().clone()
+        match value {
+            Value::Object(object) => object,
+            other => panic!("{other} is no object"),
+        }
     }
 
     fn read(id: &str, file: Value) -> Option<Record> {
-        Record::read(&DocId::new(id).unwrap(), &object(json!({ "file": file })))
+        let body = Object::from_iter([("file".to_owned(), file)]);
+        Record::read(&DocId::new(id).unwrap(), &body)
     }
 
     fn keys(object: &Object) -> Vec<&str> {

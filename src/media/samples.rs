@@ -82,16 +82,16 @@ fn mp3() -> Vec<u8> {
     [tag, frame.repeat(40)].concat()
 }
 
-fn chunk(id: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn chunk(id: &str, content: &[u8]) -> Vec<u8> {
     let padding: &[u8] = if content.len() % 2 == 1 { b"\0" } else { b"" };
-    [id, &u32::try_from(content.len()).unwrap().to_le_bytes()[..], content, padding].concat()
+    [id.as_bytes(), &u32::try_from(content.len()).unwrap().to_le_bytes()[..], content, padding].concat()
 }
 
 fn wav() -> Vec<u8> {
     let format = [&b"\x01\0\x01\0"[..], &8000_u32.to_le_bytes(), &8000_u32.to_le_bytes(), b"\x01\0\x08\0"].concat();
-    let list = [&b"INFO"[..], &chunk(b"INAM", b"Noise\0"), &chunk(b"IART", b"Nobody\0")].concat();
-    let chunks = [chunk(b"fmt ", &format), chunk(b"LIST", &list), chunk(b"data", &[0x80; 12_000])].concat();
-    chunk(b"RIFF", &[b"WAVE", &chunks[..]].concat())
+    let list = [&b"INFO"[..], &chunk("INAM", b"Noise\0"), &chunk("IART", b"Nobody\0")].concat();
+    let chunks = [chunk("fmt ", &format), chunk("LIST", &list), chunk("data", &[0x80; 12_000])].concat();
+    chunk("RIFF", &[b"WAVE", &chunks[..]].concat())
 }
 
 fn flac() -> Vec<u8> {
@@ -105,19 +105,19 @@ fn flac() -> Vec<u8> {
     [b"fLaC".to_vec(), block(0, &stream), block(0x84, &comments)].concat()
 }
 
-fn atom(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    [&u32::try_from(content.len() + 8).unwrap().to_be_bytes()[..], kind, content].concat()
+fn atom(kind: &str, content: &[u8]) -> Vec<u8> {
+    [&u32::try_from(content.len() + 8).unwrap().to_be_bytes()[..], kind.as_bytes(), content].concat()
 }
 
 fn mp4() -> Vec<u8> {
     let movie = [&[0; 12][..], &600_u32.to_be_bytes(), &1200_u32.to_be_bytes(), &[0; 80]].concat();
     let track = [&[0; 76][..], &(640_u32 << 16).to_be_bytes(), &(360_u32 << 16).to_be_bytes()].concat();
-    let data = atom(b"data", &[&1_u32.to_be_bytes()[..], &[0; 4], b"Holiday"].concat());
-    let list = atom(b"ilst", &atom(b"\xa9nam", &data));
-    let handler = atom(b"hdlr", &[&[0; 8][..], b"mdirappl", &[0; 9]].concat());
-    let meta = atom(b"meta", &[&[0; 4][..], &handler, &list].concat());
-    let moov = [atom(b"mvhd", &movie), atom(b"trak", &atom(b"tkhd", &track)), atom(b"udta", &meta)].concat();
-    [atom(b"ftyp", b"mp42\0\0\0\0mp42isom"), atom(b"moov", &moov), atom(b"mdat", &[0; 16])].concat()
+    let data = atom("data", &[&1_u32.to_be_bytes()[..], &[0; 4], b"Holiday"].concat());
+    let list = atom("ilst", &[&u32::try_from(data.len() + 8).unwrap().to_be_bytes()[..], b"\xa9nam", &data].concat());
+    let handler = atom("hdlr", &[&[0; 8][..], b"mdirappl", &[0; 9]].concat());
+    let meta = atom("meta", &[&[0; 4][..], &handler, &list].concat());
+    let moov = [atom("mvhd", &movie), atom("trak", &atom("tkhd", &track)), atom("udta", &meta)].concat();
+    [atom("ftyp", b"mp42\0\0\0\0mp42isom"), atom("moov", &moov), atom("mdat", &[0; 16])].concat()
 }
 
 pub(super) fn pdf() -> Vec<u8> {

@@ -57,7 +57,7 @@ pub fn fate(source: bool, target: Target, policy: MirrorPolicy) -> Option<Fate> 
         (true, Target::Foreign) => because(Mark::Conflict, "something else has this name there"),
         (true, Target::Other(Since::Unchanged)) => plain(Mark::Changed),
         (true, Target::Other(Since::Changed)) if !policy.force => {
-            because(Mark::Conflict, "changed there since the last run")
+            because(Mark::Conflict, "changed on both sides, or only in the target, since the last run")
         }
         (true, Target::Other(Since::Changed | Since::Unknown)) => {
             Fate { mark: Mark::Changed, overwrites: true, reason: Some("overwrites") }

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::{Memory, Tree, Troubles, fields, files, open_tree, would};
+use super::{Memory, Tree, Troubles, fields, files, open_tree, outcome, would};
 use crate::commands::login::Reached;
 use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Info};
@@ -154,12 +154,11 @@ impl Down<'_> {
 
     fn conclude(self, plan: &Mirror, done: (usize, u64, usize), mut all: Map<String, Value>) -> Result<Exit> {
         let (count, bytes, removed) = done;
-        let mut text = format!("Fetched {} ({}) in {}", files(count), human_size(bytes), self.seconds());
-        for (count, word) in [(removed, "removed"), (plan.same, "unchanged")] {
-            if count > 0 {
-                text.push_str(&format!(", {count} {word}"));
-            }
-        }
+        let done = [
+            (count, format!("fetched {} ({})", files(count), human_size(bytes))),
+            (removed, format!("removed {removed}")),
+        ];
+        let text = outcome(&done, plan.same, self.context.printer.elapsed());
         let figures = [("fetched", count as u64), ("fetched_bytes", bytes), ("removed", removed as u64)];
         all.extend(figures.map(|(name, figure)| (name.to_owned(), figure.into())));
         self.context.printer.summary(&text, all);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::SyncDirSettings;
 use crate::commands::login::{Reached, with_server};
-use crate::commands::media::{Memory, Tree, Troubles, fields, files, open_tree, place, rules, would};
+use crate::commands::media::{Memory, Tree, Troubles, fields, files, open_tree, outcome, place, rules, would};
 use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Document, Info};
 use crate::exit::Exit;
@@ -130,13 +130,12 @@ impl Run<'_> {
         let touched = self.touch(touched).await?;
         let removed = self.remove(&plan).await?;
         self.remember(&info).await;
-        let elapsed = self.context.printer.elapsed().as_secs_f64();
-        let mut text = format!("Sent {} ({}) in {elapsed:.1} s", files(sent.files), human_size(sent.bytes));
-        for (count, word) in [(removed, "removed"), (touched, "times corrected"), (plan.same, "unchanged")] {
-            if count > 0 {
-                text.push_str(&format!(", {count} {word}"));
-            }
-        }
+        let done = [
+            (sent.files, format!("sent {} ({})", files(sent.files), human_size(sent.bytes))),
+            (removed, format!("removed {removed}")),
+            (touched, format!("corrected {touched} times of files")),
+        ];
+        let text = outcome(&done, plan.same - touched, self.context.printer.elapsed());
         fields.insert("sent".to_owned(), Value::from(sent.files));
         fields.insert("sent_bytes".to_owned(), Value::from(sent.bytes));
         fields.insert("removed".to_owned(), Value::from(removed));

@@ -64,14 +64,13 @@ impl Parts {
             if matches!(self.state, State::End) {
                 return Ok(None);
             }
-            if let State::Related(related) = &mut self.state {
-                match related.inner.next().map_err(|error| self.reply.protocol(error.to_string()))? {
-                    Some(event) => match related.take(event) {
-                        Meaning::Piece(piece) => return Ok(Some(Found::Piece(piece))),
-                        Meaning::Nothing => continue,
-                        Meaning::Wrong(why) => return Err(self.reply.protocol(why)),
-                    },
-                    None => {}
+            if let State::Related(related) = &mut self.state
+                && let Some(event) = related.inner.next().map_err(|error| self.reply.protocol(error.to_string()))?
+            {
+                match related.take(event) {
+                    Meaning::Piece(piece) => return Ok(Some(Found::Piece(piece))),
+                    Meaning::Nothing => continue,
+                    Meaning::Wrong(why) => return Err(self.reply.protocol(why)),
                 }
             }
             if let Some(whole) = self.outer_event().await? {

@@ -42,6 +42,7 @@ const LARGEST_PADDING: usize = 1024;
 #[derive(Debug)]
 pub(in crate::couch) struct Reader {
     delimiter: Vec<u8>,
+    skips: Box<[u8; 256]>,
     buffer: BytesMut,
     state: State,
 }
@@ -62,7 +63,8 @@ impl Reader {
     pub(in crate::couch) fn new(boundary: &str) -> Self {
         // The line break before a boundary belongs to it; the first one may stand at the very beginning.
         let buffer = BytesMut::from(&b"\r\n"[..]);
-        Self { delimiter: format!("\r\n--{boundary}").into_bytes(), buffer, state: State::Preamble }
+        let delimiter = format!("\r\n--{boundary}").into_bytes();
+        Self { skips: skips_of(&delimiter), delimiter, buffer, state: State::Preamble }
     }
 
     /// Takes the next bytes of the stream.
@@ -155,15 +157,21 @@ impl Reader {
 
     /// Looks for a delimiter. `No` tells how many bytes cannot belong to one.
     fn find_delimiter(&self) -> Found {
-        let mut from = 0;
-        while let Some(at) = next_return(&self.buffer[from..]).map(|at| from + at) {
-            match self.delimiter_at(at) {
-                Is::Delimiter => return Found::At(at),
-                Is::Unknown => return Found::No(at),
-                Is::Content => from = at + 1,
+        let (length, mut from) = (self.delimiter.len(), 0);
+        while let Some(window) = self.buffer.get(from..from + length) {
+            if window == self.delimiter {
+                match self.delimiter_at(from) {
+                    Is::Delimiter => return Found::At(from),
+                    Is::Unknown => return Found::No(from),
+                    Is::Content => from += 1,
+                }
+            } else {
+                from += usize::from(self.skips[usize::from(window[length - 1])]);
             }
         }
-        Found::No(self.buffer.len())
+        // What is left is shorter than a delimiter, but may be the beginning of one.
+        let is_beginning = |at: &usize| self.delimiter.starts_with(&self.buffer[*at..]);
+        Found::No((from..self.buffer.len()).find(is_beginning).unwrap_or(self.buffer.len()))
     }
 
     /// Whether a delimiter stands here: the boundary and one of the things that may follow it.
@@ -231,18 +239,15 @@ pub(in crate::couch) fn boundary_of(content_type: &str) -> Option<String> {
     (1..=200).contains(&boundary.len()).then_some(boundary)
 }
 
-/// Where the next carriage return is. `contains` looks at many bytes at once, and a content has a million times as many
-/// bytes as delimiters.
-fn next_return(bytes: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 256;
-    let mut from = 0;
-    for block in bytes.chunks(BLOCK) {
-        if block.contains(&b'\r') {
-            return block.iter().position(|byte| *byte == b'\r').map(|at| from + at);
-        }
-        from += block.len();
+/// For each byte, how far a delimiter may be moved on when that byte stands where its last one would be (Horspool's
+/// algorithm): a content has a million times as many bytes as delimiters.
+fn skips_of(delimiter: &[u8]) -> Box<[u8; 256]> {
+    let whole = u8::try_from(delimiter.len()).unwrap_or(u8::MAX);
+    let mut skips = Box::new([whole; 256]);
+    for (byte, to_last) in delimiter.iter().zip((1..delimiter.len()).rev()) {
+        skips[usize::from(*byte)] = u8::try_from(to_last).unwrap_or(u8::MAX);
     }
-    None
+    skips
 }
 
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {

@@ -187,9 +187,7 @@ impl<'a> Parser<'a> {
             let byte = self.next()?;
             match byte {
                 b'\\' => {
-                    if let Some(byte) = self.escape()? {
-                        text.push(byte);
-                    }
+                    self.escape(&mut text)?;
                     continue;
                 }
                 b'(' => depth += 1,
@@ -203,9 +201,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What stands after a backslash: a byte, or nothing at the end of a line.
-    fn escape(&mut self) -> Option<Option<u8>> {
-        Some(match self.next()? {
+    /// Adds what stands after a backslash: a byte, or nothing at the end of a line.
+    fn escape(&mut self, text: &mut Vec<u8>) -> Option<()> {
+        let byte = match self.next()? {
             b'n' => Some(b'\n'),
             b'r' => Some(b'\r'),
             b't' => Some(b'\t'),
@@ -231,7 +229,9 @@ impl<'a> Parser<'a> {
                 u8::try_from(value & 0xff).ok()
             }
             other => Some(other),
-        })
+        };
+        text.extend(byte);
+        Some(())
     }
 
     fn rest(&self) -> &'a [u8] {

@@ -61,10 +61,7 @@ fn place(
     into: &Destination,
 ) -> Result<super::Arrived, Failure> {
     let expected = Expected::arriving(fetch, &contents.document).ok_or(Failure::Again)?;
-    let content = match contents.content(&fetch.name) {
-        Some(Ok(content)) => content,
-        Some(Err(_)) | None => return Err(Failure::Again),
-    };
+    let Some(Ok(content)) = contents.content(&fetch.name) else { return Err(Failure::Again) };
     let (content, sums) = check::whole(&expected, content, false).map_err(|_| Failure::Again)?;
     if !sums.is_proven && !check::compresses_to(&content, &expected) {
         return Err(Failure::Again);

@@ -21,7 +21,7 @@ pub(crate) fn all_docs(database: &Database, request: &Request, only_designs: boo
     let with_documents = asks("include_docs");
     let shown = if request.asks("attachments") { Shown::Data } else { Shown::Stub };
     let (with_conflicts, with_encoding) = (asks("conflicts"), asks("att_encoding_info"));
-    let view = View { shown, with_conflicts, with_encoding, ..View::PLAIN };
+    let view = View { shown, with_encoding, with_conflicts, ..View::PLAIN };
     let row = |id: &str, document: &Document| {
         let (rev, node) = document.winner()?;
         let mut row = Map::new();

@@ -19,6 +19,9 @@ fn cut(content: &[u8], from: usize, sent: usize, tag: &str) -> Step {
     Step::raw(&[head.as_bytes(), &rest[..sent.min(rest.len())]].concat(), end)
 }
 
+/// How a server answers: content, first byte that is wanted, `ETag`.
+type Way = fn(&[u8], usize, &str) -> Step;
+
 fn begins_at(seen: &Seen) -> usize {
     let range = seen.header("range").and_then(|range| range.strip_prefix("bytes="));
     range.map_or(0, |range| range.trim_end_matches('-').parse().unwrap())
@@ -75,9 +78,8 @@ fn an_unfinished_file_that_is_no_beginning_is_thrown_away() {
         let fetch = wanted("a", "f", &content);
         let tag = fetch.digest.unwrap().to_string();
         let partial = Destination::partial(&fetch.path, &tag);
-        let whole = [&content[..], b"more"].concat();
-        let cases: [(&[u8], &[usize]); 4] =
-            [(&[0; 1000], &[1000, 0]), (&whole, &[0]), (&content, &[]), (&[1; LARGE], &[0])];
+        let (whole, other) = ([&content[..], b"more"].concat(), vec![1; LARGE]);
+        let cases: [(&[u8], &[usize]); 4] = [(&[0; 1000], &[1000, 0]), (&whole, &[0]), (&content, &[]), (&other, &[0])];
         for (left, requests) in cases {
             let root = TempDir::new().unwrap();
             std::fs::write(root.path().join(partial.as_str()), left).unwrap();
@@ -106,7 +108,7 @@ fn a_part_of_another_content_is_not_put_behind_ours() {
             0 => cut(content, 0, LARGE, tag),
             _ => Step::json(416, r#"{"error":"requested_range_not_satisfiable"}"#),
         };
-        let ways: [fn(&[u8], usize, &str) -> Step; 4] = [no_part, other_tag, too_early, refused];
+        let ways: [Way; 4] = [no_part, other_tag, too_early, refused];
         for way in ways {
             let (script, tag, is_first) = (content.clone(), right.clone(), Mutex::new(true));
             let server = ScriptedServer::script(move |seen| match std::mem::take(&mut *is_first.lock().unwrap()) {

@@ -172,7 +172,7 @@ fn options(existing: Existing, durable: bool) -> WriteOptions {
 /// The file and the attachment are equal now.
 fn note(memory: &mut Memory, fetch: &Fetch, arrived: &Arrived) {
     let entry = memory.ledger.entries.entry(fetch.path.as_str().into()).or_default();
-    entry.local = arrived.seen.clone();
+    entry.local.clone_from(&arrived.seen);
     let digest = arrived.digest.map(Digest::md5);
     entry.base = Some(Synced { sha256: arrived.sha256, digest });
     if let Some(held) = &mut entry.remote {
