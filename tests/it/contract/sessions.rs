@@ -8,7 +8,10 @@ use crate::harness::{Endpoint, Run};
 /// A folder whose every byte is known.
 fn holiday(endpoint: &Endpoint) -> Album<'_> {
     let album = Album::begin(endpoint);
-    album.file("2010/beach.jpg", [1; 2500]).file("2010/notes.txt", "rain\n".repeat(300)).file("song.mp3", [3; 70_000]);
+    album
+        .file("2010/beach.jpg", [1; 2500])
+        .file("2010/notes.txt", "rain\n".repeat(300))
+        .file("song.mp3", vec![3; 70_000]);
     for path in ["2010/beach.jpg", "2010/notes.txt", "song.mp3"] {
         album.project.touch(&format!("pics/{path}"), TIME, 0);
     }
