@@ -1,5 +1,7 @@
 //! Many documents in one request.
 
+use std::collections::HashMap;
+
 use reqwest::Method;
 use serde_json::Value;
 
@@ -154,11 +156,10 @@ impl Database {
         weak: bool,
     ) -> Result<Vec<BulkRow>, CouchError> {
         let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-        let rows = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-        let named = |(row, sent): (&Value, &T)| row.get("id").and_then(Value::as_str) == Some(sent.id().as_str());
-        if rows.len() != sent.len() || !rows.iter().zip(sent).all(named) {
+        let answered = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+        let Some(rows) = in_order(answered, sent).filter(|rows| rows.len() == answered.len()) else {
             return Err(self.protocol(request, "its rows are not those of the documents that were sent"));
-        }
+        };
         let outcome = |row: &Value| match written(row, weak) {
             Some(written) => Ok(written),
             None => Err(Answer {
@@ -169,7 +170,7 @@ impl Database {
             }),
         };
         let row = |row: &Value| BulkRow { id: text(row, "id").unwrap_or_default(), outcome: outcome(row) };
-        Ok(rows.iter().map(row).collect())
+        Ok(rows.into_iter().map(row).collect())
     }
 
     /// Finds out which of the conflicts are with our own first try: by the revision where it can be told, otherwise by
@@ -191,6 +192,20 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// The row of each document that was sent. CouchDB keeps their order; PouchDB Server names first what a
+/// `validate_doc_update` refused.
+fn in_order<'a, T: Intention>(rows: &'a [Value], sent: &[T]) -> Option<Vec<&'a Value>> {
+    let id = |row: &'a Value| row.get("id").and_then(Value::as_str);
+    if rows.iter().map(id).eq(sent.iter().map(|sent| Some(sent.id().as_str()))) {
+        return Some(rows.iter().collect());
+    }
+    let by_id: HashMap<&str, &Value> = rows.iter().filter_map(|row| Some((id(row)?, row))).collect();
+    if by_id.len() != rows.len() {
+        return None;
+    }
+    sent.iter().map(|sent| by_id.get(sent.id().as_str()).copied()).collect()
 }
 
 impl CouchError {

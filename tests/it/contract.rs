@@ -27,6 +27,7 @@ pub(crate) mod remembering;
 pub(crate) mod removing;
 pub(crate) mod sending;
 pub(crate) mod served;
+pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod updating;
 
@@ -209,6 +210,12 @@ macro_rules! for_each_case {
                 a_damaged_update_leaves_the_old_file,
                 a_broken_download_goes_on,
                 a_killed_download_goes_on,
+            ];
+            sessions: [
+                a_session_of_sync_dir,
+                a_session_of_refusals,
+                a_session_of_dump,
+                a_session_of_events,
             ];
         }
     };

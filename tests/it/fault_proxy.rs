@@ -361,12 +361,11 @@ async fn download(
         let ends = body == Body::UntilClose || closes(&head);
         let mut held = Vec::new();
         while let Some(piece) = body.next(server).await? {
-            match alteration {
-                Some(_) => held.push(piece),
-                None => {
-                    shared.answered.fetch_add(piece.raw.len().min(sender.left), Ordering::Relaxed);
-                    sender.send(&piece.raw).await?;
-                }
+            if alteration.is_some() {
+                held.push(piece);
+            } else {
+                shared.answered.fetch_add(piece.raw.len().min(sender.left), Ordering::Relaxed);
+                sender.send(&piece.raw).await?;
             }
         }
         if let Some(alteration) = alteration {

@@ -134,7 +134,7 @@ impl Down<'_> {
             removal.check(limit, self.order.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
-            self.context.printer.summary(&would(&plan), all);
+            self.context.printer.summary(&would(&plan, "fetch"), all);
             return self.troubles.settle(self.context, 0);
         }
         self.confirm(&plan)?;

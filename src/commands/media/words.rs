@@ -30,12 +30,12 @@ pub(in crate::commands) fn fields(plan: &Mirror) -> Map<String, Value> {
     marks.into_iter().map(|mark| (mark.word().to_owned(), Value::from(plan.count(mark)))).collect()
 }
 
-/// The end of a dry run.
-pub(in crate::commands) fn would(plan: &Mirror) -> String {
+/// The end of a dry run; `verb` is what happens to the files.
+pub(in crate::commands) fn would(plan: &Mirror, verb: &str) -> String {
     let (bytes, removed) = (plan.transfers().map(|change| change.bytes).sum(), plan.count(Mark::Removed));
-    let all = plan.same + plan.changes.len();
+    let all = plan.same + plan.changes.len() - plan.count(Mark::New);
     format!(
-        "Would send {} ({}), remove {removed} of {all}. Nothing was changed",
+        "Would {verb} {} ({}), remove {removed} of {all}. Nothing was changed",
         files(plan.transfers().count()),
         human_size(bytes)
     )

@@ -112,7 +112,7 @@ impl Run<'_> {
             removal.check(limit, self.command.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
-            self.context.printer.summary(&would(&plan), fields);
+            self.context.printer.summary(&would(&plan, "send"), fields);
             return self.troubles.settle(self.context, 0);
         }
         self.confirm(&plan)?;

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::app::target_of;
 use crate::fault_proxy::{Action, Arrival, FaultProxy};
-use crate::harness::{Database, Endpoint, Project, Run, Tree, encoded};
+use crate::harness::{Database, Endpoint, Kind, Project, Run, Tree, encoded};
 
 /// 2010-09-19T11:47:23Z, in seconds since 1970.
 pub(crate) const TIME: u64 = 1_284_896_843;
@@ -121,7 +121,10 @@ impl<'a> Album<'a> {
 
     /// The revision of every document.
     pub(crate) fn revisions(&self) -> BTreeMap<String, String> {
-        let rows = self.database.get("_all_docs").expect(200).json()["rows"].clone();
+        // Without an end, PouchDB leaves out what begins with a character beyond `ÿ`.
+        let is_pouchdb = self.database.endpoint().kind() == Kind::PouchDb;
+        let query = if is_pouchdb { "?endkey=%22%EF%BF%BF%22" } else { "" };
+        let rows = self.database.get(&format!("_all_docs{query}")).expect(200).json()["rows"].clone();
         let row =
             |row: &Value| (row["id"].as_str().unwrap().to_owned(), row["value"]["rev"].as_str().unwrap().to_owned());
         rows.as_array().unwrap().iter().map(row).collect()

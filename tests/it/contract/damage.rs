@@ -53,7 +53,15 @@ pub(crate) fn a_byte_that_is_altered_once_is_sent_again(endpoint: &Endpoint) {
             is_done |= plays;
             if plays { Action::AlterRequest(Alteration::in_file(VICTIM)) } else { Action::Pass }
         });
-        let run = album.sync(&[]).ok();
+        let run = album.sync(&[]);
+        // PouchDB does not look at the digest that a part comes with, and a revision that is there cannot be undone.
+        if endpoint.kind() == Kind::PouchDb && length > 512 << 10 {
+            assert!(run.code == 8 && run.stderr.contains("other bytes"), "{run}");
+            album.sync(&["--yes"]).ok();
+            album.is_stored();
+            continue;
+        }
+        assert_eq!(run.code, 0, "{run}");
         let is_encoded = name.ends_with(".txt") && album.proxy.altered() == 0;
         assert!(album.proxy.altered() == 1 || is_encoded, "nothing was altered\n{run}");
         album.is_stored();
@@ -98,21 +106,13 @@ pub(crate) fn a_refused_document_is_one_file(endpoint: &Endpoint) {
         album.file(&format!("f{number:02}.jpg"), noise(50, number));
     }
     let reason = "no seventh picture";
-    match endpoint.stand_in() {
-        Some(fake) => fake.forbid(album.database.name(), "f07.jpg", reason),
-        None => {
-            let function =
-                format!("function (doc) {{ if (doc._id === 'f07.jpg') throw({{ forbidden: '{reason}' }}); }}");
-            album
-                .database
-                .store("_design/valid", &json!({ "language": "javascript", "validate_doc_update": function }));
-        }
+    if let Some(fake) = endpoint.stand_in() {
+        fake.forbid(album.database.name(), "f07.jpg", reason);
+    } else {
+        let function = format!("function (doc) {{ if (doc._id === 'f07.jpg') throw({{ forbidden: '{reason}' }}); }}");
+        album.database.store("_design/valid", &json!({ "language": "javascript", "validate_doc_update": function }));
     }
     let run = album.sync(&[]);
-    // PouchDB Server knows no validation of documents.
-    if endpoint.kind() == Kind::PouchDb && run.code == 0 {
-        return album.is_stored();
-    }
     assert!(run.stderr.contains("f07.jpg") && run.stderr.contains(reason), "{run}");
     assert!(run.stderr.contains("1 file") && run.output().contains("Sent 19 files"), "{run}");
     assert_eq!(run.code, 8, "{run}");
@@ -128,12 +128,11 @@ pub(crate) fn a_file_that_is_too_large_is_found_in_its_batch(endpoint: &Endpoint
     }
     album.file("f07.jpg", victim(600));
     let encoded = base64::engine::general_purpose::STANDARD.encode(VICTIM).into_bytes();
-    album.play(move |arrival| match arrival.write_number {
-        0 => Action::Pass,
-        _ => {
-            let answer = Answer::error(413, "document_too_large", "f07.jpg");
-            Action::RefuseHolding(encoded.clone(), answer)
+    album.play(move |arrival| {
+        if arrival.write_number == 0 {
+            return Action::Pass;
         }
+        Action::RefuseHolding(encoded.clone(), Answer::error(413, "document_too_large", "f07.jpg"))
     });
     let run = album.sync(&[]).expect(8);
     assert!(run.stderr.contains("f07.jpg") && run.stderr.contains("1 file"), "{run}");

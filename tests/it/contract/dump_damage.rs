@@ -97,7 +97,7 @@ pub(crate) fn a_broken_download_goes_on(endpoint: &Endpoint) {
         if changed {
             album.file("big.jpg", noise(length, 10));
             album.calm();
-            album.sync(&[]).ok();
+            album.sync(&["--yes"]).ok();
         }
         album.calm();
         album.dump("copy", &[]).ok();

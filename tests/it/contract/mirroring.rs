@@ -108,13 +108,12 @@ pub(crate) fn nothing_is_removed_after_a_read_error(endpoint: &Endpoint) {
     let pics = album.project.path().join("pics");
     let not_text = pics.join(std::ffi::OsStr::from_bytes(b"not\xfftext.jpg"));
     let link = pics.join("link.jpg");
-    type Make = fn(&std::path::Path);
-    let kinds: [(&std::path::Path, Make); 2] = [
-        (&not_text, |path| std::fs::write(path, "x").unwrap()),
-        (&link, |path| std::os::unix::fs::symlink("nowhere.jpg", path).unwrap()),
-    ];
-    for (number, (path, make)) in (0..).zip(kinds) {
-        make(path);
+    for (number, path) in [(0, &not_text), (1, &link)] {
+        if number == 0 {
+            std::fs::write(path, "x").unwrap();
+        } else {
+            std::os::unix::fs::symlink("nowhere.jpg", path).unwrap();
+        }
         album.remove(&format!("f{number:02}.jpg"));
         album.proxy.forget();
         let run = album.sync(&["--delete", "--yes", "--force", "--max-delete", "all"]).expect(8);

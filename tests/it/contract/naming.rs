@@ -62,7 +62,7 @@ pub(crate) fn every_size_travels_both_ways(endpoint: &Endpoint) {
     let lengths = [0, 1, 2, 3, 65_535, 65_536, 65_537, (512 << 10) - 1, 512 << 10, (512 << 10) + 1, (4 << 20) + 1];
     for (number, length) in (0..).zip(lengths) {
         album.file(&format!("p{length}.jpg"), noise(length, number));
-        album.file(&format!("t{length}.txt"), "line of text\n".repeat(length / 13 + 1)[..length].as_bytes());
+        album.file(&format!("t{length}.txt"), &"line of text\n".repeat(length / 13 + 1).as_bytes()[..length]);
     }
     album.file("real.png", picture(3, 4));
     let places: [(u64, &[u8]); 3] = [(0, b"begin"), (7 << 20, b"middle"), ((12 << 20) - 3, b"end")];

@@ -216,3 +216,51 @@ fn many_requests_at_once_are_no_problem() {
     assert!(statuses.into_iter().all(|status| status.unwrap() == 201));
     assert_eq!(proxy.writes().len(), 100);
 }
+
+#[test]
+fn one_byte_is_altered_in_a_request_or_its_answer() {
+    use crate::fault_proxy::Alteration;
+    let endpoint = open_endpoint();
+    let database = endpoint.database();
+    let start = b"the beginning of a file, and so on; ";
+    let content = start.repeat(2000);
+    let other = |read: &[u8]| read.iter().zip(&content).filter(|(left, right)| left != right).count();
+    let proxy = FaultProxy::counting(endpoint.origin());
+    let behind = endpoint.through(&proxy);
+    let target = |id: &str| database.beneath(&format!("{id}/file.bin"));
+    let send = |id: &str, content: &[u8]| {
+        behind.send("PUT", &target(id), &[("content-type", "application/octet-stream")], content.to_vec()).ok();
+    };
+    proxy.play(move |_| Action::AlterRequest(Alteration::in_file(start)));
+    send("raw", &content);
+    send("elsewhere", b"nothing of that kind");
+    let inline =
+        json!({ "_id": "inline", "_attachments": { "file.bin": crate::contract::album::attached(&content, "x/y") } });
+    behind.post(&database.beneath("_bulk_docs"), &json!({ "docs": [inline] })).ok();
+    assert_eq!(proxy.altered(), 2);
+    for id in ["raw", "inline"] {
+        let stored = database.attachment(id, "file.bin");
+        assert_eq!((stored.len(), other(&stored)), (content.len(), 1), "{id}");
+    }
+    proxy.play(|_| Action::Pass);
+    send("whole", &content);
+    proxy.play(move |_| Action::AlterAnswer(Alteration::in_file(start)));
+    proxy.forget();
+    let read = behind.send("GET", &target("whole"), &[], Vec::new()).expect(200).body;
+    assert_eq!((read.len(), other(&read), proxy.altered()), (content.len(), 1, 1));
+    assert_eq!(database.attachment("whole", "file.bin"), content);
+}
+
+#[test]
+fn a_request_is_refused_for_what_it_holds() {
+    let endpoint = open_endpoint();
+    let database = endpoint.database();
+    let proxy = FaultProxy::counting(endpoint.origin());
+    let behind = endpoint.through(&proxy);
+    proxy.play(|_| Action::RefuseHolding(b"needle".to_vec(), Answer::error(413, "too_large", "no")));
+    behind.put(&database.beneath("a"), &json!({ "text": "hay" })).expect(201);
+    behind.put(&database.beneath("b"), &json!({ "text": "hay, needle, hay" })).expect(413);
+    database.get("a").expect(200);
+    database.get("b").expect(404);
+    assert_eq!(proxy.altered(), 1);
+}

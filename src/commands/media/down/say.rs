@@ -9,11 +9,19 @@ use crate::exit::Exit;
 use crate::mark::Mark;
 use crate::plan::Mirror;
 
+/// Why a file is not overwritten.
+const CHANGED_HERE: &str = "changed here since the last run";
+
 impl Down<'_> {
     /// Lists what happens, and gathers what cannot.
     pub(super) fn show(&mut self, plan: &Mirror) {
         let whole = self.context.settings.dry_run || self.order.verify;
-        self.context.printer.plan(&listing(plan, whole));
+        let mut shown = listing(plan, whole);
+        // The target is here: what stands in the way of a mirror was done on this side.
+        for line in shown.lines.iter_mut().filter(|line| line.mark == Mark::Conflict) {
+            line.reason = Some(CHANGED_HERE.to_owned());
+        }
+        self.context.printer.plan(&shown);
         let kept = plan.count(Mark::Kept);
         if kept > 0 {
             let things = files(kept);
@@ -22,7 +30,7 @@ impl Down<'_> {
                 .note(&format!("{things} here are not in the database and stay (`--delete` removes them)"));
         }
         for change in plan.with(Mark::Conflict) {
-            self.troubles.conflict(change.path.as_str(), "changed here since the last run");
+            self.troubles.conflict(change.path.as_str(), CHANGED_HERE);
         }
         if let Some(tree) = &self.tree {
             for problem in &tree.listing.problems {
