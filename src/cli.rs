@@ -323,7 +323,7 @@ mod tests {
           -v, --verbose...  Say more; twice: every HTTP request
               --json        Write JSON to stdout, one object per line
 
-        Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them
+        Exit codes 0 1 2 3 4 5 6 7 8 9; `couchapp --help` explains them
         ");
     }
 
