@@ -18,6 +18,8 @@ impl Lock {
     pub(super) fn take(destination: &Destination, path: &RelPath) -> Result<Self, LocalError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
+        #[cfg(unix)]
+        cap_std::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = destination.open_for_lock(path, &options)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),

@@ -48,7 +48,7 @@ pub struct Removal {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is nothing on the source's side.
-    #[error("there is nothing to take from; refusing to remove all {total} {what}")]
+    #[error("the source is empty; refusing to remove all {total} {what}")]
     EmptySource {
         /// Things that are there.
         total: u64,

@@ -59,7 +59,9 @@ pub fn fate(source: bool, target: Target, policy: MirrorPolicy) -> Option<Fate> 
         (true, Target::Other(Since::Changed)) if !policy.force => {
             because(Mark::Conflict, "changed on both sides, or only in the target, since the last run")
         }
-        (true, Target::Other(Since::Changed | Since::Unknown)) => {
+        // Whoever forces it has seen it listed as a conflict.
+        (true, Target::Other(Since::Changed)) => because(Mark::Changed, "overwrites"),
+        (true, Target::Other(Since::Unknown)) => {
             Fate { mark: Mark::Changed, overwrites: true, reason: Some("overwrites") }
         }
         (false, Target::Absent | Target::Foreign | Target::Same) => return None,
@@ -149,7 +151,7 @@ mod tests {
             (true, Target::Other(Unchanged), careful, Some((Mark::Changed, false))),
             (true, Target::Other(Changed), careful, Some((Mark::Conflict, false))),
             (true, Target::Other(Changed), delete, Some((Mark::Conflict, false))),
-            (true, Target::Other(Changed), force, Some((Mark::Changed, true))),
+            (true, Target::Other(Changed), force, Some((Mark::Changed, false))),
             (true, Target::Other(Unknown), careful, Some((Mark::Changed, true))),
             (false, Target::Absent, delete, None),
             (false, Target::Foreign, delete, None),

@@ -104,7 +104,15 @@ pub(in crate::commands) async fn run(
         Some(_) => Memory::open(context, &order.into.path, (from.0, &from.1), known)?,
         None => Memory::none(),
     };
-    let down = Down { context, order, reached, database, tree, memory, troubles: Troubles::default() };
+    let down = Down {
+        context,
+        order,
+        reached,
+        database,
+        tree,
+        memory,
+        troubles: Troubles::new("`--force` replaces what was changed here"),
+    };
     down.work(&info).await
 }
 
@@ -134,16 +142,14 @@ impl Down<'_> {
             removal.check(limit, self.order.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
-            self.context.printer.summary(&would(&plan, "fetch"), all);
-            return self.troubles.settle(self.context, 0);
+            return self.troubles.conclude(self.context, (&would(&plan, "fetch"), all), 0);
         }
         self.confirm(&plan)?;
         if idle {
             self.clear_away()?;
             self.memory.save_news(self.context);
             let text = format!("Up to date: {}, nothing fetched, {}", files(plan.same), self.seconds());
-            self.context.printer.summary(&text, all);
-            return self.troubles.settle(self.context, 0);
+            return self.troubles.conclude(self.context, (&text, all), 0);
         }
         let (count, bytes) = self.fetch(&plan).await?;
         let removed = self.remove(&plan)?;
@@ -161,8 +167,7 @@ impl Down<'_> {
         let text = outcome(&done, plan.same, self.context.printer.elapsed());
         let figures = [("fetched", count as u64), ("fetched_bytes", bytes), ("removed", removed as u64)];
         all.extend(figures.map(|(name, figure)| (name.to_owned(), figure.into())));
-        self.context.printer.summary(&text, all);
-        self.troubles.settle(self.context, count + removed)
+        self.troubles.conclude(self.context, (&text, all), count + removed)
     }
 
     fn seconds(&self) -> String {

@@ -1,6 +1,7 @@
 //! What a run could not do, for its last words and its exit code.
 
 use anyhow::Result;
+use serde_json::{Map, Value};
 
 use crate::commands::Context;
 use crate::exit::{Exit, Failure};
@@ -9,8 +10,10 @@ use crate::exit::{Exit, Failure};
 const ENOUGH: usize = 20;
 
 /// Collects what was not done.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::commands) struct Troubles {
+    /// What `--force` does about a conflict.
+    force: &'static str,
     lines: Vec<String>,
     conflicts: usize,
     files: usize,
@@ -18,6 +21,11 @@ pub(in crate::commands) struct Troubles {
 }
 
 impl Troubles {
+    /// None so far; `force` tells what `--force` would do about a conflict.
+    pub(in crate::commands) fn new(force: &'static str) -> Self {
+        Self { force, lines: Vec::new(), conflicts: 0, files: 0, folders: 0 }
+    }
+
     /// A file that could not be transferred, and why.
     pub(in crate::commands) fn file(&mut self, path: &str, why: &dyn std::fmt::Display) {
         self.files += 1;
@@ -47,9 +55,21 @@ impl Troubles {
         self.lines.push(format!("{path}: {why}"));
     }
 
-    /// The end of a run that did `done` things: fine, or a failure that lists what was not done.
-    pub(in crate::commands) fn settle(self, context: &Context, done: usize) -> Result<Exit> {
-        let Self { mut lines, conflicts, files, folders } = self;
+    /// The end of a run that did `done` things, told as `text` and `figures`: fine, or a failure that lists what was not
+    /// done.
+    pub(in crate::commands) fn conclude(
+        self,
+        context: &Context,
+        (text, figures): (&str, Map<String, Value>),
+        done: usize,
+    ) -> Result<Exit> {
+        let Self { force, mut lines, conflicts, files, folders } = self;
+        // The last line is the one that says how it ended.
+        if lines.is_empty() {
+            context.printer.summary(text, figures);
+            return Ok(Exit::Ok);
+        }
+        context.printer.note(text);
         let kinds = [
             (files, "file", "files"),
             (folders, "empty folder", "empty folders"),
@@ -60,9 +80,6 @@ impl Troubles {
             .filter(|(count, ..)| *count > 0)
             .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
             .collect();
-        if words.is_empty() {
-            return Ok(Exit::Ok);
-        }
         if !context.printer.is_verbose() && lines.len() > ENOUGH + 1 {
             let more = lines.len() - ENOUGH;
             lines.truncate(ENOUGH);
@@ -71,11 +88,7 @@ impl Troubles {
         let only_conflicts = files == 0 && folders == 0;
         let exit = if only_conflicts && done == 0 { Exit::Conflict } else { Exit::Partial };
         let failure = Failure::new(exit, format!("not everything was done: {}", words.join(", "))).details(lines);
-        let failure = if conflicts > 0 {
-            failure.hint("`--force` overwrites what was changed on the other side; both are kept until then")
-        } else {
-            failure
-        };
-        Err(failure.into())
+        let hint = format!("both sides of a conflict are kept; {force}");
+        Err(if conflicts > 0 { failure.hint(hint) } else { failure }.into())
     }
 }

@@ -10,7 +10,7 @@ use crate::commands::login::{Reached, with_server};
 use crate::commands::media::{Memory, Tree, Troubles, fields, files, open_tree, outcome, place, rules, would};
 use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Document, Info};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::mark::Mark;
 use crate::name::DocId;
 use crate::plan::Mirror;
@@ -55,6 +55,13 @@ async fn sync(context: &Context, command: &SyncDirSettings, endpoint: &Endpoint,
     let tree = open_tree(&command.folder.path, rules(&command.folder.path, &command.selection)?).await?;
     let info = database::existing(context, reached, &database, command.create_database).await?;
     let document = endpoint.address.document.clone();
+    if let Some(document) = document.as_ref().filter(|_| !command.tags.is_empty()) {
+        let message =
+            format!("`--tag` is for documents that are made, and `{document}` is one that its files are added to");
+        return Err(Failure::new(Exit::Usage, message)
+            .hint("name the database to make a document of each file")
+            .into());
+    }
     let scope = Scope { document, prefix: command.selection.prefix.clone(), whole: false };
     let below = scope.prefix.as_ref().map_or_else(String::new, ToString::to_string);
     let memory = Memory::open(
@@ -63,7 +70,7 @@ async fn sync(context: &Context, command: &SyncDirSettings, endpoint: &Endpoint,
         (&endpoint.address.to_string(), &below),
         (info.as_ref(), reached.welcome.kind),
     )?;
-    let troubles = Troubles::default();
+    let troubles = Troubles::new("`--force` replaces what was changed in the database");
     let (document, told) = (None, BTreeSet::new());
     let mut run = Run { context, command, reached, database: &database, scope, tree, memory, troubles, document, told };
     run.list(info.as_ref()).await?;
@@ -112,8 +119,7 @@ impl Run<'_> {
             removal.check(limit, self.command.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
-            self.context.printer.summary(&would(&plan, "send"), fields);
-            return self.troubles.settle(self.context, 0);
+            return self.troubles.conclude(self.context, (&would(&plan, "send"), fields), 0);
         }
         self.confirm(&plan)?;
         if idle {
@@ -135,12 +141,11 @@ impl Run<'_> {
             (removed, format!("removed {removed}")),
             (touched, format!("corrected {touched} times of files")),
         ];
-        let text = outcome(&done, plan.same - touched, self.context.printer.elapsed());
+        let text = outcome(&done, plan.same.saturating_sub(touched), self.context.printer.elapsed());
         fields.insert("sent".to_owned(), Value::from(sent.files));
         fields.insert("sent_bytes".to_owned(), Value::from(sent.bytes));
         fields.insert("removed".to_owned(), Value::from(removed));
-        self.context.printer.summary(&text, fields);
-        self.troubles.settle(self.context, sent.files + removed + touched)
+        self.troubles.conclude(self.context, (&text, fields), sent.files + removed + touched)
     }
 
     fn conclude_idle(mut self, plan: &Mirror, fields: Map<String, Value>, info: Option<&Info>) -> Result<Exit> {
@@ -149,8 +154,7 @@ impl Run<'_> {
         }
         let elapsed = self.context.printer.elapsed().as_secs_f64();
         let text = format!("Up to date: {}, nothing sent, {elapsed:.1} s", files(plan.same));
-        self.context.printer.summary(&text, fields);
-        self.troubles.settle(self.context, 0)
+        self.troubles.conclude(self.context, (&text, fields), 0)
     }
 
     /// Looks at what happened in the database meanwhile, our own writes included, and keeps the ledger.

@@ -29,7 +29,7 @@ impl Sender<'_> {
     pub(super) async fn send_onto(
         self,
         file: Outbound,
-        parent: Option<Document>,
+        mut parent: Option<Document>,
     ) -> Result<(Outbound, Outcome), TransferError> {
         let mut tries = TRIES;
         loop {
@@ -41,6 +41,7 @@ impl Sender<'_> {
             match self.put(draft).await {
                 Err(TransferError::Couch(CouchError::Conflict { .. })) => return self.settle(file).await,
                 Err(TransferError::Couch(CouchError::Source { .. } | CouchError::Corrupted { .. })) if tries > 0 => {}
+                Err(TransferError::Altered { .. }) if tries > 0 => parent = self.current(&file).await?,
                 other => return Ok((file, sort(other)?)),
             }
         }

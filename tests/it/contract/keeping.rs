@@ -128,7 +128,6 @@ pub(crate) fn what_both_sides_changed_is_a_conflict(endpoint: &Endpoint) {
     let run = album.sync(&[]).expect(5);
     assert!(run.stderr.contains("2010/notes.txt") && run.stderr.contains("a.jpg"), "{run}");
     album.proxy.forget();
-    album.sync(&["--force"]).expect(9).says("--yes");
     album.wrote_nothing();
     album.sync(&["--force", "--yes"]).ok();
     album.is_stored();

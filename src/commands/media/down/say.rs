@@ -59,10 +59,10 @@ impl Down<'_> {
             (0, 0) => format!("Verified: {}, all as in the database", files(plan.same)),
             _ => format!("Verified: {} as in the database, {missing} missing, {other} different", files(plan.same)),
         };
-        self.context.printer.summary(&text, fields);
         if missing + other > 0 {
+            self.context.printer.summary(&text, fields);
             return Ok(Exit::Differs);
         }
-        self.troubles.settle(self.context, 0)
+        self.troubles.conclude(self.context, (&text, fields), 0)
     }
 }

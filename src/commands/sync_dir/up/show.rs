@@ -14,10 +14,10 @@ impl Run<'_> {
         self.context.printer.plan(&listing(plan, self.context.settings.dry_run));
         if kept > 0 {
             let documents = match kept {
-                1 => "1 document of the database has no file here and stays".to_owned(),
-                _ => format!("{kept} documents of the database have no file here and stay"),
+                1 => "1 document of the database has no file here and stays (`--delete` removes it)".to_owned(),
+                _ => format!("{kept} documents of the database have no file here and stay (`--delete` removes them)"),
             };
-            self.context.printer.note(&format!("{documents} (`--delete` removes them)"));
+            self.context.printer.note(&documents);
         }
         for problem in &self.tree.listing.problems {
             self.troubles.entry(problem.to_string());
