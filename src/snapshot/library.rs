@@ -29,6 +29,11 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// What tells this part of a database from others, for the memory. Both directions have the same.
+    pub fn name(&self) -> String {
+        self.prefix.as_ref().map_or_else(String::new, ToString::to_string)
+    }
+
     /// The path in the database of a path in the folder.
     pub fn filed(&self, path: &RelPath) -> RelPath {
         let prefix = self.prefix.as_ref().filter(|_| !self.whole);
@@ -256,9 +261,18 @@ pub fn file_of(document: &Document) -> Option<(RelPath, Held)> {
         attachment: (record.attachment != usual).then(|| record.attachment.as_str().into()),
         sha256: Some(record.sha256),
         modified: Some(record.modified),
+        extras: has_extras(document, &record),
         ..held(document, stub)
     };
     Some((record.path, held))
+}
+
+/// Whether people added something to the document of a file: members, or attachments.
+fn has_extras(document: &Document, record: &Record) -> bool {
+    let thumbnail = record.facts.get(media::Thumbnail::FACT).and_then(|fact| fact.get("attachment")?.as_str());
+    let is_ours = |name: &AttName| *name == record.attachment || Some(name.as_str()) == thumbnail;
+    document.body.keys().any(|key| !["type", "tags", "file"].contains(&key.as_str()))
+        || !document.attachments.iter().all(|(name, _)| is_ours(name))
 }
 
 /// An attachment as the ledger keeps it: nothing is claimed of its content, and its key is the usual one.
@@ -273,6 +287,7 @@ pub fn held(document: &Document, stub: &Stub) -> Held {
         sha256: None,
         modified: None,
         foreign: false,
+        extras: false,
     }
 }
 
@@ -288,5 +303,6 @@ pub fn foreign(document: &Document) -> Held {
         sha256: None,
         modified: None,
         foreign: true,
+        extras: false,
     }
 }

@@ -10,7 +10,7 @@ use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Info};
 use crate::exit::{Exit, Failure};
 use crate::filter::Rules;
-use crate::local::{Destination, outside};
+use crate::local::{Destination, Held, outside};
 use crate::mark::Mark;
 use crate::name::DocId;
 use crate::plan::Mirror;
@@ -100,10 +100,15 @@ pub(in crate::commands) async fn run(
     let tree = if exists { Some(open_tree(&order.into.path, seen).await?) } else { None };
     let from = (address, order.selection());
     let known = (Some(&info), reached.welcome.kind);
-    let memory = match &tree {
+    let mut memory = match &tree {
         Some(_) => Memory::open(context, &order.into.path, (from.0, &from.1), known)?,
         None => Memory::none(),
     };
+    // Where a document of others stands is of no interest on the way down.
+    let is_in_the_way = |key: &str, held: &Held| held.foreign && !key.contains(take::NO_PATH);
+    for (key, entry) in &mut memory.ledger.entries {
+        entry.remote = entry.remote.take().filter(|held| !is_in_the_way(key, held));
+    }
     let down = Down {
         context,
         order,
@@ -117,8 +122,14 @@ pub(in crate::commands) async fn run(
 }
 
 impl Order {
-    /// What makes a memory useless for another order.
+    /// What makes a memory useless for another order. A plain mirror shares the memory of the way up, so that what came
+    /// down is known when it goes up again.
     fn selection(&self) -> String {
+        let selects = !self.tags.is_empty() || self.view.is_some() || self.since.is_some();
+        let adds = self.everything || self.documents || self.conflicts || self.escape_names || self.scope.whole;
+        if !selects && !adds {
+            return self.scope.name();
+        }
         let prefix = self.scope.prefix.as_ref().map(ToString::to_string);
         let view = self.view.as_ref().map(|(design, view)| format!("{design}/{view}"));
         let flags = (self.scope.whole, self.everything, self.documents, self.conflicts, self.escape_names);

@@ -32,6 +32,8 @@ struct Run<'a> {
     reached: &'a Reached,
     database: &'a Database,
     scope: Scope,
+    /// The address by which the place is remembered.
+    place: String,
     tree: Tree,
     memory: Memory,
     troubles: Troubles,
@@ -63,16 +65,13 @@ async fn sync(context: &Context, command: &SyncDirSettings, endpoint: &Endpoint,
             .into());
     }
     let scope = Scope { document, prefix: command.selection.prefix.clone(), whole: false };
-    let below = scope.prefix.as_ref().map_or_else(String::new, ToString::to_string);
-    let memory = Memory::open(
-        context,
-        &command.folder.path,
-        (&endpoint.address.to_string(), &below),
-        (info.as_ref(), reached.welcome.kind),
-    )?;
+    let place = (database.address().with(Some(database.name().clone()), scope.document.clone())).to_string();
+    let known = (info.as_ref(), reached.welcome.kind);
+    let memory = Memory::open(context, &command.folder.path, (&place, &scope.name()), known)?;
     let troubles = Troubles::new("`--force` replaces what was changed in the database");
     let (document, told) = (None, BTreeSet::new());
-    let mut run = Run { context, command, reached, database: &database, scope, tree, memory, troubles, document, told };
+    let mut run =
+        Run { context, command, reached, database: &database, scope, place, tree, memory, troubles, document, told };
     run.list(info.as_ref()).await?;
     let plan = run.plan().await?;
     run.show(&plan);
@@ -127,7 +126,7 @@ impl Run<'_> {
         }
         let info = match info {
             Some(info) => info.clone(),
-            None => database::create(self.context, self.reached, self.database).await?,
+            None => self.create().await?,
         };
         let sent = match &self.scope.document {
             Some(_) => self.send_attachments(&plan).await?,
@@ -146,6 +145,15 @@ impl Run<'_> {
         fields.insert("sent_bytes".to_owned(), Value::from(sent.bytes));
         fields.insert("removed".to_owned(), Value::from(removed));
         self.troubles.conclude(self.context, (&text, fields), sent.files + removed + touched)
+    }
+
+    /// Makes the database, which is remembered from now on.
+    async fn create(&mut self) -> Result<Info> {
+        let info = database::create(self.context, self.reached, self.database).await?;
+        let place = (self.place.as_str(), self.scope.name());
+        let known = (&info, self.reached.welcome.kind);
+        self.memory.turn_to(self.context, &self.command.folder.path, (place.0, &place.1), known)?;
+        Ok(info)
     }
 
     fn conclude_idle(mut self, plan: &Mirror, fields: Map<String, Value>, info: Option<&Info>) -> Result<Exit> {

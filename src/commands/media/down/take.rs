@@ -107,5 +107,6 @@ fn json(document: &Document) -> Held {
         sha256: Some(Sha256::digest(&text).into()),
         modified: None,
         foreign: false,
+        extras: false,
     }
 }

@@ -100,6 +100,11 @@ fn note(ledger: &mut Ledger, path: &RelPath, sent: &Sent) {
         sha256: Some(sha256),
         modified: Some(sent.fingerprint.modified),
         foreign: false,
+        extras: ledger
+            .entries
+            .get(path.as_str())
+            .and_then(|entry| entry.remote.as_ref())
+            .is_some_and(|held| held.extras),
     };
     let entry = Entry { local: sent.fingerprint.seen(), remote: Some(held), base: Some(Synced { sha256, digest }) };
     ledger.entries.insert(path.as_str().into(), Box::new(entry));

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::Run;
 use crate::commands::media::listing;
+use crate::filter::{RuleKind, is_unfinished};
 use crate::mark::Mark;
 use crate::plan::Mirror;
 
@@ -18,6 +19,17 @@ impl Run<'_> {
                 _ => format!("{kept} documents of the database have no file here and stay (`--delete` removes them)"),
             };
             self.context.printer.note(&documents);
+        }
+        for ignored in self.tree.listing.ignored.iter().filter(|ignored| ignored.reason.kind == RuleKind::Own) {
+            if !is_unfinished(ignored.path.name()) {
+                let words = format!("`{}` is never stored: it may hold state or passwords of this tool", ignored.path);
+                self.troubles.entry(words);
+            }
+        }
+        let left_out = self.tree.listing.ignored.iter().filter(|ignored| ignored.reason.kind != RuleKind::Own).count();
+        if left_out > 0 {
+            let entries = if left_out == 1 { "1 entry is".to_owned() } else { format!("{left_out} entries are") };
+            self.context.printer.note(&format!("{entries} left out by rules"));
         }
         for problem in &self.tree.listing.problems {
             self.troubles.entry(problem.to_string());
