@@ -6,6 +6,7 @@
 
 pub(crate) mod album;
 pub(crate) mod app;
+pub(crate) mod both_ways;
 pub(crate) mod cloning;
 pub(crate) mod conflicts;
 pub(crate) mod credentials;
@@ -125,6 +126,12 @@ macro_rules! for_each_case {
                 an_unreachable_server_has_its_code,
             ];
             credentials: [wrong_passwords_have_their_code, every_source_of_a_password_works_and_none_shows_it];
+            both_ways: [
+                what_was_fetched_is_known_when_it_goes_up,
+                what_was_sent_and_edited_is_not_fetched_over,
+                a_database_that_the_run_made_is_remembered,
+                only_state_and_passwords_are_never_stored,
+            ];
             sending: [
                 a_tree_becomes_documents,
                 tags_are_given_once,
