@@ -9,7 +9,7 @@ use super::SyncDirSettings;
 use crate::commands::login::{Reached, with_server};
 use crate::commands::media::{Memory, Tree, Troubles, fields, files, open_tree, outcome, place, rules, would};
 use crate::commands::{Context, database, valve};
-use crate::couch::{Database, Document, Info};
+use crate::couch::{Database, Document, Info, Sequence};
 use crate::exit::{Exit, Failure};
 use crate::mark::Mark;
 use crate::name::DocId;
@@ -134,7 +134,7 @@ impl Run<'_> {
         };
         let touched = self.touch(touched).await?;
         let removed = self.remove(&plan).await?;
-        self.remember(&info).await;
+        self.remember(&info, sent.files + touched + removed).await;
         let done = [
             (sent.files, format!("sent {} ({})", files(sent.files), human_size(sent.bytes))),
             (removed, format!("removed {removed}")),
@@ -156,6 +156,19 @@ impl Run<'_> {
         Ok(info)
     }
 
+    /// Whether the database has seen our own writes and no other since it was listed, which its sequence tells in one
+    /// small request: what we wrote need not be read again. Then the ledger is as of now.
+    async fn is_alone(&mut self, writes: usize) -> bool {
+        let before = self.memory.ledger.sequence.as_deref().and_then(Sequence::new);
+        let (Some(before), Ok(info)) = (before, self.database.info().await) else { return false };
+        let Some(now) = info.sequence().filter(|_| info.has_one_copy()) else { return false };
+        let is_alone = now.writes_since(&before) == u64::try_from(writes).ok();
+        if is_alone {
+            self.memory.ledger.sequence = Some(now.text());
+        }
+        is_alone
+    }
+
     fn conclude_idle(mut self, plan: &Mirror, fields: Map<String, Value>, info: Option<&Info>) -> Result<Exit> {
         if info.is_some() {
             self.memory.save_news(self.context);
@@ -165,13 +178,14 @@ impl Run<'_> {
         self.troubles.conclude(self.context, (&text, fields), 0)
     }
 
-    /// Looks at what happened in the database meanwhile, our own writes included, and keeps the ledger.
-    async fn remember(&mut self, info: &Info) {
+    /// Looks at what happened in the database meanwhile beside our own `writes`, and keeps the ledger.
+    async fn remember(&mut self, info: &Info, writes: usize) {
         if self.memory.ledger.sequence.is_none() {
             self.memory.ledger.sequence = info.sequence().map(|sequence| sequence.text());
         }
         if self.memory.trusted
             && self.scope.document.is_none()
+            && !self.is_alone(writes).await
             && let Err(error) = self.list(Some(info)).await
         {
             self.context.printer.detail(&format!("what happened meanwhile cannot be read: {error:#}"));
