@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::path::RelPath;
 use crate::path::portable::for_display;
 
+mod cores;
 mod find;
 mod folder;
 mod hash;
@@ -27,6 +28,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use cores::on_all_cores;
 pub use find::{
     Child, Kind, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text, read_text,
     write_file,
