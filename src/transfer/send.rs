@@ -9,11 +9,13 @@
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::Semaphore;
 
 use super::TransferError;
 use crate::couch::digest::Digest;
-use crate::couch::{CouchError, Database, Missing};
+use crate::couch::{CouchError, Database, Document, Missing};
 use crate::local::{Fingerprint, Folder};
+use crate::media::Record;
 use crate::name::{DocId, Revision};
 use crate::path::RelPath;
 
@@ -27,10 +29,15 @@ mod single;
 const INLINE: u64 = 512 << 10;
 
 /// What one `_bulk_docs` takes: documents, and bytes of their files.
-const BATCH: (usize, u64) = (500, 2 << 20);
+const BATCH: (usize, u64) = (500, 4 << 20);
 
-/// Batches on their way at once: more keep no server busier, and each holds its files in memory.
+/// Batches on their way at once: more keep no server busier, and each holds its files in memory. While they are, others
+/// are read and composed.
 const BATCHES: usize = 2;
+const AHEAD: usize = 1;
+
+/// How often a document that changes under our hands is looked at anew.
+const ROUNDS: u32 = 5;
 
 /// Files larger than this are sent four at a time, in bytes.
 const LARGE: u64 = 10 << 20;
@@ -52,10 +59,21 @@ pub struct Outbound {
 }
 
 /// The attachment that a file takes the place of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
+    /// The revision of its document.
+    pub revision: Box<str>,
     /// The digest of its stored bytes.
     pub digest: Option<Digest>,
+}
+
+impl Replaced {
+    /// Whether `document` still holds this attachment: nobody has put another file there.
+    fn is_in(&self, document: &Document) -> bool {
+        let Some(record) = Record::read(&document.id, &document.body) else { return false };
+        let digest = document.attachment(&record.attachment).and_then(|stub| stub.digest);
+        document.revision.as_str() == &*self.revision || (digest.is_some() && digest == self.digest)
+    }
 }
 
 /// How documents are made of files.
@@ -112,10 +130,11 @@ pub async fn send(
     progress: &(dyn Fn(i64) + Send + Sync),
     done: &mut (dyn FnMut(Outbound, Outcome) + Send),
 ) -> Result<(), TransferError> {
-    let sender = Sender { database, folder, options, progress };
+    let lanes = Semaphore::new(BATCHES);
+    let sender = Sender { database, folder, options, progress, lanes: &lanes };
     let (small, streamed): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.length <= INLINE);
     let (large, middle): (Vec<_>, Vec<_>) = streamed.into_iter().partition(|file| file.length > LARGE);
-    let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES);
+    let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES + AHEAD);
     while let Some(outcomes) = batches.next().await {
         outcomes?.into_iter().for_each(|(file, outcome)| done(file, outcome));
     }
@@ -136,6 +155,8 @@ struct Sender<'a> {
     folder: &'a Folder,
     options: &'a SendOptions,
     progress: &'a (dyn Fn(i64) + Send + Sync),
+    /// Held by each batch that is on its way.
+    lanes: &'a Semaphore,
 }
 
 /// Groups files for `_bulk_docs`, in their order.
@@ -164,10 +185,11 @@ fn is_fatal(error: &TransferError) -> bool {
             | CouchError::TooLarge { .. }
             | CouchError::MissingStub { .. }
             | CouchError::Refused { .. }
-            | CouchError::Server { .. }
             | CouchError::Corrupted { .. }
             | CouchError::Unaddressable(_)
             | CouchError::Source { .. } => false,
+            // A validation that crashes says 500; what says the others would say so to every request.
+            CouchError::Server { source, .. } => source.status != 500,
             _ => true,
         },
         TransferError::Task(_) => true,
@@ -200,8 +222,8 @@ mod tests {
         };
         assert!(sizes(&[]).is_empty());
         assert_eq!(sizes(&[1; 1001]), [500, 500, 1]);
-        assert_eq!(sizes(&[INLINE; 9]), [4, 4, 1]);
-        assert_eq!(sizes(&[1, INLINE, INLINE, INLINE, INLINE, 7]), [4, 2]);
+        assert_eq!(sizes(&[INLINE; 17]), [8, 8, 1]);
+        assert_eq!(sizes(&[1, BATCH.1 - 1, INLINE, 7]), [2, 2]);
         let files: Vec<Outbound> = (0..700).map(|index| file(&format!("f{index}"), index * 100)).collect();
         assert_eq!(batches(files.clone()).concat(), files);
     }

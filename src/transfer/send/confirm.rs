@@ -54,7 +54,7 @@ impl Sender<'_> {
             };
             outcomes.push(match sort(self.compare(&draft, &document, written).await)? {
                 // What was damaged on its way is sent once more, by itself and with its digest.
-                Err(TransferError::Altered { .. }) => self.send_onto(draft.file, Some(document)).await?,
+                Err(TransferError::Altered { .. }) => self.send_onto(draft.file, Some(document), super::ROUNDS).await?,
                 outcome => (draft.file, outcome),
             });
         }

@@ -153,8 +153,12 @@ fn compose(
     let mut facts = reading.facts;
     let mut attachments = Vec::new();
     let mut stored: Vec<(AttName, Digest)> = reading.stored.map(|digest| (own.clone(), digest)).into_iter().collect();
-    if let Some(thumbnail) = reading.thumbnail {
-        let name = media::thumbnail_name(&own);
+    let small = media::thumbnail_name(&own);
+    let is_theirs = earlier.as_ref().is_some_and(|(parent, record)| {
+        parent.attachment(&small).is_some() && thumbnail_of(record) != Some(small.as_str())
+    });
+    if let Some(thumbnail) = reading.thumbnail.filter(|_| !is_theirs) {
+        let name = small;
         facts.insert(media::Thumbnail::FACT.to_owned(), thumbnail.fact(&name));
         let new = picture(thumbnail);
         stored.push((name.clone(), new.digest));
@@ -187,9 +191,15 @@ fn compose(
 /// The attachments of a document that are not the tool's own: neither the file nor its small picture.
 fn others<'a>(document: &'a Document, record: &Record) -> impl Iterator<Item = &'a (AttName, Stub)> {
     let own = record.attachment.clone();
-    let thumbnail = record.facts.get(media::Thumbnail::FACT).and_then(|fact| fact.get("attachment"));
-    let thumbnail = thumbnail.and_then(|name| name.as_str()).map(str::to_owned);
-    document.attachments.iter().filter(move |(name, _)| *name != own && Some(name.as_str()) != thumbnail.as_deref())
+    // The record can be edited: only a name that we would have given can be that of a picture of ours.
+    let small = media::thumbnail_name(&own);
+    let is_ours = thumbnail_of(record) == Some(small.as_str());
+    document.attachments.iter().filter(move |(name, _)| *name != own && !(is_ours && *name == small))
+}
+
+/// The small picture that a document says to have.
+fn thumbnail_of(record: &Record) -> Option<&str> {
+    record.facts.get(media::Thumbnail::FACT)?.get("attachment")?.as_str()
 }
 
 fn picture(thumbnail: media::Thumbnail) -> NewAttachment {

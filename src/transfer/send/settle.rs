@@ -4,7 +4,7 @@
 //! earlier run, killed before it saw the answer, has written after all is no conflict.
 
 use super::confirm::{Likeness, liken};
-use super::{Outbound, Outcome, Replaced, Sender, Sent, sort};
+use super::{Outbound, Outcome, Sender, Sent, sort};
 use crate::couch::Document;
 use crate::couch::digest::Digest;
 use crate::local::{Fingerprint, Sums, blocking};
@@ -13,7 +13,13 @@ use crate::transfer::TransferError;
 
 impl Sender<'_> {
     /// Settles a file whose document is not as it was when this was planned.
-    pub(super) async fn settle(self, file: Outbound) -> Result<(Outbound, Outcome), TransferError> {
+    pub(super) async fn settle(self, file: Outbound, rounds: u32) -> Result<(Outbound, Outcome), TransferError> {
+        let clash = |file: Outbound| {
+            let id = file.id.clone();
+            Ok((file, Err(TransferError::Clash { id })))
+        };
+        // Somebody writes there as fast as we look.
+        let Some(rounds) = rounds.checked_sub(1) else { return clash(file) };
         let found = match sort(self.look(&file).await)? {
             Ok(found) => found,
             Err(error) => return Ok((file, Err(error))),
@@ -21,7 +27,7 @@ impl Sender<'_> {
         match found {
             Found::Gone => {
                 let file = Outbound { replaces: None, ..file };
-                Box::pin(self.send_onto(file, None)).await
+                Box::pin(self.send_onto(file, None, rounds)).await
             }
             Found::Foreign => {
                 let id = file.id.clone();
@@ -31,11 +37,8 @@ impl Sender<'_> {
                 (self.progress)(i64::try_from(sent.fingerprint.length).unwrap_or(i64::MAX));
                 Ok((file, Ok(*sent)))
             }
-            Found::Edited(document) => Box::pin(self.send_onto(file, Some(*document))).await,
-            Found::Replaced => {
-                let id = file.id.clone();
-                Ok((file, Err(TransferError::Clash { id })))
-            }
+            Found::Edited(document) => Box::pin(self.send_onto(file, Some(*document), rounds)).await,
+            Found::Replaced => clash(file),
         }
     }
 
@@ -61,7 +64,7 @@ impl Sender<'_> {
             let revision = document.revision.clone();
             return Ok(Found::Ours(Box::new(Sent { fingerprint, revision, digest, encoded, weak: false })));
         }
-        let is_as_planned = file.replaces == Some(Replaced { digest: stub.and_then(|stub| stub.digest) });
+        let is_as_planned = file.replaces.as_ref().is_some_and(|replaced| replaced.is_in(&document));
         // A new document of ours whose text cannot be compared by digests holds what it says, if nobody replaced it: its
         // content is sent again, which changes nothing but the revision.
         let is_own_text = file.replaces.is_none() && Some(record.sha256) == fingerprint.sha256;

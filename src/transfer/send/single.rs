@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::draft::{self, Draft};
-use super::{Outbound, Outcome, Sender, sort};
+use super::{Outbound, Outcome, ROUNDS, Sender, sort};
 use crate::couch::{CouchError, Document, Progress, Written};
 use crate::local::blocking;
 use crate::transfer::TransferError;
@@ -15,21 +15,29 @@ const TRIES: u32 = 3;
 impl Sender<'_> {
     /// Sends one file. The outer error ends the whole transfer.
     pub(super) async fn single(self, file: Outbound) -> Result<(Outbound, Outcome), TransferError> {
-        let parent = match file.replaces {
+        let parent = match &file.replaces {
             Some(_) => match sort(self.current(&file).await)? {
                 Ok(parent) => parent,
                 Err(error) => return Ok((file, Err(error))),
             },
             None => None,
         };
-        self.send_onto(file, parent).await
+        // Read just now: what stands there has to be what was to be replaced.
+        if let (Some(replaced), Some(document)) = (&file.replaces, &parent)
+            && !replaced.is_in(document)
+        {
+            return self.settle(file, ROUNDS).await;
+        }
+        self.send_onto(file, parent, ROUNDS).await
     }
 
-    /// Sends a file as the next revision of `parent`, or as a new document.
+    /// Sends a file as the next revision of `parent`, or as a new document. When that changes meanwhile, it is settled
+    /// `rounds` times at most.
     pub(super) async fn send_onto(
         self,
         file: Outbound,
         mut parent: Option<Document>,
+        rounds: u32,
     ) -> Result<(Outbound, Outcome), TransferError> {
         let mut tries = TRIES;
         loop {
@@ -39,7 +47,7 @@ impl Sender<'_> {
                 Err(error) => return Ok((file, Err(error))),
             };
             match self.put(draft).await {
-                Err(TransferError::Couch(CouchError::Conflict { .. })) => return self.settle(file).await,
+                Err(TransferError::Couch(CouchError::Conflict { .. })) => return self.settle(file, rounds).await,
                 Err(TransferError::Couch(CouchError::Source { .. } | CouchError::Corrupted { .. })) if tries > 0 => {}
                 Err(TransferError::Altered { .. }) if tries > 0 => parent = self.current(&file).await?,
                 other => return Ok((file, sort(other)?)),

@@ -6,7 +6,7 @@ use super::Run;
 use crate::commands::media::listing;
 use crate::filter::{RuleKind, is_unfinished};
 use crate::mark::Mark;
-use crate::plan::Mirror;
+use crate::plan::{Mirror, TAKEN};
 
 impl Run<'_> {
     /// Lists what happens, and gathers what cannot.
@@ -38,7 +38,12 @@ impl Run<'_> {
             self.troubles.empty_folder(folder.as_str());
         }
         for change in plan.with(Mark::Conflict) {
-            self.troubles.conflict(change.path.as_str(), change.fate.reason.unwrap_or_default());
+            let (path, reason) = (change.path.as_str(), change.fate.reason.unwrap_or_default());
+            match reason {
+                // Nothing overwrites what is none of ours.
+                TAKEN => self.troubles.file(path, &reason),
+                _ => self.troubles.conflict(path, reason),
+            }
         }
     }
 
