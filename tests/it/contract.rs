@@ -131,6 +131,9 @@ macro_rules! for_each_case {
                 what_was_sent_and_edited_is_not_fetched_over,
                 a_database_that_the_run_made_is_remembered,
                 only_state_and_passwords_are_never_stored,
+                what_is_edited_during_a_fetch_is_not_replaced,
+                who_was_faster_is_not_overwritten,
+                two_things_for_one_path_are_both_told,
             ];
             sending: [
                 a_tree_becomes_documents,

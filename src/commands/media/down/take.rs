@@ -49,14 +49,15 @@ pub(super) fn take(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> 
     taken
 }
 
-/// The attachments of a document in a folder of its own: all of them, but for the file that a document of this tool is
-/// for and its small picture, which can be made again.
+/// The attachments of a document in a folder of its own. Of a document of this tool those that people added, in a folder
+/// beside the file (`a.jpg~/comment.txt`); its small picture can be made again.
 fn attachments<'a>(
     order: &'a Order,
     document: &'a Document,
     record: Option<&media::Record>,
 ) -> impl Iterator<Item = (Box<str>, Held)> + 'a {
-    let folder = portable::escaped_component(document.id.as_str());
+    let beside = record.and_then(|record| order.scope.local(&record.path)).map(|path| format!("{path}~"));
+    let folder = beside.unwrap_or_else(|| portable::escaped_component(document.id.as_str()));
     let own = record.map(|record| (record.attachment.clone(), media::thumbnail_name(&record.attachment)));
     let others = document
         .attachments
