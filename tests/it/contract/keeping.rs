@@ -38,9 +38,9 @@ pub(crate) fn documents_of_others_are_not_touched(endpoint: &Endpoint) {
     assert!(!run.stderr.contains("a note") && !run.stderr.contains("z.jpg"), "{run}");
     assert_eq!(album.ids().len(), some_files().len() + 3, "all others were sent");
     // Nothing makes it touch them; with nothing else to do, the conflicts alone are the outcome.
-    album.sync(&["--force", "--yes", "--delete", "--max-delete", "all", "--checksum", "--times"]).expect(5);
+    album.sync(&["--force", "--yes", "--delete", "--max-delete", "all", "--checksum", "--times"]).expect(8);
     album.project.forget();
-    album.sync(&["--force", "--yes", "--delete", "--max-delete", "all"]).expect(5);
+    album.sync(&["--force", "--yes", "--delete", "--max-delete", "all"]).expect(8);
     for (path, _) in some_files() {
         album.remove(&path);
     }
@@ -74,7 +74,7 @@ pub(crate) fn what_is_deleted_on_the_server_comes_back(endpoint: &Endpoint) {
     // Deleted and made again as something else: it is theirs now.
     album.delete_remotely("a.jpg");
     album.database.store("a.jpg", &json!({ "text": "mine now" }));
-    album.sync(&[]).expect(5).says("a.jpg");
+    album.sync(&[]).expect(8).says("a.jpg");
     assert_eq!(album.document("a.jpg")["text"], json!("mine now"));
 }
 
