@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::album::{Album, noise};
 use crate::fault_proxy::{Action, Alteration, Cut};
-use crate::harness::{Endpoint, Kind, cases};
+use crate::harness::{Endpoint, cases};
 use crate::wire::Answer;
 
 /// What a file begins with that is to be damaged. Of a length that base64 leaves whole.
