@@ -40,7 +40,7 @@ pub use lock::Lock;
 pub use resume::sync_file_system;
 pub use state::{Base, BaseAttachment, Kept, Loaded, Origin, State};
 pub use walk::{FileEntry, Ignored, Listing, Problem, ProblemKind, Special};
-pub use write::{Access, Destination, Existing, WriteOptions};
+pub use write::{Access, Before, Destination, Existing, WriteOptions};
 pub use writer::Writer;
 
 /// What went wrong on the disk, and where.

@@ -12,8 +12,6 @@ pub use send::{Outbound, Outcome, Replaced, SendOptions, Sent, send};
 pub use upload::{FileSource, Outgoing, prepare};
 pub use verify::{Mismatch, verify};
 
-use std::sync::Arc;
-
 use crate::couch::CouchError;
 use crate::couch::digest::Damage;
 use crate::local::LocalError;
@@ -60,9 +58,6 @@ pub enum TransferError {
         /// The document.
         id: DocId,
     },
-    /// What several files were in together has failed, for all of them.
-    #[error(transparent)]
-    Shared(Arc<TransferError>),
     /// A background task was lost.
     #[error("a background task ended early")]
     Task(#[source] std::io::Error),

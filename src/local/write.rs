@@ -11,8 +11,9 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 
+use super::folder::nanoseconds;
 use super::writer::{Writer, sync_folder};
-use super::{LocalError, beneath};
+use super::{FileEntry, LocalError, beneath};
 use crate::filter::temporary_name;
 use crate::path::RelPath;
 use crate::random;
@@ -27,6 +28,34 @@ pub enum Existing {
     Refuse,
     /// Replace it at once, keeping its permissions.
     Replace,
+    /// Replace it as long as it is what was seen; refuse with [`LocalError::Changed`] otherwise.
+    ReplaceOnly(Before),
+}
+
+/// A file as it was seen, by what it would be another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    length: u64,
+    modified: i64,
+    inode: u64,
+}
+
+impl Before {
+    /// As a listing has it.
+    pub fn of(file: &FileEntry) -> Self {
+        Self { length: file.length, modified: file.modified, inode: file.inode }
+    }
+
+    /// Whether `name` in `folder` still is this file.
+    pub(super) fn is_in(self, folder: &Dir, name: &str) -> bool {
+        let Ok(found) = folder.symlink_metadata(name) else { return false };
+        let modified = found.modified().map_or(0, |time| nanoseconds(time.into_std()));
+        #[cfg(unix)]
+        let inode = cap_std::fs::MetadataExt::ino(&found);
+        #[cfg(not(unix))]
+        let inode = 0;
+        found.is_file() && self == Self { length: found.len(), modified, inode }
+    }
 }
 
 /// Who may read a new file.
@@ -160,6 +189,15 @@ impl Destination {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(source) => Err(LocalError::from_io("remove", self.locate(path), source)),
         }
+    }
+
+    /// Removes the file `path` as long as it is what was seen; [`LocalError::Changed`] otherwise.
+    pub fn remove_only(&self, path: &RelPath, before: Before) -> Result<bool, LocalError> {
+        let Some(folder) = self.parent(path, None)? else { return Ok(false) };
+        if !before.is_in(&folder, path.name()) {
+            return Err(LocalError::Changed { path: self.locate(path) });
+        }
+        self.remove(path)
     }
 
     /// Removes the folders above `path` that are empty, deepest first; never the root.

@@ -92,6 +92,12 @@ impl Writer {
     /// Gives the file its name. Until this has returned, whatever stood there stands there still.
     pub fn commit(mut self) -> Result<(), LocalError> {
         let Some(file) = self.file.take() else { return Ok(()) };
+        if let Existing::ReplaceOnly(before) = self.options.existing
+            && !before.is_in(&self.folder, &self.name)
+        {
+            self.remove_temporary();
+            return Err(LocalError::Changed { path: self.path.clone() });
+        }
         let result = self.finish(&file).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
             _ => failed_write(&self.path, source),
@@ -107,7 +113,9 @@ impl Writer {
             file.sync_all()?;
         }
         match self.options.existing {
-            Existing::Replace => self.folder.rename(&self.temporary, &self.folder, &self.name)?,
+            Existing::Replace | Existing::ReplaceOnly(_) => {
+                self.folder.rename(&self.temporary, &self.folder, &self.name)?;
+            }
             Existing::Refuse => self.name_new()?,
         }
         if self.options.durable { sync_folder(&self.folder) } else { Ok(()) }

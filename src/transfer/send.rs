@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;
 
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::Semaphore;
 
 use super::TransferError;
 use crate::couch::Database;
@@ -31,10 +32,12 @@ mod sort;
 const INLINE: u64 = 512 << 10;
 
 /// What one `_bulk_docs` takes: documents, and bytes of their files.
-const BATCH: (usize, u64) = (500, 2 << 20);
+const BATCH: (usize, u64) = (500, 4 << 20);
 
-/// Batches on their way at once: more keep no server busier, and each holds its files in memory.
+/// Batches on their way at once: more keep no server busier, and each holds its files in memory. While they are, others
+/// are read and composed.
 const BATCHES: usize = 2;
+const AHEAD: usize = 1;
 
 /// Files larger than this are sent four at a time, in bytes.
 const LARGE: u64 = 10 << 20;
@@ -56,8 +59,10 @@ pub struct Outbound {
 }
 
 /// The attachment that a file takes the place of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
+    /// The revision of its document.
+    pub revision: Box<str>,
     /// The digest of its stored bytes.
     pub digest: Option<Digest>,
 }
@@ -120,10 +125,11 @@ pub async fn send(
     done: &mut (dyn FnMut(Outbound, Outcome) + Send),
 ) -> Result<(), TransferError> {
     let outages = AtomicU32::new(0);
-    let sender = Sender { database, folder, options, progress, outages: &outages };
+    let lanes = Semaphore::new(BATCHES);
+    let sender = Sender { database, folder, options, progress, lanes: &lanes, outages: &outages };
     let (small, streamed): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.length <= INLINE);
     let (large, middle): (Vec<_>, Vec<_>) = streamed.into_iter().partition(|file| file.length > LARGE);
-    let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES);
+    let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES + AHEAD);
     while let Some((outcomes, result)) = batches.next().await {
         outcomes.into_iter().for_each(|(file, outcome)| done(file, outcome));
         result?;
@@ -145,6 +151,8 @@ struct Sender<'a> {
     folder: &'a Folder,
     options: &'a SendOptions,
     progress: &'a (dyn Fn(i64) + Send + Sync),
+    /// Held by each batch that is on its way.
+    lanes: &'a Semaphore,
     /// Requests in a row that nobody answered.
     outages: &'a AtomicU32,
 }
@@ -182,8 +190,8 @@ mod tests {
         };
         assert!(sizes(&[]).is_empty());
         assert_eq!(sizes(&[1; 1001]), [500, 500, 1]);
-        assert_eq!(sizes(&[INLINE; 9]), [4, 4, 1]);
-        assert_eq!(sizes(&[1, INLINE, INLINE, INLINE, INLINE, 7]), [4, 2]);
+        assert_eq!(sizes(&[INLINE; 17]), [8, 8, 1]);
+        assert_eq!(sizes(&[1, BATCH.1 - 1, INLINE, 7]), [2, 2]);
         let files: Vec<Outbound> = (0..700).map(|index| file(&format!("f{index}"), index * 100)).collect();
         assert_eq!(batches(files.clone()).concat(), files);
     }

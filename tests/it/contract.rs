@@ -131,6 +131,9 @@ macro_rules! for_each_case {
                 what_was_sent_and_edited_is_not_fetched_over,
                 a_database_that_the_run_made_is_remembered,
                 only_state_and_passwords_are_never_stored,
+                what_is_edited_during_a_fetch_is_not_replaced,
+                who_was_faster_is_not_overwritten,
+                two_things_for_one_path_are_both_told,
             ];
             sending: [
                 a_tree_becomes_documents,
@@ -185,7 +188,7 @@ macro_rules! for_each_case {
                 a_refused_document_is_one_file,
                 a_file_that_is_too_large_is_found_in_its_batch,
                 a_busy_server_is_asked_again_for_batches,
-                a_batch_that_fails_is_its_files,
+                a_batch_that_fails_is_sent_one_by_one,
                 a_server_that_is_gone_ends_the_run,
                 conflicts_without_end_have_an_end,
                 a_killed_upload_goes_on,

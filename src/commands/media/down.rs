@@ -1,6 +1,8 @@
 //! Database to folder: files of documents become files on the disk. `dump` and `sync-dir URL DIR` differ in what they
 //! take and in what they may remove.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use serde_json::{Map, Value};
 
@@ -10,14 +12,15 @@ use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Info};
 use crate::exit::{Exit, Failure};
 use crate::filter::Rules;
-use crate::local::{Destination, Held, outside};
+use crate::local::{Before, Destination, Held, outside};
 use crate::mark::Mark;
 use crate::name::DocId;
+use crate::path::RelPath;
 use crate::plan::Mirror;
 use crate::report::human_size;
 use crate::settings::media::MediaFolder;
 use crate::settings::values::MaxDelete;
-use crate::snapshot::library::Scope;
+use crate::snapshot::library::{NO_PATH, Scope};
 
 mod list;
 mod plan;
@@ -75,6 +78,10 @@ struct Down<'a> {
     tree: Option<Tree>,
     memory: Memory,
     troubles: Troubles,
+    /// A document could not be read, so nothing may be concluded from a file that is missing.
+    unreadable: bool,
+    /// The files that stood in the folder and are to be replaced or removed, as they were seen.
+    before: HashMap<RelPath, Before>,
 }
 
 /// Carries an order out. `address` names the place, for the memory.
@@ -105,7 +112,7 @@ pub(in crate::commands) async fn run(
         None => Memory::none(),
     };
     // Where a document of others stands is of no interest on the way down.
-    let is_in_the_way = |key: &str, held: &Held| held.foreign && !key.contains(take::NO_PATH);
+    let is_in_the_way = |key: &str, held: &Held| held.foreign && !key.contains(NO_PATH);
     for (key, entry) in &mut memory.ledger.entries {
         entry.remote = entry.remote.take().filter(|held| !is_in_the_way(key, held));
     }
@@ -117,6 +124,8 @@ pub(in crate::commands) async fn run(
         tree,
         memory,
         troubles: Troubles::new("`--force` replaces what was changed here"),
+        unreadable: false,
+        before: HashMap::new(),
     };
     down.work(&info).await
 }

@@ -42,8 +42,6 @@ struct Run<'a> {
     document: Option<Document>,
     /// Documents whose conflicts have been told of.
     told: BTreeSet<DocId>,
-    /// Files whose ids documents of others have.
-    foreign: BTreeSet<RelPath>,
     /// Files that are the same but for their times, and these, where they are to be corrected.
     touched: Vec<(RelPath, i64)>,
 }
@@ -86,7 +84,6 @@ async fn sync(context: &Context, command: &SyncDirSettings, endpoint: &Endpoint,
         troubles,
         document: None,
         told: BTreeSet::new(),
-        foreign: BTreeSet::new(),
         touched: Vec::new(),
     };
     run.list(info.as_ref()).await?;

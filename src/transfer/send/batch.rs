@@ -18,16 +18,12 @@ impl Sender<'_> {
     }
 
     async fn settle_all(&self, files: Vec<Outbound>, outcomes: &mut Outcomes) -> Result<(), TransferError> {
-        let parents = match self.sort(self.parents(&files).await)? {
-            Ok(parents) => parents,
-            Err(error) => {
-                self.all_failed(files, error, outcomes);
-                return Ok(());
-            }
+        let Ok(parents) = self.sort(self.parents(&files).await)? else {
+            return self.one_by_one(files, outcomes).await;
         };
         let together = files.into_iter().zip(parents);
         // What is not as it was when this was planned, is looked at by itself.
-        let (planned, mut apart): (Vec<_>, Vec<_>) = together.partition(|(file, parent)| match parent {
+        let (planned, apart): (Vec<_>, Vec<_>) = together.partition(|(file, parent)| match parent {
             Some(document) => file.replaces_file_of(document),
             None => true,
         });
@@ -37,22 +33,28 @@ impl Sender<'_> {
                 |(file, parent): (_, Option<Document>)| draft::inline(&folder, file, parent.as_ref(), &options);
             planned.into_iter().map(drafted).collect()
         };
+        let mut apart: Vec<Outbound> = apart.into_iter().map(|(file, _)| file).collect();
         let mut drafts = Vec::new();
         for drafted in blocking(drafting).await.map_err(TransferError::Task)? {
             match drafted {
                 Ok(draft) => drafts.push(draft),
                 // It has grown since the folder was listed.
                 Err(failed) if matches!(failed.1, TransferError::Local(LocalError::TooLarge { .. })) => {
-                    apart.push((failed.0, None));
+                    apart.push(failed.0);
                 }
                 Err(failed) => self.settled(failed.0, Err(failed.1), outcomes),
             }
         }
         if !drafts.is_empty() {
-            let conflicts = self.write_all(drafts, outcomes).await?;
-            apart.extend(conflicts.into_iter().map(|file| (file, None)));
+            apart.extend(self.write_all(drafts, outcomes).await?);
         }
-        for (file, _) in apart {
+        self.one_by_one(apart, outcomes).await
+    }
+
+    /// Files whose documents have to be looked at, or whose batch failed as a whole, for a reason that a single one may
+    /// not meet.
+    async fn one_by_one(&self, files: Vec<Outbound>, outcomes: &mut Outcomes) -> Result<(), TransferError> {
+        for file in files {
             outcomes.push(self.deliver(file, Onto::Unseen).await?);
         }
         Ok(())
@@ -62,21 +64,20 @@ impl Sender<'_> {
     async fn parents(&self, files: &[Outbound]) -> Result<Vec<Option<Document>>, TransferError> {
         let ids: Vec<DocId> = files.iter().filter(|file| file.replaces.is_some()).map(|file| file.id.clone()).collect();
         let mut found = self.database.documents(&ids).await?.into_iter();
-        Ok(files.iter().map(|file| file.replaces.and_then(|_| found.next().flatten())).collect())
+        Ok(files.iter().map(|file| file.replaces.as_ref().and_then(|_| found.next().flatten())).collect())
     }
 
-    /// Writes drafts in one request, and returns the files whose documents have changed meanwhile. A document that makes
+    /// Writes drafts in one request, and returns the files that have to be sent by themselves. A document that makes
     /// the server refuse all of them has that refusal as its row.
     async fn write_all(&self, drafts: Vec<Draft>, outcomes: &mut Outcomes) -> Result<Vec<Outbound>, TransferError> {
-        let writes: Vec<Write> = drafts.iter().map(|draft| draft.write.clone()).collect();
-        let written = self.database.bulk(&writes).await;
-        drop(writes);
-        let rows = match self.sort(written.map_err(TransferError::from))? {
-            Ok(rows) => rows,
-            Err(error) => {
-                self.all_failed(drafts.into_iter().map(|draft| draft.file), error, outcomes);
-                return Ok(Vec::new());
-            }
+        let written = {
+            // It is never closed.
+            let _lane = self.lanes.acquire().await.ok();
+            let writes: Vec<Write> = drafts.iter().map(|draft| draft.write.clone()).collect();
+            self.database.bulk(&writes).await
+        };
+        let Ok(rows) = self.sort(written.map_err(TransferError::from))? else {
+            return Ok(drafts.into_iter().map(|draft| draft.file).collect());
         };
         self.answered();
         self.take_rows(drafts, rows, outcomes).await
@@ -104,7 +105,7 @@ impl Sender<'_> {
             }
         }
         if !doubtful.is_empty() {
-            self.confirm(doubtful, outcomes).await?;
+            conflicts.extend(self.confirm(doubtful, outcomes).await?);
         }
         Ok(conflicts)
     }

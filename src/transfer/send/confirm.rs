@@ -42,19 +42,15 @@ pub(super) enum Looked {
 }
 
 impl Sender<'_> {
-    /// Reads documents back whose revisions do not vouch for them.
+    /// Reads documents back whose revisions do not vouch for them, and returns the files of which nothing could be seen.
     pub(super) async fn confirm(
         &self,
         doubtful: Vec<(Draft, Written)>,
         outcomes: &mut Outcomes,
-    ) -> Result<(), TransferError> {
+    ) -> Result<Vec<Outbound>, TransferError> {
         let ids: Vec<DocId> = doubtful.iter().map(|(draft, _)| draft.file.id.clone()).collect();
-        let documents = match self.sort(self.database.documents(&ids).await.map_err(TransferError::from))? {
-            Ok(documents) => documents,
-            Err(error) => {
-                self.all_failed(doubtful.into_iter().map(|(draft, _)| draft.file), error, outcomes);
-                return Ok(());
-            }
+        let Ok(documents) = self.sort(self.database.documents(&ids).await.map_err(TransferError::from))? else {
+            return Ok(doubtful.into_iter().map(|(draft, _)| draft.file).collect());
         };
         for ((draft, written), document) in doubtful.into_iter().zip(documents) {
             match self.sort(self.look_back(&draft, written, document).await)? {
@@ -67,7 +63,7 @@ impl Sender<'_> {
                 Err(error) => self.settled(draft.file, Err(error), outcomes),
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     async fn look_back(

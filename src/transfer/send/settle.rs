@@ -15,13 +15,18 @@ impl Outbound {
     /// Whether a document is ours and holds the very file that this one was to replace. A digest that the server does
     /// not tell is the same as no other.
     pub(super) fn replaces_file_of(&self, document: &Document) -> bool {
+        let Some(replaced) = &self.replaces else { return false };
+        if Record::read(&document.id, &document.body).is_none() {
+            return false;
+        }
         let digest = file_digest(document);
-        digest.is_some() && self.replaces == Some(Replaced { digest })
+        document.revision.as_str() == &*replaced.revision || (digest.is_some() && digest == replaced.digest)
     }
 
     /// The same file, to replace what `document` holds.
     pub(super) fn onto(self, document: &Document) -> Self {
-        Self { replaces: Some(Replaced { digest: file_digest(document) }), ..self }
+        let (revision, digest) = (document.revision.as_str().into(), file_digest(document));
+        Self { replaces: Some(Replaced { revision, digest }), ..self }
     }
 }
 
@@ -128,7 +133,7 @@ mod tests {
             filed: path.clone(),
             id: DocId::new("a.jpg").unwrap(),
             length: 4,
-            replaces: replaces.map(|digest| Replaced { digest }),
+            replaces: replaces.map(|digest| Replaced { revision: "1-b".into(), digest }),
             path: path.clone(),
         };
         let table = [
@@ -144,6 +149,10 @@ mod tests {
             let document = document(b"ours", stored);
             assert_eq!(file(replaces).replaces_file_of(&document), expected, "{replaces:?} {stored:?}");
         }
+        // A server that tells no digests tells revisions.
+        let mut unchanged = document(b"ours", None);
+        unchanged.revision = Revision::new("1-b").unwrap();
+        assert!(file(Some(None)).replaces_file_of(&unchanged));
         let planned = file(Some(Some(ours)));
         let mut edited = document(b"ours", Some(ours));
         edited.body.insert("caption".into(), json!("Sunset"));

@@ -1,6 +1,5 @@
 //! Which error is about one file, and which is the end of all.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Outbound, Outcome, Outcomes, Sender};
@@ -53,9 +52,8 @@ impl Sender<'_> {
         match &error {
             TransferError::Couch(CouchError::Source { .. }) => {}
             TransferError::Couch(outage) if is_outage(outage) => {
-                if self.outages.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE {
-                    return Err(error);
-                }
+                let outages = self.outages.fetch_add(1, Ordering::Relaxed) + 1;
+                return if outages < PATIENCE { Ok(Err(error)) } else { Err(error) };
             }
             TransferError::Couch(_) => self.answered(),
             _ => {}
@@ -73,19 +71,6 @@ impl Sender<'_> {
         (self.progress)(i64::try_from(file.length).unwrap_or(i64::MAX));
         outcomes.push((file, outcome));
     }
-
-    /// What several files were in together has failed.
-    pub(super) fn all_failed(
-        &self,
-        files: impl IntoIterator<Item = Outbound>,
-        error: TransferError,
-        outcomes: &mut Outcomes,
-    ) {
-        let error = Arc::new(error);
-        for file in files {
-            self.settled(file, Err(TransferError::Shared(Arc::clone(&error))), outcomes);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -93,13 +78,13 @@ mod tests {
     use super::*;
     use crate::couch::Answer;
 
-    fn answered(status: u16) -> Box<Answer> {
-        Box::new(Answer { request: "POST http://h/db/_bulk_docs".to_owned(), status, error: None, reason: None })
+    fn answered(status: u16) -> Answer {
+        Answer { request: "POST http://h/db/_bulk_docs".to_owned(), status, error: None, reason: None }
     }
 
     #[test]
     fn a_server_that_is_gone_is_no_matter_of_one_file() {
-        let server = |status| CouchError::Server { action: "write".into(), source: answered(status) };
+        let server = |status| CouchError::Server { action: "write".into(), source: answered(status).into() };
         let origin = || "http://h".to_owned();
         let request = || "PUT http://h/db/x".to_owned();
         let table = [
@@ -109,10 +94,10 @@ mod tests {
             (server(429), false, true),
             (CouchError::Protocol { origin: origin(), why: "odd".into(), request: request() }, false, true),
             (CouchError::Broken { origin: origin(), why: "reset".into(), request: request() }, false, true),
-            (CouchError::Conflict { id: "x".into(), source: answered(409) }, false, false),
-            (CouchError::Forbidden { action: "write".into(), source: answered(403) }, false, false),
+            (CouchError::Conflict { id: "x".into(), source: answered(409).into() }, false, false),
+            (CouchError::Forbidden { action: "write".into(), source: answered(403).into() }, false, false),
             (CouchError::Unreachable { origin: origin(), why: "refused".into() }, true, false),
-            (CouchError::Unauthorized { host: "h".into(), given: true, source: answered(401) }, true, false),
+            (CouchError::Unauthorized { host: "h".into(), given: true, source: answered(401).into() }, true, false),
         ];
         for (error, fatal, outage) in table {
             let text = format!("{error:?}");

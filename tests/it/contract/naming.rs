@@ -103,8 +103,7 @@ pub(crate) fn names_that_do_not_come_back_are_told(endpoint: &Endpoint) {
     let run = album.sync(&[]).ok().says("Sent 3 files").says("--escape-names").says("2 other");
     assert!(run.stderr.contains(".git/config") && !run.stderr.contains('\u{1b}'), "{run}");
     album.dump("dumped", &[]).expect(8);
-    album.dump("escaped", &["--escape-names"]).ok();
-    assert_eq!((album.project.tree("dumped").len(), album.project.tree("escaped").len()), (1, 4));
+    assert_eq!(album.project.tree("dumped").len(), 1);
     let run = album.sync(&[]).ok().says("Up to date");
     assert!(!run.stderr.contains("--escape-names"), "{run}");
 }

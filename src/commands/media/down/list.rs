@@ -18,6 +18,7 @@ impl Down<'_> {
         self.memory.ledger = ledger;
         let refreshed = listed?;
         self.memory.news |= refreshed.listed || refreshed.changed;
+        self.unreadable |= !refreshed.unreadable.is_empty();
         for unreadable in &refreshed.unreadable {
             self.troubles.entry(format!("the document `{}` cannot be read: {}", unreadable.id, unreadable.why));
         }
@@ -33,10 +34,11 @@ impl Down<'_> {
         let mut taking = |document: &Document| take::take(order, document);
         if let Some((design, view)) = &order.view {
             let ids = database.view_ids(design, view).await.map_err(failed)?;
-            return library::select(database, &ids, ledger, &mut taking).await.map_err(failed);
+            return library::select(database, &ids, &order.scope, ledger, &mut taking).await.map_err(failed);
         }
         if let Some(since) = &order.since {
-            let since = Sequence::new(since).or_else(|| Sequence::new(&format!("{since:?}")));
+            let since =
+                Sequence::new(since).or_else(|| Sequence::new(&serde_json::Value::from(since.as_str()).to_string()));
             let since = since.ok_or_else(|| Failure::new(Exit::Usage, "`--since` is no update sequence"))?;
             let changed = library::changed_since(database, &since, &order.scope.range()).await;
             let ids = changed.map_err(|error| match error {
@@ -46,7 +48,7 @@ impl Down<'_> {
                 }
                 error => failed(error),
             })?;
-            return library::select(database, &ids, ledger, &mut taking).await.map_err(failed);
+            return library::select(database, &ids, &order.scope, ledger, &mut taking).await.map_err(failed);
         }
         let trusted = self.memory.trusted;
         library::refresh(database, info, &order.scope, trusted, ledger, &mut taking).await.map_err(failed)

@@ -6,7 +6,8 @@ use anyhow::Result;
 
 use super::{Down, take};
 use crate::filter::Verdict;
-use crate::local::{FileEntry, blocking};
+use crate::local::{Before, FileEntry, blocking};
+use crate::mark::Mark;
 use crate::path::RelPath;
 use crate::plan::{Mirror, MirrorPolicy, Since, Target, fate};
 use crate::snapshot::tree::{Alike, compare, is_as_in_base};
@@ -14,7 +15,11 @@ use crate::snapshot::tree::{Alike, compare, is_as_in_base};
 impl Down<'_> {
     /// Decides what happens to every file of either side.
     pub(super) async fn plan(&mut self) -> Result<Mirror> {
-        let policy = MirrorPolicy { delete: self.order.delete, force: self.order.force };
+        if self.order.delete && self.unreadable {
+            let message = "nothing is removed, because not every document could be read";
+            self.context.printer.warning("read_errors", message);
+        }
+        let policy = MirrorPolicy { delete: self.order.delete && !self.unreadable, force: self.order.force };
         let mut plan = Mirror::default();
         let mut here: HashSet<Box<str>> = HashSet::new();
         if let Some(tree) = &mut self.tree {
@@ -81,6 +86,9 @@ impl Down<'_> {
         };
         let length = entry.remote.as_ref().map_or(file.length, |held| held.length);
         if let Some(fate) = fate(source, target, policy) {
+            if matches!(fate.mark, Mark::Changed | Mark::Removed) {
+                self.before.insert(file.path.clone(), Before::of(file));
+            }
             plan.add(file.path.clone(), fate, length);
         }
         Ok(())

@@ -13,10 +13,7 @@ use crate::local::Held;
 use crate::media;
 use crate::path::RelPath;
 use crate::path::portable::{self, Unportable};
-use crate::snapshot::library;
-
-/// Stands between the parts of a key that is no path.
-pub(super) const NO_PATH: char = '\0';
+use crate::snapshot::library::{self, NO_PATH};
 
 /// The folder for documents as JSON, as `push --docs` reads them.
 const DOCUMENTS: &str = "_docs";
@@ -27,13 +24,23 @@ pub(super) fn take(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> 
         return Vec::new();
     }
     let mut taken = Vec::new();
-    match library::file_of(document) {
-        Some((filed, held)) => {
-            let path = order.scope.local(&filed);
-            taken.extend(path.map(|path| placed(order, document, path.as_str(), held)));
-        }
-        None if order.everything => taken.extend(attachments(order, document)),
-        None => {}
+    let own = library::file_of(document);
+    if order.everything {
+        let record = own.as_ref().and_then(|_| media::Record::read(&document.id, &document.body));
+        taken.extend(attachments(order, document, record.as_ref()));
+    }
+    if let Some((filed, held)) = own
+        && let Some(path) = order.scope.local(&filed)
+    {
+        let (key, held) = placed(order, document, path.as_str(), held);
+        // What another path stands for has to be named.
+        let usual = || media::file_attachment(&filed).as_str().into();
+        taken.push(if *key == *path.as_str() {
+            (key, held)
+        } else {
+            let (id, attachment) = (Some(document.id.as_str().into()), held.attachment.clone());
+            (key, Held { id, attachment: Some(attachment.unwrap_or_else(usual)), ..held })
+        });
     }
     if order.documents {
         let path = format!("{DOCUMENTS}/{}.json", portable::escaped_component(document.id.as_str()));
@@ -42,10 +49,21 @@ pub(super) fn take(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> 
     taken
 }
 
-/// The attachments of a document of others, in a folder of its own.
-fn attachments<'a>(order: &'a Order, document: &'a Document) -> impl Iterator<Item = (Box<str>, Held)> + 'a {
-    let folder = portable::escaped_component(document.id.as_str());
-    document.attachments.iter().map(move |(name, stub)| {
+/// The attachments of a document in a folder of its own. Of a document of this tool those that people added, in a folder
+/// beside the file (`a.jpg~/comment.txt`); its small picture can be made again.
+fn attachments<'a>(
+    order: &'a Order,
+    document: &'a Document,
+    record: Option<&media::Record>,
+) -> impl Iterator<Item = (Box<str>, Held)> + 'a {
+    let beside = record.and_then(|record| order.scope.local(&record.path)).map(|path| format!("{path}~"));
+    let folder = beside.unwrap_or_else(|| portable::escaped_component(document.id.as_str()));
+    let own = record.map(|record| (record.attachment.clone(), media::thumbnail_name(&record.attachment)));
+    let others = document
+        .attachments
+        .iter()
+        .filter(move |(name, _)| !own.as_ref().is_some_and(|(file, small)| name == file || name == small));
+    others.map(move |(name, stub)| {
         let held = Held {
             id: Some(document.id.as_str().into()),
             attachment: Some(name.as_str().into()),

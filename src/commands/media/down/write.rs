@@ -6,7 +6,7 @@ use super::list::is_json;
 use super::{Down, take};
 use crate::commands::media::Memory;
 use crate::couch::digest::Digest;
-use crate::local::{Destination, Entry, Existing, Held, Synced, WriteOptions, blocking, sync_file_system};
+use crate::local::{Destination, Entry, Existing, Held, LocalError, Synced, WriteOptions, blocking, sync_file_system};
 use crate::mark::Mark;
 use crate::media;
 use crate::name::{AttName, DocId, Revision};
@@ -31,7 +31,7 @@ impl Down<'_> {
         for change in plan.transfers() {
             let entry = self.memory.ledger.entries.get(change.path.as_str());
             let Some(held) = entry.and_then(|entry| entry.remote.as_ref()) else { continue };
-            let existing = if change.fate.mark == Mark::New { Existing::Refuse } else { Existing::Replace };
+            let existing = self.before.get(&change.path).map_or(Existing::Refuse, |seen| Existing::ReplaceOnly(*seen));
             match is_json(held) {
                 true => documents.push((change.path.clone(), held.clone(), existing)),
                 false => wanted.extend(self.wanted(&change.path, held, existing)),
@@ -54,6 +54,9 @@ impl Down<'_> {
                     count += 1;
                     total += arrived.length;
                     note(memory, fetch, &arrived);
+                }
+                Err(TransferError::Local(LocalError::Changed { .. } | LocalError::Exists { .. })) => {
+                    troubles.conflict(fetch.path.as_str(), "changed here meanwhile, not replaced");
                 }
                 Err(error) => troubles.file(fetch.path.as_str(), &crate::commands::sending::chain(&error)),
             }
@@ -130,7 +133,11 @@ impl Down<'_> {
         let into = Destination::open(&self.order.into.path)?;
         let mut removed = 0;
         for change in plan.with(Mark::Removed) {
-            match into.remove(&change.path).and_then(|_| into.remove_empty_parents(&change.path)) {
+            let Some(before) = self.before.get(&change.path) else { continue };
+            match into.remove_only(&change.path, *before).and_then(|_| into.remove_empty_parents(&change.path)) {
+                Err(LocalError::Changed { .. }) => {
+                    self.troubles.conflict(change.path.as_str(), "changed here meanwhile, not removed");
+                }
                 Ok(()) => {
                     removed += 1;
                     self.memory.ledger.entries.remove(change.path.as_str());

@@ -41,10 +41,8 @@ impl Run<'_> {
                 }
                 Some(Ok(alike)) => self.target(file, alike).await?,
             };
-            match target {
-                Target::Foreign => drop(self.foreign.insert(file.path.clone())),
-                Target::Same if self.is_touched(file) => self.touched.push((file.path.clone(), file.modified)),
-                _ => {}
+            if target == Target::Same && self.is_touched(file) {
+                self.touched.push((file.path.clone(), file.modified));
             }
             if let Some(fate) = fate(true, target, policy) {
                 plan.add(file.path.clone(), fate, file.length);

@@ -22,7 +22,10 @@ impl Run<'_> {
                 filed: self.scope.filed(&change.path),
                 id: self.scope.id(&change.path),
                 length: change.bytes,
-                replaces: held.map(|held| Replaced { digest: held.digest.map(Digest::from_md5) }),
+                replaces: held.map(|held| Replaced {
+                    revision: held.revision.clone(),
+                    digest: held.digest.map(Digest::from_md5),
+                }),
             });
         }
         let bytes = outbound.iter().map(|file| file.length).sum();

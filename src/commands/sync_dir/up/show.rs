@@ -7,7 +7,7 @@ use crate::commands::media::listing;
 use crate::filter::{RuleKind, is_unfinished};
 use crate::mark::Mark;
 use crate::path::portable;
-use crate::plan::{FileChange, Mirror};
+use crate::plan::{FileChange, Mirror, TAKEN};
 
 impl Run<'_> {
     /// Lists what happens, and gathers what cannot.
@@ -40,7 +40,7 @@ impl Run<'_> {
         }
         for change in plan.with(Mark::Conflict) {
             let path = change.path.as_str();
-            match self.foreign.contains(&change.path) {
+            match change.fate.reason == Some(TAKEN) {
                 // Which nothing replaces.
                 true => self.troubles.file(path, &change.fate.reason.unwrap_or_default()),
                 false => self.troubles.conflict(path, change.fate.reason.unwrap_or_default()),
