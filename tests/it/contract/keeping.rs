@@ -199,7 +199,7 @@ fn sync_while(album: &Album<'_>, more: &[&str], meanwhile: impl FnOnce()) -> (Op
         is_held |= holds;
         if holds { Action::StallRequest(0) } else { Action::Pass }
     });
-    let arguments = [&["sync-dir", "pics", album.url.as_str(), "--timeout", "1s"], more].concat();
+    let arguments = [&["sync-dir", "pics", album.url.as_str(), "--timeout", "3s"], more].concat();
     let mut child = album.project.start("", &arguments);
     while !album.proxy.seen().iter().any(|seen| is_question(&seen.method, &seen.target)) {
         assert!(child.try_wait().unwrap().is_none(), "it ended without asking");
