@@ -131,8 +131,9 @@ fn row(line: &PlanLine, width: usize, said: Verbosity, color: bool) -> String {
         let _ = write!(row, "{:pad$} {:>11}", "", human_size(bytes));
     }
     let asks = line.reason.as_deref() == Some("overwrites");
-    let telling =
-        matches!(line.mark, Mark::Ignored | Mark::Conflict | Mark::Kept) || asks || said >= Verbosity::Verbose;
+    let telling = matches!(line.mark, Mark::Ignored | Mark::Conflict | Mark::Kept | Mark::Removed)
+        || asks
+        || said >= Verbosity::Verbose;
     if let Some(reason) = line.reason.as_deref().filter(|_| telling) {
         let _ = write!(row, "  ({})", clean(reason));
     }

@@ -7,23 +7,26 @@
 //! the content, or by what it lists afterwards (`confirm`).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
 
 use super::TransferError;
+use crate::couch::Database;
 use crate::couch::digest::Digest;
-use crate::couch::{CouchError, Database, Document, Missing};
 use crate::local::{Fingerprint, Folder};
-use crate::media::Record;
-use crate::name::{DocId, Revision};
+use crate::name::{AttName, DocId, Revision};
 use crate::path::RelPath;
 
 mod batch;
 mod confirm;
 mod draft;
+mod picture;
 mod settle;
+mod share;
 mod single;
+mod sort;
 
 /// Files up to this length travel inside of JSON, in bytes. Beyond it, base64 costs the server more than a stream.
 const INLINE: u64 = 512 << 10;
@@ -35,9 +38,6 @@ const BATCH: (usize, u64) = (500, 4 << 20);
 /// are read and composed.
 const BATCHES: usize = 2;
 const AHEAD: usize = 1;
-
-/// How often a document that changes under our hands is looked at anew.
-const ROUNDS: u32 = 5;
 
 /// Files larger than this are sent four at a time, in bytes.
 const LARGE: u64 = 10 << 20;
@@ -65,15 +65,6 @@ pub struct Replaced {
     pub revision: Box<str>,
     /// The digest of its stored bytes.
     pub digest: Option<Digest>,
-}
-
-impl Replaced {
-    /// Whether `document` still holds this attachment: nobody has put another file there.
-    fn is_in(&self, document: &Document) -> bool {
-        let Some(record) = Record::read(&document.id, &document.body) else { return false };
-        let digest = document.attachment(&record.attachment).and_then(|stub| stub.digest);
-        document.revision.as_str() == &*self.revision || (digest.is_some() && digest == self.digest)
-    }
 }
 
 /// How documents are made of files.
@@ -104,6 +95,8 @@ pub struct Sent {
     pub fingerprint: Fingerprint,
     /// The document's revision.
     pub revision: Revision,
+    /// The attachment that is the file.
+    pub attachment: AttName,
     /// The digest of the stored bytes.
     pub digest: Option<Digest>,
     /// Whether they are stored compressed.
@@ -121,7 +114,8 @@ type Outcomes = Vec<(Outbound, Outcome)>;
 /// Sends files. `done` hears of each when it is settled, `progress` of bytes sent (and, negative, of those that have to
 /// go again).
 ///
-/// An error of a single file is that file's outcome; the error of the whole means that nothing more can be sent.
+/// An error of a single file is that file's outcome; the error of the whole means that nothing more can be sent: every
+/// other file would meet it as well, or nobody has answered several writes in a row.
 pub async fn send(
     database: &Database,
     folder: &Folder,
@@ -130,13 +124,15 @@ pub async fn send(
     progress: &(dyn Fn(i64) + Send + Sync),
     done: &mut (dyn FnMut(Outbound, Outcome) + Send),
 ) -> Result<(), TransferError> {
+    let outages = AtomicU32::new(0);
     let lanes = Semaphore::new(BATCHES);
-    let sender = Sender { database, folder, options, progress, lanes: &lanes };
+    let sender = Sender { database, folder, options, progress, lanes: &lanes, outages: &outages };
     let (small, streamed): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.length <= INLINE);
     let (large, middle): (Vec<_>, Vec<_>) = streamed.into_iter().partition(|file| file.length > LARGE);
     let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES + AHEAD);
-    while let Some(outcomes) = batches.next().await {
-        outcomes?.into_iter().for_each(|(file, outcome)| done(file, outcome));
+    while let Some((outcomes, result)) = batches.next().await {
+        outcomes.into_iter().for_each(|(file, outcome)| done(file, outcome));
+        result?;
     }
     for (lane, at_once) in [(middle, options.jobs.max(1)), (large, LARGE_AT_ONCE.min(options.jobs.max(1)))] {
         let mut singles = stream::iter(lane).map(|file| sender.single(file)).buffer_unordered(at_once);
@@ -157,6 +153,8 @@ struct Sender<'a> {
     progress: &'a (dyn Fn(i64) + Send + Sync),
     /// Held by each batch that is on its way.
     lanes: &'a Semaphore,
+    /// Requests in a row that nobody answered.
+    outages: &'a AtomicU32,
 }
 
 /// Groups files for `_bulk_docs`, in their order.
@@ -173,36 +171,6 @@ fn batches(files: Vec<Outbound>) -> Vec<Vec<Outbound>> {
         }
     }
     batches
-}
-
-/// Whether an error is about more than the document of the request, so that the next one would meet it as well.
-fn is_fatal(error: &TransferError) -> bool {
-    match error {
-        TransferError::Couch(error) => match error {
-            CouchError::NotFound { what, .. } => matches!(what, Missing::Database(_) | Missing::Endpoint),
-            CouchError::Conflict { .. }
-            | CouchError::Forbidden { .. }
-            | CouchError::TooLarge { .. }
-            | CouchError::MissingStub { .. }
-            | CouchError::Refused { .. }
-            | CouchError::Corrupted { .. }
-            | CouchError::Unaddressable(_)
-            | CouchError::Source { .. } => false,
-            // A validation that crashes says 500; what says the others would say so to every request.
-            CouchError::Server { source, .. } => source.status != 500,
-            _ => true,
-        },
-        TransferError::Task(_) => true,
-        _ => false,
-    }
-}
-
-/// An error as the outcome of one file, or as the end of all.
-fn sort<T>(result: Result<T, TransferError>) -> Result<Result<T, TransferError>, TransferError> {
-    match result {
-        Err(error) if is_fatal(&error) => Err(error),
-        other => Ok(other),
-    }
 }
 
 #[cfg(test)]

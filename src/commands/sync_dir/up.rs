@@ -13,6 +13,7 @@ use crate::couch::{Database, Document, Info, Sequence};
 use crate::exit::{Exit, Failure};
 use crate::mark::Mark;
 use crate::name::DocId;
+use crate::path::RelPath;
 use crate::plan::Mirror;
 use crate::report::{Start, human_size};
 use crate::settings::Endpoint;
@@ -41,6 +42,8 @@ struct Run<'a> {
     document: Option<Document>,
     /// Documents whose conflicts have been told of.
     told: BTreeSet<DocId>,
+    /// Files that are the same but for their times, and these, where they are to be corrected.
+    touched: Vec<(RelPath, i64)>,
 }
 
 /// Carries the command out.
@@ -69,9 +72,20 @@ async fn sync(context: &Context, command: &SyncDirSettings, endpoint: &Endpoint,
     let known = (info.as_ref(), reached.welcome.kind);
     let memory = Memory::open(context, &command.folder.path, (&place, &scope.name()), known)?;
     let troubles = Troubles::new("`--force` replaces what was changed in the database");
-    let (document, told) = (None, BTreeSet::new());
-    let mut run =
-        Run { context, command, reached, database: &database, scope, place, tree, memory, troubles, document, told };
+    let mut run = Run {
+        context,
+        command,
+        reached,
+        database: &database,
+        scope,
+        place,
+        tree,
+        memory,
+        troubles,
+        document: None,
+        told: BTreeSet::new(),
+        touched: Vec::new(),
+    };
     run.list(info.as_ref()).await?;
     let plan = run.plan().await?;
     run.show(&plan);
@@ -109,7 +123,7 @@ impl Run<'_> {
     }
 
     async fn carry_out(mut self, plan: Mirror, info: Option<&Info>) -> Result<Exit> {
-        let touched = self.touched();
+        let touched = std::mem::take(&mut self.touched);
         let idle = plan.transfers().next().is_none() && plan.count(Mark::Removed) == 0 && touched.is_empty();
         let mut fields = fields(&plan);
         if !idle {
@@ -118,6 +132,7 @@ impl Run<'_> {
             removal.check(limit, self.command.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
+            self.foretell(&plan);
             return self.troubles.conclude(self.context, (&would(&plan, "send"), fields), 0);
         }
         self.confirm(&plan)?;
@@ -128,10 +143,11 @@ impl Run<'_> {
             Some(info) => info.clone(),
             None => self.create().await?,
         };
-        let sent = match &self.scope.document {
-            Some(_) => self.send_attachments(&plan).await?,
+        let sent = match self.scope.document.clone() {
+            Some(id) => self.send_attachments(&plan, &id).await?,
             None => self.send(&plan).await?,
         };
+        self.warn(&sent);
         let touched = self.touch(touched).await?;
         let removed = self.remove(&plan).await?;
         self.remember(&info, sent.files + touched + removed).await;
