@@ -48,7 +48,7 @@ pub use incoming::{Incoming, WithAttachments};
 pub use listing::{Pages, Unreadable};
 pub use network::{Backoff, Network, Notice, Observer, Pause};
 pub use pace::Pace;
-pub use prediction::predicted_revision;
+pub use prediction::{predicted_revision, revision};
 pub use range::IdRange;
 pub use read::Download;
 pub use security::Security;

@@ -23,6 +23,8 @@ pub mod plan;
 pub mod random;
 pub mod report;
 pub mod secret;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod settings;
 pub mod snapshot;
 pub mod transfer;

@@ -46,8 +46,9 @@ pub(super) fn predicted_tombstone(parent: &Revision) -> Option<Revision> {
     revision(true, Some(parent), &Object::new(), &[])
 }
 
-/// `attachments`: name, content type and digest of each, in the order of the document.
-fn revision(
+/// The revision that CouchDB 3.x gives to a body upon `parent`. `attachments`: name, content type and digest of each as
+/// stored, in the order of the document. `None` where a number is of a kind whose text is not known.
+pub fn revision(
     deleted: bool,
     parent: Option<&Revision>,
     body: &Object,

@@ -1,0 +1,1 @@
+//! JavaScript of design documents, in QuickJS, within limits of time and memory.

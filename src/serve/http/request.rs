@@ -1,0 +1,157 @@
+//! A request as the handlers see it, and the errors that they answer with.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::serve::store::{Database, StoreError};
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// `None` for nobody in particular.
+    pub name: Option<String>,
+    /// `_admin` for an administrator of the server.
+    pub roles: Vec<String>,
+}
+
+/// One request.
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The segments of the path after the name of the database (or all of them), percent-decoded.
+    pub segments: Vec<String>,
+    /// Path and query as they were sent.
+    pub target: String,
+    /// The parameters of the query.
+    pub query: Query,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// What comes along, unread.
+    pub body: Body,
+    /// Who asks.
+    pub user: User,
+}
+
+/// What a handler of a database is given beside the request.
+#[derive(Clone)]
+pub struct Place {
+    /// The server.
+    pub server: Arc<super::Server>,
+    /// The database.
+    pub database: Arc<Database>,
+}
+
+/// The parameters of a query, decoded, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Query(pub Vec<(String, String)>);
+
+impl Query {
+    /// Takes a query apart: `+` and percent escapes are decoded.
+    pub fn parse(text: &str) -> Self {
+        Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
+    /// The last value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that is JSON.
+    pub fn json(&self, name: &str) -> Result<Option<Value>, Failure> {
+        self.get(name)
+            .map(|text| crate::json::parse(text.as_bytes()).map_err(|_| Failure::bad_request("invalid UTF-8 JSON")))
+            .transpose()
+    }
+
+    /// Whether a parameter is `true`.
+    pub fn is(&self, name: &str) -> bool {
+        self.get(name) == Some("true")
+    }
+}
+
+/// An error as CouchDB answers it: `{"error": …, "reason": …}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The status.
+    pub status: StatusCode,
+    /// The word.
+    pub error: String,
+    /// The reason; `null` for none.
+    pub reason: Option<String>,
+}
+
+impl Failure {
+    /// Any error.
+    pub fn new(status: u16, error: impl Into<String>, reason: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, error: error.into(), reason: Some(reason.into()) }
+    }
+
+    /// 400 `bad_request`
+    pub fn bad_request(reason: impl Into<String>) -> Self {
+        Self::new(400, "bad_request", reason)
+    }
+
+    /// 400 `query_parse_error`
+    pub fn query(reason: impl Into<String>) -> Self {
+        Self::new(400, "query_parse_error", reason)
+    }
+
+    /// 404 `not_found`; CouchDB's reasons are `missing`, `deleted`, `no_db_file`…
+    pub fn not_found(reason: impl Into<String>) -> Self {
+        Self::new(404, "not_found", reason)
+    }
+
+    /// 409 `conflict`
+    pub fn conflict() -> Self {
+        Self::new(409, "conflict", "Document update conflict.")
+    }
+
+    /// 501: something that CouchDB has and this endpoint has not.
+    pub fn absent(what: &str) -> Self {
+        Self::new(501, "not_implemented", format!("{what} is not part of this development endpoint"))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing => Self::not_found("Database does not exist."),
+            StoreError::Exists => {
+                Self::new(412, "file_exists", "The database could not be created, the file already exists.")
+            }
+            StoreError::Digest => Self::new(400, "content_md5_mismatch", "Possible message corruption."),
+            StoreError::Failed(source) => Self::new(500, "internal_server_error", source.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        answer(self.status.as_u16(), &json!({ "error": self.error, "reason": self.reason }))
+    }
+}
+
+/// A JSON answer, with the line feed that CouchDB ends it with.
+pub fn answer(status: u16, value: &Value) -> Response {
+    let mut response = Response::new(Body::from(format!("{value}\n")));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("must-revalidate"));
+    response
+}
+
+/// Runs blocking work (the store, functions) outside of the event loop.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::new(500, "internal_server_error", "the request could not be carried out")),
+    }
+}
