@@ -11,13 +11,24 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request as Incoming
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
+use self::designs::{Designs, Known};
 use self::request::{Failure, JsonAnswer, Query, Request, User};
+use crate::name::Revision;
 use crate::random;
 use crate::serve::functions::Functions;
-use crate::serve::store::Store;
+use crate::serve::store::{Database, Store};
 
+mod attachments;
+mod body;
+mod bulk;
+mod designs;
 mod dispatch;
+mod documents;
+mod listing;
+mod multipart;
+mod number;
 mod path;
+mod produce;
 pub mod request;
 
 /// What `Server:` says: clients look for CouchDB's name, people for ours.
@@ -27,6 +38,7 @@ const SERVER: &str = concat!("CouchDB/3.5.0 (couchapp serve ", env!("CARGO_PKG_V
 pub struct Server {
     store: Store,
     functions: Functions,
+    designs: Designs,
     csp: bool,
     stopping: watch::Receiver<bool>,
 }
@@ -34,7 +46,7 @@ pub struct Server {
 impl Server {
     /// Puts the parts together. `stopping` turns true when the endpoint ends.
     pub fn new(store: Store, functions: Functions, csp: bool, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, functions, csp, stopping }
+        Self { store, functions, designs: Designs::default(), csp, stopping }
     }
 
     /// The databases.
@@ -45,6 +57,16 @@ impl Server {
     /// JavaScript of design documents.
     pub fn functions(&self) -> &Functions {
         &self.functions
+    }
+
+    /// A revision of a design document, kept for its functions; `None` when it is not there. Blocks.
+    pub(in crate::serve) fn design(
+        &self,
+        database: &Database,
+        id: &str,
+        revision: &Revision,
+    ) -> Result<Option<Known>, Failure> {
+        self.designs.get(database, id, revision)
     }
 
     /// Whether apps are sandboxed as CouchDB 3.5 does by default.
