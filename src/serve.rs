@@ -6,6 +6,7 @@
 
 pub mod functions;
 pub mod http;
+pub mod mango;
 pub mod store;
 pub mod tree;
 pub mod views;
