@@ -1,0 +1,3 @@
+//! The threads.
+
+pub(super) struct Pool;
