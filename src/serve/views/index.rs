@@ -220,6 +220,13 @@ impl Reader {
         Ok(state(self.connection()?, &total(view))?.unwrap_or_default().cast_unsigned())
     }
 
+    /// Bytes of all keys and values.
+    pub(super) fn external_size(&self) -> Result<u64, Failure> {
+        let query = "select coalesce(sum(length(json) + length(value)), 0) from rows";
+        let size = self.connection()?.query_row(query, [], |row| row.get::<_, i64>(0));
+        size.map(i64::cast_unsigned).map_err(failed)
+    }
+
     pub(super) fn connection(&self) -> Result<&Connection, Failure> {
         self.connection.as_ref().ok_or_else(|| Failure::new(500, "internal_server_error", "the index is closed"))
     }

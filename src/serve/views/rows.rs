@@ -107,7 +107,7 @@ impl Reader {
     /// The rows of ranges, one range after the other.
     pub fn rows(&self, view: usize, ranges: Vec<Range>) -> Rows<'_> {
         let (ready, run) = (VecDeque::new(), Vec::new());
-        Rows { reader: self, view, ranges: ranges.into(), place: None, ready, run, has_failed: false }
+        Rows { reader: self, view, ranges: ranges.into(), place: None, ready, range_of_last: 0, run, has_failed: false }
     }
 
     /// How many rows come before a range, in its direction.
@@ -130,7 +130,8 @@ pub struct Rows<'reader> {
     view: usize,
     ranges: VecDeque<Range>,
     place: Option<Place>,
-    ready: VecDeque<Entry>,
+    ready: VecDeque<(usize, Entry)>,
+    range_of_last: usize,
     /// Rows of one key and document whose order is turned when they come from the end.
     run: Vec<Entry>,
     has_failed: bool,
@@ -141,7 +142,8 @@ impl Iterator for Rows<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(entry) = self.ready.pop_front() {
+            if let Some((range, entry)) = self.ready.pop_front() {
+                self.range_of_last = range;
                 return Some(Ok(entry));
             }
             if self.has_failed || self.ranges.is_empty() {
@@ -156,6 +158,11 @@ impl Iterator for Rows<'_> {
 }
 
 impl Rows<'_> {
+    /// How many ranges are still to come, that of the last row included: it tells ranges apart.
+    pub(super) fn remaining(&self) -> usize {
+        self.range_of_last
+    }
+
     fn fetch(&mut self) -> Result<(), Failure> {
         let Some(range) = self.ranges.front() else { return Ok(()) };
         let place = self.place.clone().unwrap_or_else(|| range.place());
@@ -178,10 +185,12 @@ impl Rows<'_> {
         if is_descending {
             entries.into_iter().for_each(|entry| self.turn(entry));
         } else {
-            self.ready.extend(entries);
+            let range = self.ranges.len();
+            self.ready.extend(entries.into_iter().map(|entry| (range, entry)));
         }
         if is_last {
-            self.ready.extend(self.run.drain(..).rev());
+            let range = self.ranges.len();
+            self.ready.extend(self.run.drain(..).rev().map(|entry| (range, entry)));
             self.ranges.pop_front();
             self.place = None;
         }
@@ -191,7 +200,8 @@ impl Rows<'_> {
     /// CouchDB has what a document emits for one key in the same order both ways.
     fn turn(&mut self, entry: Entry) {
         if self.run.first().is_some_and(|first| first.key != entry.key || first.id != entry.id) {
-            self.ready.extend(self.run.drain(..).rev());
+            let range = self.ranges.len();
+            self.ready.extend(self.run.drain(..).rev().map(|entry| (range, entry)));
         }
         self.run.push(entry);
     }
