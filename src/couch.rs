@@ -34,7 +34,7 @@ mod retry;
 mod rows;
 mod security;
 mod server;
-mod term;
+pub(crate) mod term;
 mod write;
 
 pub use bulk::BulkRow;

@@ -21,6 +21,7 @@ use self::store::{Store, StoreError};
 
 pub mod functions;
 pub mod http;
+pub mod mango;
 pub mod store;
 pub mod tree;
 pub mod views;
