@@ -131,6 +131,11 @@ fn user_of(_server: &Server, _headers: &HeaderMap) -> Result<User, Failure> {
     Ok(User { name: None, roles: vec!["_admin".to_owned()] })
 }
 
+/// A sequence as CouchDB writes it: a number, a hyphen, and something that is nobody's business.
+pub(in crate::serve) fn sequence_text(sequence: u64) -> String {
+    format!("{sequence}-couchapp")
+}
+
 /// An answer without a body.
 pub(in crate::serve) fn empty(status: StatusCode) -> Response {
     status.into_response()

@@ -186,9 +186,9 @@ impl Functions {
         let designs = designs.to_vec();
         let key = first.key;
         self.pool.run(&key, designs.len(), move |engines| {
-            designs.iter().try_for_each(|design| {
-                verdict::of_validation(&call(engines, design, "validate", &[&arguments])?)
-            })
+            designs
+                .iter()
+                .try_for_each(|design| verdict::of_validation(&call(engines, design, "validate", &[&arguments])?))
         })
     }
 
