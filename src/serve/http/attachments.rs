@@ -136,7 +136,7 @@ pub(in crate::serve) async fn put(place: &Place, id: &str, name: &str, request: 
     }
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
-    let before = before(place, id, None, &request).await?;
+    let before = before(place, id, None, named(&request)?).await?;
     let form = Form { is_gzip, compresses: !is_gzip && digest::is_compressible(&content_type), digest: None };
     let mut intake = Intake::begin(&place.database, form);
     let (mut stream, mut arrived) = (request.body.into_data_stream(), 0);
@@ -169,7 +169,7 @@ pub(in crate::serve) async fn delete(
     request: Request,
 ) -> Result<Response, Failure> {
     incoming::check_attachment_name(name)?;
-    let before = before(place, id, Some(name), &request).await?;
+    let before = before(place, id, Some(name), named(&request)?).await?;
     let (keeper, user, owned, removed) = (place.clone(), request.user, id.to_owned(), name.to_owned());
     let written = blocking(move || {
         let document = changed(owned, before, &removed, None)?;
@@ -178,11 +178,19 @@ pub(in crate::serve) async fn delete(
     Ok(answer(200, &json!({ "ok": true, "id": id, "rev": written.await? })))
 }
 
+/// The revision that the request names.
+fn named(request: &Request) -> Result<Option<(u64, String)>, Failure> {
+    matched(&request.headers, request.query.get("rev").map(parse_revision).transpose()?)
+}
+
 /// The revision that is changed; none for a new document. What cannot succeed is refused here, before the bytes are read.
-async fn before(place: &Place, id: &str, removed: Option<&str>, request: &Request) -> Result<Option<Opened>, Failure> {
+async fn before(
+    place: &Place,
+    id: &str,
+    removed: Option<&str>,
+    named: Option<(u64, String)>,
+) -> Result<Option<Opened>, Failure> {
     incoming::check_id(id)?;
-    let named = request.query.get("rev").map(parse_revision).transpose()?;
-    let named = matched(&request.headers, named)?;
     let (database, owned, removed) = (Arc::clone(&place.database), id.to_owned(), removed.map(str::to_owned));
     blocking(move || {
         let holds = |opened: &Opened| match &removed {
