@@ -22,7 +22,7 @@ mod error;
 mod fault;
 mod incoming;
 mod listing;
-mod multipart;
+pub(crate) mod multipart;
 mod network;
 mod pace;
 mod part;

@@ -4,15 +4,21 @@
 //! from a blocking task. The engines live on threads of their own and know the functions of the design documents that were
 //! used last; one that ran out of time or memory is thrown away, and the next call gets another.
 
+mod call;
 mod engine;
+mod list;
 mod pool;
+mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::json::Object;
+
+pub use verdict::erlang;
 
 /// What functions may use up.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +53,11 @@ pub struct FunctionError {
     pub reason: String,
 }
 
+/// What engines know functions by.
+fn key(kind: &str, text: &str) -> pool::Key {
+    Sha256::new().chain_update(kind).chain_update([0]).chain_update(text).finalize().into()
+}
+
 /// A design document whose functions are called. Make it once for each revision and keep it; making it reads the document
 /// once, and engines know it again by its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +69,11 @@ pub struct Design {
 
 impl Design {
     /// The document with its `_id` (and `_rev`), as CouchDB hands it to functions as `this`.
-    pub fn new(_document: &Object) -> Self {
-        unimplemented!()
+    pub fn new(document: &Object) -> Self {
+        let id = document.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text: Arc<str> = serde_json::to_string(document).unwrap_or_default().into();
+        let key = key("design", &text);
+        Self { id, text, key }
     }
     /// Its `_id`.
     pub fn id(&self) -> &str {
@@ -77,8 +91,10 @@ pub struct Mapping {
 
 impl Mapping {
     /// The sources in the order in which results are wanted; `library` is the design document's `views.lib`.
-    pub fn new(_functions: &[&str], _library: Option<&Value>) -> Self {
-        unimplemented!()
+    pub fn new(functions: &[&str], library: Option<&Value>) -> Self {
+        let text: Arc<str> = json!({ "functions": functions, "library": library }).to_string().into();
+        let key = key("mapping", &text);
+        Self { text, count: functions.len(), key }
     }
 }
 
@@ -125,9 +141,10 @@ pub struct Updated {
 /// What a list function gives, piece by piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// First: `{"headers": …, "code": …}` as JSON.
+    /// `{"headers": …, "code": …}` as JSON. It comes first, and again when the function calls `start` once more; what comes
+    /// last before the first text counts.
     Start(String),
-    /// What is sent next.
+    /// What is sent next; never empty.
     Text(String),
 }
 
@@ -136,94 +153,5 @@ pub struct Functions {
     pool: pool::Pool,
 }
 
-impl Functions {
-    /// Starts nothing yet; engines begin with the first call.
-    pub fn new(_limits: Limits) -> Self {
-        unimplemented!()
-    }
-
-    /// Runs all map functions over documents: for each document and each function what it emitted. A function that throws
-    /// emits nothing, as in CouchDB; an error is one of compilation, or of time and memory.
-    pub fn map(&self, _mapping: &Mapping, _documents: Vec<String>) -> Result<Vec<Vec<Vec<Emitted>>>, FunctionError> {
-        unimplemented!()
-    }
-
-    /// Runs a custom `reduce` for each of the inputs. Builtin ones (`_sum`…) do not come here.
-    pub fn reduce(&self, _source: &str, _inputs: Vec<Reduction>) -> Result<Vec<String>, FunctionError> {
-        unimplemented!()
-    }
-
-    /// What CouchDB checks when a design document is written: whether its `map` and `reduce` functions compile. The error
-    /// names the view.
-    pub fn check_views(&self, _document: &Object) -> Result<(), FunctionError> {
-        unimplemented!()
-    }
-
-    /// Asks `validate_doc_update` of each design document, in order. The first refusal is the answer.
-    pub fn validate(&self, _designs: &[Arc<Design>], _validation: &Validation) -> Result<(), FunctionError> {
-        unimplemented!()
-    }
-
-    /// Asks `filters.NAME` about documents; `request` is the request object.
-    pub fn filter(
-        &self,
-        _design: &Design,
-        _name: &str,
-        _documents: Vec<String>,
-        _request: &str,
-    ) -> Result<Vec<bool>, FunctionError> {
-        unimplemented!()
-    }
-
-    /// Asks `views.NAME.map` whether it would emit anything (`filter=_view`).
-    pub fn filter_by_view(
-        &self,
-        _design: &Design,
-        _view: &str,
-        _documents: Vec<String>,
-    ) -> Result<Vec<bool>, FunctionError> {
-        unimplemented!()
-    }
-
-    /// Runs `shows.NAME`; the answer is a JSON object with `body`, `json`, `base64`, `headers`, `code`…
-    pub fn show(
-        &self,
-        _design: &Design,
-        _name: &str,
-        _document: Option<&str>,
-        _request: &str,
-    ) -> Result<String, FunctionError> {
-        unimplemented!()
-    }
-
-    /// Runs `updates.NAME`.
-    pub fn update(
-        &self,
-        _design: &Design,
-        _name: &str,
-        _document: Option<&str>,
-        _request: &str,
-    ) -> Result<Updated, FunctionError> {
-        unimplemented!()
-    }
-
-    /// Runs `lists.NAME` over rows (each a JSON object). `head` is `{"total_rows": …, "offset": …}`. What it sends is given to
-    /// `sink` as it comes, [`Piece::Start`] first; `sink` returns false when nobody listens any more.
-    pub fn list(
-        &self,
-        _design: &Design,
-        _name: &str,
-        _head: &str,
-        _request: &str,
-        _rows: &mut dyn Iterator<Item = Result<String, FunctionError>>,
-        _sink: &mut dyn FnMut(Piece) -> bool,
-    ) -> Result<(), FunctionError> {
-        unimplemented!()
-    }
-
-    /// Runs the function `rewrites`: an object with `path`, `method`, `query`, `headers`, `body`, `code` as JSON; `None` when
-    /// it found no rule.
-    pub fn rewrite(&self, _design: &Design, _request: &str) -> Result<Option<String>, FunctionError> {
-        unimplemented!()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -11,13 +11,24 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request as Incoming
 use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
+use self::designs::{Designs, Known};
 use self::request::{Failure, JsonAnswer, Query, Request, User};
+use crate::name::Revision;
 use crate::random;
 use crate::serve::functions::Functions;
-use crate::serve::store::Store;
+use crate::serve::store::{Database, Store};
 
+pub(in crate::serve) mod attachments;
+pub(in crate::serve) mod body;
+pub(in crate::serve) mod bulk;
+pub(in crate::serve) mod designs;
 mod dispatch;
-mod path;
+pub(in crate::serve) mod documents;
+pub(in crate::serve) mod listing;
+pub(in crate::serve) mod multipart;
+pub(in crate::serve) mod number;
+pub(in crate::serve) mod path;
+pub(in crate::serve) mod produce;
 pub mod request;
 
 /// What `Server:` says: clients look for CouchDB's name, people for ours.
@@ -27,6 +38,7 @@ const SERVER: &str = concat!("CouchDB/3.5.0 (couchapp serve ", env!("CARGO_PKG_V
 pub struct Server {
     store: Store,
     functions: Functions,
+    designs: Designs,
     csp: bool,
     stopping: watch::Receiver<bool>,
 }
@@ -34,7 +46,7 @@ pub struct Server {
 impl Server {
     /// Puts the parts together. `stopping` turns true when the endpoint ends.
     pub fn new(store: Store, functions: Functions, csp: bool, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, functions, csp, stopping }
+        Self { store, functions, designs: Designs::default(), csp, stopping }
     }
 
     /// The databases.
@@ -45,6 +57,16 @@ impl Server {
     /// JavaScript of design documents.
     pub fn functions(&self) -> &Functions {
         &self.functions
+    }
+
+    /// A revision of a design document, kept for its functions; `None` when it is not there. Blocks.
+    pub(in crate::serve) fn design(
+        &self,
+        database: &Database,
+        id: &str,
+        revision: &Revision,
+    ) -> Result<Option<Known>, Failure> {
+        self.designs.get(database, id, revision)
     }
 
     /// Whether apps are sandboxed as CouchDB 3.5 does by default.
@@ -107,6 +129,11 @@ fn effective(method: &Method, headers: &HeaderMap) -> Method {
 #[allow(clippy::unnecessary_wraps, reason = "accounts will refuse")]
 fn user_of(_server: &Server, _headers: &HeaderMap) -> Result<User, Failure> {
     Ok(User { name: None, roles: vec!["_admin".to_owned()] })
+}
+
+/// A sequence as CouchDB writes it: a number, a hyphen, and something that is nobody's business.
+pub(in crate::serve) fn sequence_text(sequence: u64) -> String {
+    format!("{sequence}-couchapp")
 }
 
 /// An answer without a body.

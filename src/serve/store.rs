@@ -280,12 +280,13 @@ impl Database {
     pub fn local(&self, _id: &str) -> Result<Option<(u64, Object)>, StoreError> {
         unimplemented!()
     }
-    /// Writes a `_local` document upon revision number `upon`; `members` of `None` removes it. `None` is a conflict.
+    /// Writes a `_local` document: its revision number becomes `upon` and one, whatever is there, as CouchDB does it.
+    /// `members` of `None` removes it, and gives 0. `None`: there was nothing to remove.
     pub fn write_local(
         &self,
         _id: &str,
         _upon: Option<u64>,
-        _members: Option<Object>,
+        _members: Option<&Object>,
     ) -> Result<Option<u64>, StoreError> {
         unimplemented!()
     }

@@ -12,7 +12,7 @@ use crate::json::Object;
 use crate::name::Revision;
 use crate::serve::functions::{Design, FunctionError, Functions, Validation};
 use crate::serve::http::request::{Failure, Place, User};
-use crate::serve::store::{Body, Document, Edit, Range, Refusal, Upon};
+use crate::serve::store::{Body, Edit, Previous, Range, Refusal, Upon};
 
 /// What checks the writes of one request. Blocks.
 pub(in crate::serve) struct Checks {
@@ -31,7 +31,7 @@ impl Checks {
     }
 
     /// Whether an edit may be stored; asked just before it is.
-    pub(in crate::serve) fn check(&self, edit: &Edit, before: Option<(&Document, &Body)>) -> Result<(), Refusal> {
+    pub(in crate::serve) fn check(&self, edit: &Edit, before: Option<&Previous>) -> Result<(), Refusal> {
         if edit.id.starts_with("_design/") {
             return self.check_design(edit);
         }
@@ -40,7 +40,7 @@ impl Checks {
         }
         let validation = Validation {
             document: edited(edit).to_string(),
-            before: before.and_then(|before| shown(edit, before)).map(|before| before.to_string()),
+            before: before.map(|before| shown(&edit.id, before).to_string()),
             user: user_context(self.place.database.name(), &self.user).to_string(),
             security: self.security.to_string(),
         };
@@ -113,16 +113,11 @@ fn edited(edit: &Edit) -> Value {
     Value::Object(show::stubbed(&opened, &options))
 }
 
-/// The winner before, unless the edit begins a document anew.
-fn shown(edit: &Edit, (document, body): (&Document, &Body)) -> Option<Value> {
-    let winner = document.tree.winner()?;
-    if matches!(edit.upon, Upon::Leaf(None)) {
-        return None;
-    }
-    let history = document.tree.history(&winner.revision)?;
-    let (id, is_deleted) = (document.id.clone(), winner.is_deleted);
-    let opened = Opened { id, history, is_deleted, body: body.clone(), meta: Object::new() };
-    Some(Value::Object(show::stubbed(&opened, &Options { revs: true, ..Options::default() })))
+/// What the edit replaces, as `validate_doc_update` sees it.
+fn shown(id: &str, previous: &Previous) -> Value {
+    let Previous { history, is_deleted, body } = previous.clone();
+    let opened = Opened { id: id.to_owned(), history, is_deleted, body, meta: Object::new() };
+    Value::Object(show::stubbed(&opened, &Options { revs: true, ..Options::default() }))
 }
 
 fn refusal(error: FunctionError) -> Refusal {

@@ -6,6 +6,7 @@ use crate::couch::digest::Digest;
 use crate::json::Object;
 use crate::name::Revision;
 use crate::serve::http::request::Failure;
+use crate::serve::store::{Blob, Stored};
 
 /// The largest document without its attachments (`max_document_size`).
 const LARGEST: usize = 8_000_000;
@@ -52,7 +53,7 @@ pub(in crate::serve) enum Source {
     /// In a part that follows.
     Follows(Follows),
     /// In the store already.
-    Stored(crate::serve::store::Blob),
+    Stored(Blob),
 }
 
 /// What is said about a part that follows.
@@ -117,8 +118,12 @@ impl Incoming {
             ("_deleted", Value::Bool(is_deleted)) => self.is_deleted = is_deleted,
             ("_rev" | "_revs_info" | "_local_seq" | "_conflicts" | "_deleted_conflicts", _) => {}
             (
-                "_access" | "_replication_state" | "_replication_state_time" | "_replication_state_reason"
-                | "_replication_id" | "_replication_stats",
+                "_access"
+                | "_replication_state"
+                | "_replication_state_time"
+                | "_replication_state_reason"
+                | "_replication_id"
+                | "_replication_stats",
                 value,
             ) => {
                 self.members.insert(key, value);
@@ -165,6 +170,13 @@ impl Incoming {
     }
 }
 
+impl From<Stored> for Attachment {
+    fn from(stored: Stored) -> Self {
+        let Stored { name, content_type, revpos, blob } = stored;
+        Self { name, content_type, revpos: Some(revpos), source: Source::Stored(blob) }
+    }
+}
+
 impl Attachment {
     fn parse(name: String, members: Object) -> Result<Self, Failure> {
         let text = |key: &str| members.get(key).and_then(Value::as_str);
@@ -179,7 +191,7 @@ impl Attachment {
             let is_gzip = match text("encoding") {
                 None | Some("identity") => false,
                 Some("gzip") => true,
-                Some(_) => return Err(Failure::new(500, "badarg", "unknown_error")),
+                Some(_) => return Err(Failure::new(500, "unknown_error", "badarg")),
             };
             let (digest, length) = (digest(&members)?, number("length"));
             let encoded_length = number("encoded_length").filter(|_| is_gzip);
@@ -210,7 +222,7 @@ fn digest(members: &Object) -> Result<Option<Digest>, Failure> {
     let Some(text) = members.get("digest").and_then(Value::as_str).filter(|text| text.starts_with("md5-")) else {
         return Ok(None);
     };
-    text.parse().map(Some).map_err(|_| Failure::new(500, "function_clause", "unknown_error"))
+    text.parse().map(Some).map_err(|_| Failure::new(500, "unknown_error", "function_clause"))
 }
 
 /// The id of a document that is written.

@@ -28,12 +28,9 @@ pub(in crate::serve) fn write(database: &Database, document: &Incoming) -> Resul
         Some(_) if document.generation != 0 => return Err(invalid()),
         Some(number) => number.parse::<u64>().map_err(|_| invalid())?,
     };
-    if document.is_deleted {
-        database.set_local(&document.id, None)?;
-        return Ok("0-0".to_owned());
-    }
-    let number = named.checked_add(1).ok_or_else(invalid)?;
-    database.set_local(&document.id, Some((number, document.members.clone())))?;
+    named.checked_add(1).ok_or_else(invalid)?;
+    let members = (!document.is_deleted).then_some(&document.members);
+    let number = database.write_local(&document.id, Some(named), members)?.unwrap_or(0);
     Ok(format!("0-{number}"))
 }
 

@@ -7,6 +7,7 @@ use crate::json::Object;
 use crate::name::Revision;
 use crate::serve::http::request::Failure;
 use crate::serve::store::{Body, Database, Document};
+use crate::serve::tree::Status;
 
 /// One revision with everything that is told of it.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ pub(in crate::serve) fn winner(database: &Database, id: &str, options: &Options)
         return Err(Failure::not_found("deleted"));
     }
     let mut opened = revision(database, &document, &leaf.revision)?.ok_or_else(|| Failure::not_found("missing"))?;
-    opened.meta = meta(database, &document, options)?;
+    opened.meta = meta(&document, options);
     Ok(opened)
 }
 
@@ -69,7 +70,7 @@ pub(in crate::serve) fn revision(
 ) -> Result<Option<Opened>, Failure> {
     let Some(history) = document.tree.history(wanted) else { return Ok(None) };
     let Some(body) = database.body(&document.id, wanted)? else { return Ok(None) };
-    let is_deleted = document.tree.is_deleted(wanted);
+    let is_deleted = document.tree.status(wanted) == Some(Status::Deleted);
     Ok(Some(Opened { id: document.id.clone(), history, is_deleted, body, meta: Object::new() }))
 }
 
@@ -83,7 +84,9 @@ pub(in crate::serve) fn several(
     let document = database.document(id)?;
     let (found, missing) = match (wanted, &document) {
         (OpenRevs::All, None) => return Ok(Vec::new()),
-        (OpenRevs::All, Some(document)) => (document.tree.leaves().into_iter().map(|leaf| leaf.revision).collect(), vec![]),
+        (OpenRevs::All, Some(document)) => {
+            (document.tree.leaves().into_iter().map(|leaf| leaf.revision).collect(), vec![])
+        }
         (OpenRevs::Some(revisions), None) => (Vec::new(), revisions.clone()),
         (OpenRevs::Some(revisions), Some(document)) => select(document, revisions, is_latest),
     };
@@ -107,31 +110,31 @@ fn select(document: &Document, wanted: &[Revision], is_latest: bool) -> (Vec<Rev
     if !is_latest {
         return (known, missing);
     }
-    let leaves = document.tree.leaves().into_iter().map(|leaf| leaf.revision);
-    let came_of = |leaf: &Revision| {
-        document.tree.history(leaf).is_some_and(|history| history.iter().any(|revision| known.contains(revision)))
-    };
-    (leaves.filter(came_of).collect(), missing)
+    let mut leaves: Vec<Revision> = Vec::new();
+    for leaf in known.iter().flat_map(|revision| document.tree.leaves_upon(revision)) {
+        if !leaves.contains(&leaf.revision) {
+            leaves.push(leaf.revision);
+        }
+    }
+    (leaves, missing)
 }
 
 /// What the options ask for about a document's other revisions.
-pub(in crate::serve) fn meta(database: &Database, document: &Document, options: &Options) -> Result<Object, Failure> {
+pub(in crate::serve) fn meta(document: &Document, options: &Options) -> Object {
     let mut meta = Object::new();
     if !options.asks_for_meta() {
-        return Ok(meta);
+        return meta;
     }
     let leaves = document.tree.leaves();
     if options.revs_info
         && let Some(winner) = leaves.first()
     {
         let history = document.tree.history(&winner.revision).unwrap_or_default();
-        let wanted: Vec<(&str, &Revision)> = history.iter().map(|revision| (document.id.as_str(), revision)).collect();
-        let bodies = database.bodies(&wanted)?;
-        let infos = history.iter().zip(bodies).map(|(revision, body)| {
-            let status = match body {
-                None => "missing",
-                Some(_) if document.tree.is_deleted(revision) => "deleted",
-                Some(_) => "available",
+        let infos = history.iter().map(|revision| {
+            let status = match document.tree.status(revision) {
+                Some(Status::Available) => "available",
+                Some(Status::Deleted) => "deleted",
+                Some(Status::Missing) | None => "missing",
             };
             json!({ "rev": revision.as_str(), "status": status })
         });
@@ -152,5 +155,5 @@ pub(in crate::serve) fn meta(database: &Database, document: &Document, options: 
     if options.local_seq {
         meta.insert("_local_seq".to_owned(), document.sequence.into());
     }
-    Ok(meta)
+    meta
 }

@@ -106,11 +106,10 @@ fn carry_out(place: &Place, user: &User, plans: Vec<Plan>) -> Result<Vec<Fate>, 
 
 /// Whether a write upon `revision` has a chance, before its bytes are read: a conflict is answered at once then.
 pub(in crate::serve) fn has_chance(known: Option<&Document>, revision: Option<&Revision>) -> bool {
-    match (known.map(|document| document.tree.leaves()), revision) {
-        (None, None) => true,
-        (None, Some(_)) => false,
-        (Some(leaves), None) => leaves.iter().all(|leaf| leaf.is_deleted),
-        (Some(leaves), Some(revision)) => leaves.iter().any(|leaf| leaf.revision == *revision),
+    match (known, revision) {
+        (None, revision) => revision.is_none(),
+        (Some(document), None) => document.tree.is_deleted(),
+        (Some(document), Some(revision)) => document.tree.is_leaf(revision),
     }
 }
 
