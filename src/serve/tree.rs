@@ -16,6 +16,17 @@ pub struct Leaf {
     pub is_deleted: bool,
 }
 
+/// What is known of a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Its body is there.
+    Available,
+    /// It is a tombstone.
+    Deleted,
+    /// It is known by name only.
+    Missing,
+}
+
 impl Tree {
     /// The leaves, the winner first, in CouchDB's order: live before deleted, then the greatest generation and hash.
     pub fn leaves(&self) -> Vec<Leaf> {
@@ -29,7 +40,31 @@ impl Tree {
     pub fn history(&self, _revision: &Revision) -> Option<Vec<Revision>> {
         unimplemented!()
     }
-    /// The ancestors with what is known of each, as `revs_info` tells: `available`, `missing` or `deleted`.
+    /// Whether every leaf is a tombstone, and so the document.
+    pub fn is_deleted(&self) -> bool {
+        unimplemented!()
+    }
+    /// What is known of a revision, as `revs_info` tells; `None` when it is unknown.
+    pub fn status(&self, _revision: &Revision) -> Option<Status> {
+        unimplemented!()
+    }
+    /// Whether a revision is a leaf.
+    pub fn is_leaf(&self, _revision: &Revision) -> bool {
+        unimplemented!()
+    }
+    /// The leaves that descend from a revision (itself, if it is one): `open_revs` with `latest=true`.
+    pub fn leaves_upon(&self, _revision: &Revision) -> Vec<Leaf> {
+        unimplemented!()
+    }
+    /// Those of `revisions` that are unknown, in CouchDB's order (ascending): `missing` of `_revs_diff`.
+    pub fn missing(&self, _revisions: &[Revision]) -> Vec<Revision> {
+        unimplemented!()
+    }
+    /// The leaves that a missing revision may descend from: `possible_ancestors` of `_revs_diff`, in CouchDB's order.
+    pub fn possible_ancestors(&self, _missing: &[Revision]) -> Vec<Revision> {
+        unimplemented!()
+    }
+    /// Whether a revision is known, with or without its body.
     pub fn contains(&self, _revision: &Revision) -> bool {
         unimplemented!()
     }
