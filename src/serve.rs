@@ -17,11 +17,13 @@ use tokio::task::JoinHandle;
 
 use self::functions::{Functions, Limits};
 use self::http::Server;
+use self::lenient::LenientListener;
 use self::store::{Store, StoreError};
 
 pub mod configuration;
 pub mod functions;
 pub mod http;
+mod lenient;
 pub mod mango;
 pub mod store;
 pub mod tree;
@@ -126,7 +128,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let stopped = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
-        axum::serve(listener, router).with_graceful_shutdown(stopped).await
+        axum::serve(LenientListener(listener), router).with_graceful_shutdown(stopped).await
     });
     Ok(Running { address, stop, task })
 }

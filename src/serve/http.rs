@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
 use self::designs::{Designs, Known};
-use self::request::{Failure, JsonAnswer, Query, Request, User};
+use self::request::{Failure, Query, Request, User};
 use crate::name::Revision;
 use crate::random;
 use crate::serve::functions::Functions;
@@ -82,15 +82,10 @@ impl Server {
 
 /// Answers any request.
 pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
-    let accepts_json = request::accepts(incoming.headers(), "application/json");
     let mut response = match take(&server, incoming) {
         Ok(request) => dispatch::dispatch(&server, request).await.unwrap_or_else(IntoResponse::into_response),
         Err(failure) => failure.into_response(),
     };
-    if !accepts_json && response.extensions().get::<JsonAnswer>().is_some() {
-        let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, text);
-    }
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
     if let Ok(id) = HeaderValue::from_str(&random::hexadecimal()[..10]) {
@@ -103,10 +98,15 @@ pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, 
 fn take(server: &Server, incoming: Incoming<Body>) -> Result<Request, Failure> {
     let (parts, body) = incoming.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let segments = path::segments(parts.uri.path())?;
+    let method = effective(&parts.method, &parts.headers);
+    let segments = path::segments(parts.uri.path()).map_err(|failure| match failure.error.as_str() {
+        // What cannot be an id is not there either.
+        "illegal_docid" if method == Method::GET => Failure::not_found("missing"),
+        _ => failure,
+    })?;
     let user = user_of(server, &parts.headers)?;
     Ok(Request {
-        method: effective(&parts.method, &parts.headers),
+        method,
         segments,
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         target,

@@ -52,7 +52,6 @@ async fn shown(place: &Place, stored: &Stored, headers: &HeaderMap) -> Result<Re
         // A content type that cannot stand in a header.
         set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
     }
-    response.extensions_mut().remove::<super::request::JsonAnswer>();
     set(&mut response, header::ACCEPT_RANGES, if blob.is_gzip { "none" } else { "bytes" });
     if place.server.csp() {
         set(&mut response, header::CONTENT_SECURITY_POLICY, "sandbox");

@@ -141,11 +141,14 @@ async fn document(place: &Place, id: &str, request: Request) -> Answer {
         return Err(Failure::bad_request("Invalid _local document id."));
     }
     match request.method.as_str() {
-        "GET" if id.starts_with("_design/") && has_escaped_slash(&request.target) => redirect(&request.target),
+        "GET" if id.starts_with("_design/") && has_escaped_slash(&request.target) => redirect(&request),
         "GET" => documents::get(place, id, request).await,
         "PUT" => documents::put(place, id, request).await,
         "DELETE" => documents::delete(place, id, request).await,
         "COPY" => documents::copy(place, id, request).await,
+        "POST" if !request.headers.contains_key(header::REFERER) => {
+            Err(Failure::bad_request("Referer header required."))
+        }
         "POST" => Err(Failure::absent("the upload of forms")),
         _ => Ok(not_allowed("DELETE,GET,HEAD,POST,PUT,COPY")),
     }
@@ -172,9 +175,11 @@ fn escaped_slash(target: &str) -> Option<usize> {
 }
 
 /// CouchDB sends those who escape the slash of `_design/` to the plain one.
-fn redirect(target: &str) -> Answer {
+fn redirect(request: &Request) -> Answer {
+    let target = request.target.as_str();
     let at = escaped_slash(target).ok_or_else(|| Failure::not_found("missing"))?;
-    let plain = format!("{}_design/{}", &target[..at], &target[at + "_design%2F".len()..]);
+    let (before, behind) = (&target[..at], &target[at + "_design%2F".len()..]);
+    let plain = format!("{}{before}_design/{behind}", documents::location(&request.headers, &[]));
     let mut response = empty(StatusCode::MOVED_PERMANENTLY);
     let location = HeaderValue::from_str(&plain).map_err(|_| Failure::bad_request("invalid_url_encoding"))?;
     response.headers_mut().insert(header::LOCATION, location);

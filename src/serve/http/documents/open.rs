@@ -85,7 +85,9 @@ pub(in crate::serve) fn several(
     let (found, missing) = match (wanted, &document) {
         (OpenRevs::All, None) => return Ok(Vec::new()),
         (OpenRevs::All, Some(document)) => {
-            (document.tree.leaves().into_iter().map(|leaf| leaf.revision).collect(), vec![])
+            let mut leaves: Vec<Revision> = document.tree.leaves().into_iter().map(|leaf| leaf.revision).collect();
+            leaves.sort_by(|left, right| (left.generation(), left.hash()).cmp(&(right.generation(), right.hash())));
+            (leaves, vec![])
         }
         (OpenRevs::Some(revisions), None) => (Vec::new(), revisions.clone()),
         (OpenRevs::Some(revisions), Some(document)) => select(document, revisions, is_latest),
