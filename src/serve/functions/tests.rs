@@ -43,7 +43,7 @@ fn shows_fail_as_in_couchdb() {
         ("return 5", 500, "render_error", "undefined response from show function"),
         ("while (1) {}", 500, "os_process_error", "OS process timed out."),
         ("try { while (1) {} } catch (e) {} finally { return 'x' }", 500, "os_process_error", "OS process timed out."),
-        ("var a = []; while (1) a.push({ a: 'x' + a.length })", 500, "os_process_error", "{exit_status,1}"),
+        ("var a = []; while (1) a.push({ a: 'x' + a.length })", 500, "", ""),
         ("var s = 'x'; while (1) s += s", 500, "", ""),
         ("function f() { return f() + 1 } f()", 500, "os_process_error", "{exit_status,139}"),
         (
