@@ -18,17 +18,17 @@ use crate::random;
 use crate::serve::functions::Functions;
 use crate::serve::store::{Database, Store};
 
-mod attachments;
-mod body;
-mod bulk;
-mod designs;
+pub(in crate::serve) mod attachments;
+pub(in crate::serve) mod body;
+pub(in crate::serve) mod bulk;
+pub(in crate::serve) mod designs;
 mod dispatch;
-mod documents;
-mod listing;
-mod multipart;
-mod number;
+pub(in crate::serve) mod documents;
+pub(in crate::serve) mod listing;
+pub(in crate::serve) mod multipart;
+pub(in crate::serve) mod number;
 mod path;
-mod produce;
+pub(in crate::serve) mod produce;
 pub mod request;
 
 /// What `Server:` says: clients look for CouchDB's name, people for ours.

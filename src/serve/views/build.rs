@@ -119,7 +119,7 @@ fn documents(group: &Group, database: &Database, changes: &[Change]) -> Result<V
     for ((document, winner), body) in winners.iter().zip(bodies) {
         // Without a body it was changed meanwhile, and comes again.
         let Some(body) = body else { continue };
-        let meta = open::meta(database, document, &options)?;
+        let meta = open::meta(document, &options);
         let history = vec![winner.revision.clone()];
         let opened = Opened { id: document.id.clone(), history, is_deleted: false, body, meta };
         documents.push((document.id.clone(), Value::Object(show::stubbed(&opened, &options))));
