@@ -19,11 +19,13 @@ use self::functions::{Functions, Limits};
 use self::http::Server;
 use self::store::{Store, StoreError};
 
+pub mod configuration;
 pub mod functions;
 pub mod http;
 pub mod mango;
 pub mod store;
 pub mod tree;
+pub mod users;
 pub mod views;
 
 /// How long open requests may take to end after [`Running::stop`].

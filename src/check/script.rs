@@ -4,25 +4,32 @@ use super::shape;
 use super::token::{FaultKind, Kind, Tokens};
 
 /// The script that is run for the text of a function: the last function declaration, if it has no name, becomes an
-/// expression. `None` when the text is nested more deeply than CouchDB's parser can follow.
-pub(crate) fn of_function(source: &str) -> Option<String> {
+/// expression. What makes no script is told in the words of CouchDB's parser: nested too deeply, or ending too early.
+pub(crate) fn of_function(source: &str) -> Result<String, String> {
     let tokens = Tokens::of(source);
-    if tokens.fault.is_some_and(|fault| fault.kind == FaultKind::TooDeep) {
-        return None;
+    let line = |offset: usize| source.get(..offset).unwrap_or(source).lines().count().max(1);
+    match tokens.fault {
+        Some(fault) if fault.kind == FaultKind::TooDeep => {
+            return Err(format!("Line {}: nested too deeply", line(fault.offset)));
+        }
+        Some(fault) if fault.kind == FaultKind::Unclosed => {
+            return Err(format!("Line {}: Unexpected end of input", line(source.len())));
+        }
+        _ => {}
     }
     let mut script = source.to_owned();
-    let Some(nameless) = shape::outline(&tokens).expression() else { return Some(script) };
+    let Some(nameless) = shape::outline(&tokens).expression() else { return Ok(script) };
     let is_asynchronous = tokens.before_is(nameless.keyword, "async");
     let first = if is_asynchronous { nameless.keyword - 1 } else { nameless.keyword };
     let body = tokens.skip(nameless.parameters);
     let last = tokens.skip(body).saturating_sub(1);
-    let (Some(start), Some(end)) = (tokens.get(first), tokens.get(last)) else { return Some(script) };
+    let (Some(start), Some(end)) = (tokens.get(first), tokens.get(last)) else { return Ok(script) };
     if tokens.kind(last) != Some(Kind::Punctuator) || !tokens.is(last, "}") {
-        return Some(script);
+        return Ok(script);
     }
     script.insert_str(end.end, ");");
     script.insert_str(start.start, ";(");
-    Some(script)
+    Ok(script)
 }
 
 #[cfg(test)]
@@ -41,13 +48,14 @@ mod tests {
             ("function named() {}", "function named() {}"),
             ("function () {} function named() {}", "function () {} function named() {}"),
             ("doc => 1", "doc => 1"),
-            ("function (", "function ("),
-            ("function () {", "function () {"),
             ("", ""),
         ];
         for (source, script) in cases {
-            assert_eq!(of_function(source).as_deref(), Some(script), "{source}");
+            assert_eq!(of_function(source).as_deref(), Ok(script), "{source}");
         }
-        assert_eq!(of_function(&"[".repeat(500_000)), None);
+        for source in ["function (", "function () {\n"] {
+            assert_eq!(of_function(source), Err("Line 1: Unexpected end of input".to_owned()));
+        }
+        assert!(of_function(&"[".repeat(500_000)).is_err());
     }
 }

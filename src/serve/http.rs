@@ -27,7 +27,7 @@ pub(in crate::serve) mod documents;
 pub(in crate::serve) mod listing;
 pub(in crate::serve) mod multipart;
 pub(in crate::serve) mod number;
-mod path;
+pub(in crate::serve) mod path;
 pub(in crate::serve) mod produce;
 pub mod request;
 
@@ -129,6 +129,11 @@ fn effective(method: &Method, headers: &HeaderMap) -> Method {
 #[allow(clippy::unnecessary_wraps, reason = "accounts will refuse")]
 fn user_of(_server: &Server, _headers: &HeaderMap) -> Result<User, Failure> {
     Ok(User { name: None, roles: vec!["_admin".to_owned()] })
+}
+
+/// A sequence as CouchDB writes it: a number, a hyphen, and something that is nobody's business.
+pub(in crate::serve) fn sequence_text(sequence: u64) -> String {
+    format!("{sequence}-couchapp")
 }
 
 /// An answer without a body.

@@ -81,7 +81,7 @@ fn asked_length(reduction: &Reduction) -> usize {
         // `[[k,v],[k,v]]` has two brackets and a comma more for each pair than `[k,k]` and `[v,v]`, less one list.
         Some(keys) => {
             let count = count_items(&reduction.values);
-            characters(keys) + values + 2 * count + r#"["reduce",[""],]"#.len()
+            (characters(keys) + values + 2 * count + r#"["reduce",[""],]"#.len()).saturating_sub(1)
         }
     }
 }
@@ -186,9 +186,9 @@ impl Functions {
         let designs = designs.to_vec();
         let key = first.key;
         self.pool.run(&key, designs.len(), move |engines| {
-            designs.iter().try_for_each(|design| {
-                verdict::of_validation(&call(engines, design, "validate", &[&arguments])?)
-            })
+            designs
+                .iter()
+                .try_for_each(|design| verdict::of_validation(&call(engines, design, "validate", &[&arguments])?))
         })
     }
 

@@ -186,7 +186,10 @@ fn prelude(ctx: &Ctx<'_>, shared: &Rc<Shared>) -> rquickjs::Result<Persistent<Fu
     let mut options = EvalOptions::default();
     options.filename = Some("prelude.js".to_owned());
     let open: Function<'_> = ctx.eval_with_options(PRELUDE, options)?;
-    let to_script = Function::new(ctx.clone(), |source: String| script::of_function(&source))?;
+    let to_script = Function::new(ctx.clone(), |source: String| match script::of_function(&source) {
+        Ok(script) => format!("={script}"),
+        Err(message) => format!("!{message}"),
+    })?;
     let rows = Rc::clone(shared);
     let next_row = Function::new(ctx.clone(), move |sent: String| rows.next_row(sent))?;
     let log = Function::new(ctx.clone(), |message: String| tracing::info!(target: "couchapp::functions", "{message}"))?;

@@ -333,6 +333,18 @@
     return (path) => load(path, undefined);
   }
 
+  // CouchDB's parser is Esprima, and its errors are told as SpiderMonkey writes them down.
+  const unreadable = (told) => `(new Error(${quote(told)}, "./share/server/main.js", ${told.match(/\d+/)[0]}))`;
+
+  function inEsprimasWords(message) {
+    const token = /unexpected token.*?'(.*)'$/i.exec(message);
+    if (!token) return message;
+    if (token[1] === "" ) return "Unexpected end of input";
+    if (/^["']/.test(token[1])) return "Unexpected string";
+    if (/^\d/.test(token[1])) return "Unexpected number";
+    return "Unexpected token " + token[1];
+  }
+
   function compile(text, design, ours) {
     if (!text) raise("not_found", "missing function");
     const sandbox = takeSandbox(ours);
@@ -342,15 +354,15 @@
     }
     let value;
     try {
-      const script = typeof text === "string" ? toScript(text) : undefined;
-      if (script === undefined) throw new TypeError("this.source.charCodeAt is not a function");
-      value = sandbox.run(script);
+      if (typeof text !== "string") throw new TypeError("this.source.charCodeAt is not a function");
+      const script = toScript(text);
+      if (script[0] === "!") raise("compilation_error", `${unreadable(script.slice(1))} (${text})`);
+      value = sandbox.run(script.slice(1));
     } catch (thrown) {
-      if (isExhaustion(thrown) && !/call stack|stack overflow/.test(thrown.message)) throw thrown;
-      const place = lineOf(thrown);
-      const told = thrown instanceof Error || !isError(thrown) || thrown.name !== "SyntaxError"
-        ? describe(thrown)
-        : `(new Error(${quote(`Line ${place}: ${thrown.message}`)}, "./share/server/main.js", ${place}))`;
+      if (thrown[0] === "error" || (isExhaustion(thrown) && thrown.name === "InternalError")) throw thrown;
+      const told = isError(thrown) && thrown.name === "SyntaxError"
+        ? unreadable(`Line ${lineOf(thrown)}: ${inEsprimasWords(thrown.message)}`)
+        : describe(thrown);
       raise("compilation_error", `${told} (${text})`);
     }
     if (typeof value !== "function") {
@@ -366,6 +378,7 @@
   let mapSources = [];
   let library = null;
   let reducer = null;
+  let escapes = 0;
 
   function member(path, ours) {
     let point = design;
@@ -463,9 +476,14 @@
       return out;
     },
 
-    compileReduce(text) { if (!reducer) reducer = compile(text, null, { emit }); },
+    compileReduce(text) {
+      reducer = compile(text, null, { emit });
+      // CouchDB takes the length of the function from that of its line, but not what escapes it there.
+      escapes = stringify(text).length - 2 - text.length;
+    },
 
-    reduce(keys, values, inputLength) {
+    reduce(keys, values, asked) {
+      const inputLength = +asked + escapes;
       const isAgain = keys === "";
       let result;
       try {

@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 
 use self::range::Ranges;
+use super::body;
 use super::documents::incoming::{self, Attachment, Incoming, LARGEST_ATTACHMENT, Source, parse_revision};
 use super::documents::open::{self, Opened};
 use super::documents::options::Options;
@@ -15,19 +16,13 @@ use super::documents::storing::{Form, Intake};
 use super::documents::{hooks, is_known, location, matched, new_id, not_modified, set, write};
 use super::produce::{self, produce};
 use super::request::{Failure, Place, Request, answer, blocking};
-use super::body;
 use crate::couch::digest;
 use crate::serve::store::{Blob, Stored};
 
 mod range;
 
 /// `GET /db/doc/attachment`
-pub(in crate::serve) async fn get(
-    place: &Place,
-    id: &str,
-    name: &str,
-    request: Request,
-) -> Result<Response, Failure> {
+pub(in crate::serve) async fn get(place: &Place, id: &str, name: &str, request: Request) -> Result<Response, Failure> {
     let options = Options::parse(&request.query)?;
     let (keeper, owned, wanted, user) = (place.clone(), id.to_owned(), name.to_owned(), request.user.clone());
     let stored = blocking(move || {
@@ -52,7 +47,8 @@ pub(in crate::serve) async fn get(
 async fn shown(place: &Place, stored: &Stored, headers: &HeaderMap) -> Result<Response, Failure> {
     let blob = stored.blob.clone();
     let mut response = produce::head(200, &stored.content_type);
-    if response.headers().get(header::CONTENT_TYPE).is_some_and(|set| set.as_bytes() != stored.content_type.as_bytes()) {
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|set| set.as_bytes() != stored.content_type.as_bytes())
+    {
         // A content type that cannot stand in a header.
         set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
     }
@@ -123,14 +119,10 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 }
 
 /// `PUT /db/doc/attachment`
-pub(in crate::serve) async fn put(
-    place: &Place,
-    id: &str,
-    name: &str,
-    request: Request,
-) -> Result<Response, Failure> {
+pub(in crate::serve) async fn put(place: &Place, id: &str, name: &str, request: Request) -> Result<Response, Failure> {
     incoming::check_attachment_name(name)?;
-    let is_gzip = match request.headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()) {
+    let is_gzip = match request.headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase())
+    {
         None => false,
         Some(encoding) if encoding.trim_ascii() == b"identity" => false,
         Some(encoding) if encoding.trim_ascii() == b"gzip" => true,
@@ -144,7 +136,7 @@ pub(in crate::serve) async fn put(
     }
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
-    let before = before(place, id, None, &request).await?;
+    let before = before(place, id, None, named(&request)?).await?;
     let form = Form { is_gzip, compresses: !is_gzip && digest::is_compressible(&content_type), digest: None };
     let mut intake = Intake::begin(&place.database, form);
     let (mut stream, mut arrived) = (request.body.into_data_stream(), 0);
@@ -177,7 +169,7 @@ pub(in crate::serve) async fn delete(
     request: Request,
 ) -> Result<Response, Failure> {
     incoming::check_attachment_name(name)?;
-    let before = before(place, id, Some(name), &request).await?;
+    let before = before(place, id, Some(name), named(&request)?).await?;
     let (keeper, user, owned, removed) = (place.clone(), request.user, id.to_owned(), name.to_owned());
     let written = blocking(move || {
         let document = changed(owned, before, &removed, None)?;
@@ -186,16 +178,19 @@ pub(in crate::serve) async fn delete(
     Ok(answer(200, &json!({ "ok": true, "id": id, "rev": written.await? })))
 }
 
+/// The revision that the request names.
+fn named(request: &Request) -> Result<Option<(u64, String)>, Failure> {
+    matched(&request.headers, request.query.get("rev").map(parse_revision).transpose()?)
+}
+
 /// The revision that is changed; none for a new document. What cannot succeed is refused here, before the bytes are read.
 async fn before(
     place: &Place,
     id: &str,
     removed: Option<&str>,
-    request: &Request,
+    named: Option<(u64, String)>,
 ) -> Result<Option<Opened>, Failure> {
     incoming::check_id(id)?;
-    let named = request.query.get("rev").map(parse_revision).transpose()?;
-    let named = matched(&request.headers, named)?;
     let (database, owned, removed) = (Arc::clone(&place.database), id.to_owned(), removed.map(str::to_owned));
     blocking(move || {
         let holds = |opened: &Opened| match &removed {
@@ -222,12 +217,7 @@ async fn before(
 }
 
 /// The document with one attachment put in front of the others, or taken away.
-fn changed(
-    id: String,
-    before: Option<Opened>,
-    name: &str,
-    added: Option<Attachment>,
-) -> Result<Incoming, Failure> {
+fn changed(id: String, before: Option<Opened>, name: &str, added: Option<Attachment>) -> Result<Incoming, Failure> {
     let mut document = Incoming { id, ..Incoming::default() };
     document.attachments.extend(added);
     if let Some(opened) = before {

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::request::{Failure, Place, Request, blocking};
-use super::{Server, empty};
+use super::{Server, attachments, bulk, documents, empty, listing};
 
 type Answer = Result<Response, Failure>;
 
@@ -68,10 +68,10 @@ async fn database(server: &Arc<Server>, name: &str, request: Request) -> Answer 
 }
 
 /// `/db`
-async fn whole(_place: &Place, request: Request) -> Answer {
+async fn whole(place: &Place, request: Request) -> Answer {
     match request.method.as_str() {
         "GET" => Err(Failure::absent("information about databases")),
-        "POST" => Err(Failure::absent("documents")),
+        "POST" => documents::post(place, request).await,
         _ => Ok(not_allowed("DELETE,GET,HEAD,POST")),
     }
 }
@@ -79,10 +79,17 @@ async fn whole(_place: &Place, request: Request) -> Answer {
 /// `/db/_something`
 async fn special(place: &Place, first: &str, rest: &[&str], request: Request) -> Answer {
     match (request.method.as_str(), first, rest) {
-        ("POST", "_bulk_docs" | "_bulk_get" | "_revs_diff" | "_missing_revs", []) => Err(Failure::absent(first)),
+        ("POST", "_bulk_docs", []) => bulk::docs(place, request).await,
+        ("POST", "_bulk_get", []) => bulk::get::handle(place, request).await,
+        ("POST", "_revs_diff", []) => bulk::revs_diff(place, request).await,
+        ("POST", "_missing_revs", []) => bulk::missing_revs(place, request).await,
         (_, "_bulk_docs" | "_bulk_get" | "_revs_diff" | "_missing_revs", []) => Ok(not_allowed("POST")),
-        ("GET" | "POST", "_all_docs" | "_design_docs" | "_local_docs", []) => Err(Failure::absent(first)),
-        ("POST", "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => Err(Failure::absent(first)),
+        ("GET" | "POST", "_all_docs" | "_design_docs" | "_local_docs", []) => {
+            listing::documents(place, first, request).await
+        }
+        ("POST", "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => {
+            listing::queries(place, first, request).await
+        }
         (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => Ok(not_allowed("POST")),
         (_, "_all_docs" | "_design_docs" | "_local_docs", []) => Ok(not_allowed("GET,HEAD,POST")),
         (
@@ -129,21 +136,27 @@ async fn local(place: &Place, rest: &[&str], request: Request) -> Answer {
 }
 
 /// A document by its id, which may have come as one segment (`_design%2Fx`).
-async fn document(_place: &Place, id: &str, request: Request) -> Answer {
+async fn document(place: &Place, id: &str, request: Request) -> Answer {
     if id == "_local/" {
         return Err(Failure::bad_request("Invalid _local document id."));
     }
     match request.method.as_str() {
         "GET" if id.starts_with("_design/") && has_escaped_slash(&request.target) => redirect(&request.target),
-        "GET" | "PUT" | "DELETE" | "POST" | "COPY" => Err(Failure::absent("documents")),
+        "GET" => documents::get(place, id, request).await,
+        "PUT" => documents::put(place, id, request).await,
+        "DELETE" => documents::delete(place, id, request).await,
+        "COPY" => documents::copy(place, id, request).await,
+        "POST" => Err(Failure::absent("the upload of forms")),
         _ => Ok(not_allowed("DELETE,GET,HEAD,POST,PUT,COPY")),
     }
 }
 
 /// An attachment of a document.
-async fn attachment(_place: &Place, _id: &str, _name: &str, request: Request) -> Answer {
+async fn attachment(place: &Place, id: &str, name: &str, request: Request) -> Answer {
     match request.method.as_str() {
-        "GET" | "PUT" | "DELETE" => Err(Failure::absent("attachments")),
+        "GET" => attachments::get(place, id, name, request).await,
+        "PUT" => attachments::put(place, id, name, request).await,
+        "DELETE" => attachments::delete(place, id, name, request).await,
         _ => Ok(not_allowed("DELETE,GET,HEAD,PUT")),
     }
 }

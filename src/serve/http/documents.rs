@@ -160,12 +160,7 @@ pub(in crate::serve) async fn put(place: &Place, id: &str, request: Request) -> 
 }
 
 /// Settles the id and the revision that a write is upon: `_rev`, `rev=` and `If-Match` have to agree.
-fn upon(
-    document: &mut Incoming,
-    id: &str,
-    named: Option<(u64, String)>,
-    headers: &HeaderMap,
-) -> Result<(), Failure> {
+fn upon(document: &mut Incoming, id: &str, named: Option<(u64, String)>, headers: &HeaderMap) -> Result<(), Failure> {
     id.clone_into(&mut document.id);
     document.check_attachment_names()?;
     let own = document.hashes.first().map(|hash| (document.generation, hash.clone()));
@@ -219,14 +214,14 @@ pub(in crate::serve) async fn copy(place: &Place, id: &str, request: Request) ->
     let named = request.query.get("rev").map(parse_revision).transpose()?;
     let source = matched(&request.headers, named)?;
     let destination = request.headers.get("destination").and_then(|value| value.to_str().ok());
-    let destination =
-        destination.ok_or_else(|| Failure::bad_request("Destination header is mandatory for COPY."))?;
+    let destination = destination.ok_or_else(|| Failure::bad_request("Destination header is mandatory for COPY."))?;
     let (target, upon) = destination_of(destination)?;
     incoming::check_id(&target)?;
     let location = location(&request.headers, &[place.database.name(), &target]);
     let (keeper, owned, user, copied) = (place.clone(), id.to_owned(), request.user, target.clone());
     let written = blocking(move || {
-        let rev = source.map(|(generation, hash)| incoming::revision_of(&format!("{generation}-{hash}"))).transpose()?;
+        let rev =
+            source.map(|(generation, hash)| incoming::revision_of(&format!("{generation}-{hash}"))).transpose()?;
         let opened = open::one(&keeper.database, &owned, &Options { rev, ..Options::default() })?;
         let (generation, hashes) = upon.map_or((0, Vec::new()), |(generation, hash)| (generation, vec![hash]));
         let attachments = opened.body.attachments.into_iter().map(incoming::Attachment::from).collect();

@@ -93,11 +93,7 @@ fn part_head(stored: &Stored) -> String {
 }
 
 /// A document with its attachments behind it.
-pub(in crate::serve) async fn related(
-    place: &Place,
-    opened: Opened,
-    options: Options,
-) -> Result<Response, Failure> {
+pub(in crate::serve) async fn related(place: &Place, opened: Opened, options: Options) -> Result<Response, Failure> {
     let related = Related::new(&opened, &options, new_id());
     let mut response = produce::head(200, &related.content_type());
     produce::set_length(&mut response, related.length());
@@ -106,11 +102,7 @@ pub(in crate::serve) async fn related(
 }
 
 /// Several revisions, each a part.
-pub(in crate::serve) async fn mixed(
-    place: &Place,
-    found: Vec<Found>,
-    options: Options,
-) -> Result<Response, Failure> {
+pub(in crate::serve) async fn mixed(place: &Place, found: Vec<Found>, options: Options) -> Result<Response, Failure> {
     let outer = new_id();
     let response = produce::head(200, &format!("multipart/mixed; boundary=\"{outer}\""));
     let database = Arc::clone(&place.database);

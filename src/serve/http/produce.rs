@@ -64,7 +64,13 @@ impl Sink {
     }
 
     /// Bytes as they are stored, from a point, so many.
-    pub(in crate::serve) fn range(&mut self, database: &Database, blob: &Blob, from: u64, length: u64) -> Result<(), Failure> {
+    pub(in crate::serve) fn range(
+        &mut self,
+        database: &Database,
+        blob: &Blob,
+        from: u64,
+        length: u64,
+    ) -> Result<(), Failure> {
         let (mut reader, mut left) = (database.read_blob(blob, from)?, length);
         while left > 0 {
             let Some(piece) = reader.next()? else { break };
@@ -165,7 +171,9 @@ fn following(first: Vec<u8>, receiver: mpsc::Receiver<Message>) -> Body {
             return Some((Ok(Bytes::from(first)), (None, Some(receiver))));
         }
         match receiver.recv().await {
-            Some(Message::Piece(piece) | Message::Whole(piece)) => Some((Ok(Bytes::from(piece)), (None, Some(receiver)))),
+            Some(Message::Piece(piece) | Message::Whole(piece)) => {
+                Some((Ok(Bytes::from(piece)), (None, Some(receiver))))
+            }
             Some(Message::End) => None,
             Some(Message::Failed(failure)) => {
                 Some((Err(io::Error::other(failure.reason.unwrap_or(failure.error))), (None, None)))

@@ -21,7 +21,11 @@ pub(super) enum Condition {
     Or(Vec<Condition>),
     Not(Box<Condition>),
     /// What the field at this path has to fulfil. Ids are compared by their bytes.
-    Field { path: Vec<String>, condition: Box<Condition>, is_id: bool },
+    Field {
+        path: Vec<String>,
+        condition: Box<Condition>,
+        is_id: bool,
+    },
     Element(Box<Condition>),
     Elements(Box<Condition>),
     Key(Box<Condition>),
@@ -137,9 +141,9 @@ impl Condition {
                         !items.is_empty() && items.iter().all(|item| condition.holds(item, compare))
                     })
             }
-            Self::Key(condition) => value.as_object().is_some_and(|members| {
-                members.keys().any(|key| condition.holds(&Value::String(key.clone()), compare))
-            }),
+            Self::Key(condition) => value
+                .as_object()
+                .is_some_and(|members| members.keys().any(|key| condition.holds(&Value::String(key.clone()), compare))),
             Self::Compare(operator, argument) => operator.accepts(compare(value, argument)),
             Self::In(list) => is_in(list),
             Self::NotIn(list) => !is_in(list),
@@ -191,7 +195,8 @@ fn type_of(value: &Value) -> &'static str {
 fn expression(argument: &Value, text: &str) -> Result<Regex, Failure> {
     let build = |is_unicode: bool| RegexBuilder::new(text).unicode(is_unicode).size_limit(1 << 20).build();
     build(false).or_else(|_| build(true)).map_err(|_| {
-        let lacks = ["(?=", "(?!", "(?<", "(?>", "(?|", "\\1", "\\2", "\\3", "\\k", "\\g", "++", "*+", "?+", "(?R", "(?("];
+        let lacks =
+            ["(?=", "(?!", "(?<", "(?>", "(?|", "\\1", "\\2", "\\3", "\\k", "\\g", "++", "*+", "?+", "(?R", "(?("];
         if lacks.iter().any(|part| text.contains(part)) {
             return Failure::absent("a regular expression with look-around, back references or atomic groups");
         }

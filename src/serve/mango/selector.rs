@@ -94,9 +94,7 @@ fn operators(value: &Value) -> Result<Value, Failure> {
     };
     match name {
         "$and" | "$or" | "$nor" => match argument {
-            Value::Array(items) => {
-                Ok(pair(name, Value::Array(items.iter().map(operators).collect::<Result<_, _>>()?)))
-            }
+            Value::Array(items) => Ok(pair(name, Value::Array(items.iter().map(operators).collect::<Result<_, _>>()?))),
             _ => Err(bad_argument(name, argument)),
         },
         "$not" | "$elemMatch" | "$allMatch" | "$keyMapMatch" => match argument {
@@ -116,9 +114,7 @@ fn operators(value: &Value) -> Result<Value, Failure> {
         "$where" | "$geoWithin" | "$geoIntersects" | "$near" | "$nearSphere" => {
             Err(Failure::new(400, "not_supported", format!("Unsupported operator: {name}")))
         }
-        _ if name.starts_with('$') => {
-            Err(Failure::new(400, "invalid_operator", format!("Invalid operator: {name}")))
-        }
+        _ if name.starts_with('$') => Err(Failure::new(400, "invalid_operator", format!("Invalid operator: {name}"))),
         _ => Ok(pair(name, operators(argument)?)),
     }
 }

@@ -25,7 +25,12 @@ enum Mapper {
 }
 
 /// Brings an index up to what the database holds now, after whoever builds already.
-pub(super) fn update(index: &Arc<Index>, group: &Group, database: &Database, functions: &Functions) -> Result<(), Failure> {
+pub(super) fn update(
+    index: &Arc<Index>,
+    group: &Group,
+    database: &Database,
+    functions: &Functions,
+) -> Result<(), Failure> {
     let target = database.info()?.sequence;
     let mut writer = index.writer();
     let mut since = writer.sequence()?;
@@ -101,12 +106,8 @@ fn batch(
 
 /// The documents of changes that are to be mapped, in the same order.
 fn documents(group: &Group, database: &Database, changes: &[Change]) -> Result<Vec<(String, Value)>, Failure> {
-    let options = Options {
-        conflicts: true,
-        deleted_conflicts: true,
-        local_seq: group.has_local_sequence,
-        ..Options::default()
-    };
+    let options =
+        Options { conflicts: true, deleted_conflicts: true, local_seq: group.has_local_sequence, ..Options::default() };
     let winners: Vec<_> = changes
         .iter()
         .filter(|change| group.includes_design || !change.document.id.starts_with("_design/"))

@@ -103,7 +103,8 @@ impl Index {
         let connection = idle.map_or_else(|| connect(&self.path), Ok)?;
         connection.execute_batch("begin").map_err(failed)?;
         let sequence = state(&connection, "sequence")?.unwrap_or_default();
-        let reader = Reader { index: Arc::clone(self), connection: Some(connection), sequence: sequence.cast_unsigned() };
+        let reader =
+            Reader { index: Arc::clone(self), connection: Some(connection), sequence: sequence.cast_unsigned() };
         Ok(reader)
     }
 }
@@ -159,7 +160,9 @@ impl Writer<'_> {
                 .map_err(failed)?;
             let mut remove = transaction.prepare_cached("delete from rows where id = ?1").map_err(failed)?;
             let mut insert = transaction
-                .prepare_cached("insert into rows (view, key, id, position, json, value) values (?1, ?2, ?3, ?4, ?5, ?6)")
+                .prepare_cached(
+                    "insert into rows (view, key, id, position, json, value) values (?1, ?2, ?3, ?4, ?5, ?6)",
+                )
                 .map_err(failed)?;
             for (id, rows) in documents {
                 if !is_empty {

@@ -203,6 +203,11 @@ impl Parameters {
         Ok(is_reduced)
     }
 
+    /// Whether the end is left out: `inclusive_end=false`.
+    pub fn excludes_end(&self) -> bool {
+        self.excludes_end
+    }
+
     /// How rows are grouped.
     pub fn level(&self) -> Result<Level, Failure> {
         match (self.group, self.group_level) {
@@ -255,7 +260,10 @@ impl Parameters {
             Id::Text(text) => text.as_bytes().to_vec(),
             Id::Greatest => vec![0xff],
         };
-        let end_id = self.end_id.clone().map_or(if self.is_descending { Id::Text(String::new()) } else { Id::Greatest }, Id::Text);
+        let end_id = self
+            .end_id
+            .clone()
+            .map_or(if self.is_descending { Id::Text(String::new()) } else { Id::Greatest }, Id::Text);
         let order = (&start.key, id(&start.id)).cmp(&(&end.key, id(&end_id)));
         let hint = match (self.is_descending, order.is_lt()) {
             (false, false) => "true",
@@ -373,7 +381,9 @@ mod tests {
         for (query, reason) in reduce {
             assert_eq!(refusal(query, true).as_deref(), Some(reason), "{query}");
         }
-        for fine in ["keys=[1]&key=1", "keys=[]", "conflicts=true", "key=1&startkey=1", "startkey=1&endkey=1.0", "foo=bar"] {
+        for fine in
+            ["keys=[1]&key=1", "keys=[]", "conflicts=true", "key=1&startkey=1", "startkey=1&endkey=1.0", "foo=bar"]
+        {
             assert_eq!(refusal(fine, false), None, "{fine}");
         }
     }

@@ -180,7 +180,11 @@ impl Running {
         } else if starts("_last") {
             Self::Last(None)
         } else if starts("_") {
-            return Err(Failure::new(500, "function_clause", format!("`{source}` is not a supported reduce function.")));
+            return Err(Failure::new(
+                500,
+                "function_clause",
+                format!("`{source}` is not a supported reduce function."),
+            ));
         } else {
             Self::Custom(Pieces::default())
         })

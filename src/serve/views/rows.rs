@@ -119,7 +119,8 @@ impl Reader {
         let before = if range.is_descending { ">" } else { "<" };
         let query = format!("select count(*) from rows where view = ?1 and (key, id, position) {before} (?2, ?3, ?4)");
         let mut statement = self.connection()?.prepare_cached(&query).map_err(failed)?;
-        let count = statement.query_row((view as i64, &place.key, &place.id, place.position), |row| row.get::<_, i64>(0));
+        let count =
+            statement.query_row((view as i64, &place.key, &place.id, place.position), |row| row.get::<_, i64>(0));
         Ok(count.map_err(failed)?.cast_unsigned())
     }
 }
@@ -173,7 +174,13 @@ impl Rows<'_> {
             values.extend([&end.key as &dyn ToSql, &end.id]);
         }
         let entries = statement.query_map(values.as_slice(), |row| {
-            Ok(Entry { key: row.get(0)?, id: row.get(1)?, json: row.get(2)?, value: row.get(3)?, position: row.get(4)? })
+            Ok(Entry {
+                key: row.get(0)?,
+                id: row.get(1)?,
+                json: row.get(2)?,
+                value: row.get(3)?,
+                position: row.get(4)?,
+            })
         });
         let entries: Vec<Entry> = entries.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
         let (is_last, is_descending) = (entries.len() < PAGE, range.is_descending);

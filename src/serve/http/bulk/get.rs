@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::json::Object;
 use crate::name::Revision;
+use crate::serve::http::body;
 use crate::serve::http::documents::incoming::{check_id, revision_of};
 use crate::serve::http::documents::open::{self, Found, Opened};
 use crate::serve::http::documents::options::{OpenRevs, Options};
@@ -14,7 +15,6 @@ use crate::serve::http::documents::{hooks, new_id, show};
 use crate::serve::http::multipart::{self, Related};
 use crate::serve::http::produce::{self, Sink, produce};
 use crate::serve::http::request::{Failure, Place, Request, User, accepts};
-use crate::serve::http::body;
 use crate::serve::store::Database;
 
 /// What is asked for.
@@ -115,7 +115,8 @@ impl Asked {
             }
             Wanted::Revisions { id, revisions, atts_since } => {
                 if atts_since.is_some() {
-                    (options.atts_since.clone_from(atts_since), options.attachments) = ((), true);
+                    options.atts_since.clone_from(atts_since);
+                    options.attachments = true;
                 }
                 let found = open::several(&self.place.database, id, revisions, options.latest)?;
                 let told = Value::from(id.as_str());

@@ -118,8 +118,12 @@ impl Incoming {
             ("_deleted", Value::Bool(is_deleted)) => self.is_deleted = is_deleted,
             ("_rev" | "_revs_info" | "_local_seq" | "_conflicts" | "_deleted_conflicts", _) => {}
             (
-                "_access" | "_replication_state" | "_replication_state_time" | "_replication_state_reason"
-                | "_replication_id" | "_replication_stats",
+                "_access"
+                | "_replication_state"
+                | "_replication_state_time"
+                | "_replication_state_reason"
+                | "_replication_id"
+                | "_replication_stats",
                 value,
             ) => {
                 self.members.insert(key, value);

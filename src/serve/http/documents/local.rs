@@ -29,16 +29,9 @@ pub(in crate::serve) fn write(database: &Database, document: &Incoming) -> Resul
         Some(number) => number.parse::<u64>().map_err(|_| invalid())?,
     };
     named.checked_add(1).ok_or_else(invalid)?;
-    loop {
-        let current = database.local(&document.id)?.map(|(number, _)| number);
-        let members = (!document.is_deleted).then(|| document.members.clone());
-        match database.write_local(&document.id, current, members)? {
-            Some(_) if document.is_deleted => return Ok("0-0".to_owned()),
-            Some(number) => return Ok(format!("0-{number}")),
-            // Somebody else was faster: the last one wins.
-            None => {}
-        }
-    }
+    let members = (!document.is_deleted).then_some(&document.members);
+    let number = database.write_local(&document.id, Some(named), members)?.unwrap_or(0);
+    Ok(format!("0-{number}"))
 }
 
 /// The ETag of a local document, which changes with its content.

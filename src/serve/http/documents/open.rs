@@ -84,7 +84,9 @@ pub(in crate::serve) fn several(
     let document = database.document(id)?;
     let (found, missing) = match (wanted, &document) {
         (OpenRevs::All, None) => return Ok(Vec::new()),
-        (OpenRevs::All, Some(document)) => (document.tree.leaves().into_iter().map(|leaf| leaf.revision).collect(), vec![]),
+        (OpenRevs::All, Some(document)) => {
+            (document.tree.leaves().into_iter().map(|leaf| leaf.revision).collect(), vec![])
+        }
         (OpenRevs::Some(revisions), None) => (Vec::new(), revisions.clone()),
         (OpenRevs::Some(revisions), Some(document)) => select(document, revisions, is_latest),
     };

@@ -16,7 +16,8 @@ pub(in crate::serve) fn stubbed(opened: &Opened, options: &Options) -> Object {
     let mut object = without_attachments(opened, options);
     if !opened.body.attachments.is_empty() {
         let show_encoding = options.att_encoding_info;
-        let stubs = opened.body.attachments.iter().map(|stored| (stored.name.clone(), entry(stored, "stub", show_encoding)));
+        let stubs =
+            opened.body.attachments.iter().map(|stored| (stored.name.clone(), entry(stored, "stub", show_encoding)));
         object.insert("_attachments".to_owned(), Value::Object(stubs.collect()));
     }
     object
