@@ -17,10 +17,12 @@ use crate::name::Revision;
 use crate::random;
 use crate::serve::functions::Functions;
 use crate::serve::store::{Database, Store};
+use crate::serve::views::Views;
 
 pub(in crate::serve) mod attachments;
 pub(in crate::serve) mod body;
 pub(in crate::serve) mod bulk;
+pub(in crate::serve) mod design;
 pub(in crate::serve) mod designs;
 mod dispatch;
 pub(in crate::serve) mod documents;
@@ -39,6 +41,7 @@ pub struct Server {
     store: Store,
     functions: Functions,
     designs: Designs,
+    views: Views,
     csp: bool,
     stopping: watch::Receiver<bool>,
 }
@@ -46,7 +49,7 @@ pub struct Server {
 impl Server {
     /// Puts the parts together. `stopping` turns true when the endpoint ends.
     pub fn new(store: Store, functions: Functions, csp: bool, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, functions, designs: Designs::default(), csp, stopping }
+        Self { store, functions, designs: Designs::default(), views: Views::new(), csp, stopping }
     }
 
     /// The databases.
@@ -57,6 +60,11 @@ impl Server {
     /// JavaScript of design documents.
     pub fn functions(&self) -> &Functions {
         &self.functions
+    }
+
+    /// Indexes of views.
+    pub fn views(&self) -> &Views {
+        &self.views
     }
 
     /// A revision of a design document, kept for its functions; `None` when it is not there. Blocks.
