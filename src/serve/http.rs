@@ -32,6 +32,8 @@ pub(in crate::serve) mod number;
 pub(in crate::serve) mod path;
 pub(in crate::serve) mod produce;
 pub mod request;
+pub(in crate::serve) mod mango;
+pub(in crate::serve) mod views;
 
 /// What `Server:` says: clients look for CouchDB's name, people for ours.
 const SERVER: &str = concat!("CouchDB/3.5.0 (couchapp serve ", env!("CARGO_PKG_VERSION"), ")");

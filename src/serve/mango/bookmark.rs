@@ -204,7 +204,8 @@ impl Reader<'_> {
                 let (length, sign) = (self.count(1)?, self.byte()?);
                 let magnitude = self.take(length)?;
                 let bytes: Vec<u8> = magnitude.iter().rev().skip_while(|byte| **byte == 0).copied().collect();
-                let number = (bytes.len() < 16).then(|| bytes.iter().fold(0, |sum: i128, byte| sum << 8 | i128::from(*byte)))?;
+                let number =
+                    (bytes.len() < 16).then(|| bytes.iter().fold(0, |sum: i128, byte| sum << 8 | i128::from(*byte)))?;
                 let number = if sign == 0 { number } else { -number };
                 Read::Json(crate::serve::views::number::Number::Integer(number).value())
             }
@@ -234,7 +235,8 @@ mod tests {
 
     #[test]
     fn keys_come_back() {
-        for key in [r#"[null,true,-5,300,1.5,12345678901234,-12345678901234,{"a":[{}]},[1,2,300]]"#, "\"x\"", "[[],{}]"] {
+        for key in [r#"[null,true,-5,300,1.5,12345678901234,-12345678901234,{"a":[{}]},[1,2,300]]"#, "\"x\"", "[[],{}]"]
+        {
             let bookmark = Bookmark { id: "ä".to_owned(), key: serde_json::from_str(key).unwrap() };
             assert_eq!(Bookmark::decode(&bookmark.encode()).unwrap(), bookmark, "{key}");
         }

@@ -270,11 +270,7 @@ mod tests {
             (r#"{"selector":{},"conflicts":1}"#, "invalid_boolean", "Invalid boolean value: 1"),
             (r#"{"selector":{},"r":0}"#, "invalid_pos_integer", "0 is not an integer greater than zero"),
             (r#"{"selector":{},"use_index":1}"#, "invalid_index_name", "Invalid index name: 1"),
-            (
-                r#"{"selector":{},"bookmark":1}"#,
-                "unknown_error",
-                "Unknown Error: mango_opts :: {invalid_bookmark,1}",
-            ),
+            (r#"{"selector":{},"bookmark":1}"#, "unknown_error", "Unknown Error: mango_opts :: {invalid_bookmark,1}"),
         ] {
             let failure = parse(given).unwrap_err();
             assert_eq!((failure.error.as_str(), failure.reason.as_deref()), (error, Some(reason)), "{given}");

@@ -16,6 +16,7 @@ use crate::serve::http::documents::options::Options;
 use crate::serve::http::documents::show;
 use crate::serve::http::produce::Sink;
 use crate::serve::http::request::Failure;
+use crate::serve::http::sequence_text;
 use crate::serve::store::Database;
 
 /// See [`super::Views::ask`]. Its rows are as of the moment when it was made.
@@ -79,7 +80,7 @@ impl<'a> Answer<'a> {
             head.insert("offset".to_owned(), offset.into());
         }
         if self.parameters.update_seq {
-            head.insert("update_seq".to_owned(), self.reader.sequence.to_string().into());
+            head.insert("update_seq".to_owned(), sequence_text(self.reader.sequence).into());
         }
         Ok(head)
     }
