@@ -29,6 +29,7 @@ pub(in crate::serve) mod changes;
 mod cors;
 pub(in crate::serve) mod csp;
 pub(in crate::serve) mod databases;
+pub(in crate::serve) mod design;
 pub(in crate::serve) mod designs;
 mod dispatch;
 pub(in crate::serve) mod documents;

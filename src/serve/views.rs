@@ -15,6 +15,8 @@ pub mod parameters;
 pub mod reduce;
 pub mod rows;
 mod sum;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -49,6 +49,8 @@ struct Search<'a, 'sink> {
     counts: Counts,
     /// Counted since the last row that was given on; CouchDB loses those before a design document.
     since: Counts,
+    /// Whether the first row that is selected was in the page before.
+    skips_seen: bool,
     skip: u64,
     limit: u64,
     returned: u64,
@@ -85,6 +87,7 @@ pub(in crate::serve) fn write(place: &Place<'_>, options: &Options, sink: &mut S
         covers: index.covers(required_fields(options).as_deref()),
         counts: Counts::default(),
         since: Counts::default(),
+        skips_seen: given.is_some(),
         skip: options.skip,
         limit: options.limit,
         returned: 0,
@@ -126,8 +129,7 @@ impl Search<'_, '_> {
         let reader = place.views.reader(place.database, group)?;
         let rows = reader.rows(number, vec![keys(plan, self.options.is_descending(), given)]);
         let mut batch = Vec::with_capacity(BATCH);
-        // The row of the bookmark itself was seen before.
-        for entry in rows.skip(usize::from(given.is_some())) {
+        for entry in rows {
             let entry = entry?;
             let key = serde_json::from_str(&entry.json).unwrap_or_default();
             batch.push(Row { id: entry.id, key });
@@ -142,7 +144,7 @@ impl Search<'_, '_> {
     fn documents(&mut self, plan: &Plan, given: Option<&Bookmark>) -> Result<(), Failure> {
         let Some(mut range) = ids(plan, self.options.is_descending()) else { return Ok(()) };
         if let Some(given) = given {
-            (range.start, range.skip) = (Some(given.key.as_str().unwrap_or(&given.id).to_owned()), 1);
+            range.start = Some(given.key.as_str().unwrap_or(&given.id).to_owned());
         }
         loop {
             range.limit = Some(BATCH as u64);
@@ -175,7 +177,8 @@ impl Search<'_, '_> {
             if !self.options.selector.matches(&document) {
                 continue;
             }
-            if index.is_special() && row.id.starts_with("_design/") {
+            let is_seen = std::mem::take(&mut self.skips_seen);
+            if is_seen || index.is_special() && row.id.starts_with("_design/") {
                 self.since = Counts::default();
                 continue;
             }

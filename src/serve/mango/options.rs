@@ -9,7 +9,7 @@ use crate::serve::http::request::Failure;
 
 /// A query.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(in crate::serve) struct Options {
     /// `selector`
     pub(super) selector: Selector,
     /// `use_index`: nothing, a design document, or one and the name of an index.
@@ -88,7 +88,7 @@ impl Options {
     ///
     /// # Errors
     /// What CouchDB answers to what it does not accept.
-    pub fn parse(body: &Object) -> Result<Self, Failure> {
+    pub(in crate::serve) fn parse(body: &Object) -> Result<Self, Failure> {
         let selector = Selector::parse(body.get("selector").ok_or_else(|| missing_key("selector"))?)?;
         let options = Self {
             selector,

@@ -73,7 +73,7 @@ pub(super) fn of(selector: &Value) -> Vec<(String, Range)> {
     for field in indexable(selector) {
         match narrow(selector, &field, Range::ALL) {
             Range::Empty => return vec![(field, Range::Empty)],
-            range => ranges.push((field, range)),
+            range @ Range::Between(..) => ranges.push((field, range)),
         }
     }
     ranges
