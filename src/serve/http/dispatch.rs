@@ -6,13 +6,30 @@ use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::request::{Failure, Place, Request, blocking};
-use super::{Server, attachments, bulk, documents, empty, listing};
+use super::design;
+use super::request::{Failure, Place, Request, User, blocking};
+use super::{Server, attachments, bulk, changes, databases, documents, empty, listing, mango, server_wide, views};
+use crate::serve::users::access;
 
 type Answer = Result<Response, Failure>;
 
-/// Finds who answers a request.
+/// How often a request may be rewritten (`rewrite_limit`).
+const REWRITES: usize = 100;
+
+/// Answers a request, or what it is rewritten to.
 pub(super) async fn dispatch(server: &Arc<Server>, mut request: Request) -> Answer {
+    for _ in 0..=REWRITES {
+        let mut response = once(server, request).await?;
+        match design::again(&mut response) {
+            None => return Ok(response),
+            Some(next) => request = next,
+        }
+    }
+    Err(Failure::bad_request("Exceeded rewrite recursion limit"))
+}
+
+/// Finds who answers a request.
+async fn once(server: &Arc<Server>, mut request: Request) -> Answer {
     let first = request.segments.first().cloned().unwrap_or_default();
     match first.as_str() {
         ""
@@ -31,7 +48,7 @@ pub(super) async fn dispatch(server: &Arc<Server>, mut request: Request) -> Answ
         | "_db_updates"
         | "_search_analyze"
         | "_reload_query_servers"
-        | "favicon.ico" => server_wide(server, &first, request).await,
+        | "favicon.ico" => server_wide::handle(server, request).await,
         name => {
             request.segments.remove(0);
             database(server, name, request).await
@@ -39,27 +56,20 @@ pub(super) async fn dispatch(server: &Arc<Server>, mut request: Request) -> Answ
     }
 }
 
-/// What belongs to the whole server.
-async fn server_wide(_server: &Arc<Server>, first: &str, _request: Request) -> Answer {
-    match first {
-        "favicon.ico" => Ok(empty(StatusCode::NOT_FOUND)),
-        first => Err(Failure::absent(&format!("/{first}"))),
-    }
-}
-
 /// What belongs to a database.
 async fn database(server: &Arc<Server>, name: &str, request: Request) -> Answer {
-    if request.segments.is_empty() && matches!(request.method.as_str(), "PUT" | "DELETE") {
-        return Err(Failure::absent("making databases"));
-    }
-    let (keeper, owned) = (Arc::clone(server), name.to_owned());
-    let database = blocking(move || Ok(keeper.store().database(&owned)?)).await?;
-    let place = Place { server: Arc::clone(server), database };
     let segments: Vec<String> = request.segments.clone();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    access::authorize_name(&request.method, name, &segments, &request.user)?;
+    match (request.method.as_str(), segments.as_slice()) {
+        ("PUT", []) => return databases::create(server, name, request).await,
+        ("DELETE", []) => return databases::delete(server, name, request).await,
+        _ => {}
+    }
+    let place = enter(server, name, request.segments.clone(), request.user.clone()).await?;
     match segments.as_slice() {
         [] => whole(&place, request).await,
-        ["_design", rest @ ..] => design(&place, rest, request).await,
+        ["_design", rest @ ..] => app(&place, rest, request).await,
         ["_local", rest @ ..] => local(&place, rest, request).await,
         [first, rest @ ..] if first.starts_with('_') => special(&place, first, rest, request).await,
         [id] => document(&place, id, request).await,
@@ -67,10 +77,24 @@ async fn database(server: &Arc<Server>, name: &str, request: Request) -> Answer 
     }
 }
 
+/// The database, if whoever asks may ask it for this at all.
+async fn enter(server: &Arc<Server>, name: &str, segments: Vec<String>, user: User) -> Result<Place, Failure> {
+    let (keeper, name) = (Arc::clone(server), name.to_owned());
+    let database = blocking(move || {
+        let database = keeper.store().database(&name)?;
+        if !access::is_server_admin(&user) {
+            let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+            access::authorize_database(&segments, &access::security(&database)?, &user)?;
+        }
+        Ok(database)
+    });
+    Ok(Place { server: Arc::clone(server), database: database.await? })
+}
+
 /// `/db`
 async fn whole(place: &Place, request: Request) -> Answer {
     match request.method.as_str() {
-        "GET" => Err(Failure::absent("information about databases")),
+        "GET" => databases::get(place, request).await,
         "POST" => documents::post(place, request).await,
         _ => Ok(not_allowed("DELETE,GET,HEAD,POST")),
     }
@@ -92,6 +116,24 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         }
         (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => Ok(not_allowed("POST")),
         (_, "_all_docs" | "_design_docs" | "_local_docs", []) => Ok(not_allowed("GET,HEAD,POST")),
+        ("POST", "_find" | "_explain", []) => {
+            if first == "_find" {
+                mango::find(place, request).await
+            } else {
+                mango::explain(place, request).await
+            }
+        }
+        (_, "_find" | "_explain", []) => Ok(not_allowed("POST")),
+        (_, "_index", rest) => indexes(place, rest, request).await,
+        (_, "_changes", []) => changes::changes(place, request).await,
+        (_, "_security", []) => databases::security(place, request).await,
+        (_, "_revs_limit", []) => databases::revs_limit(place, request).await,
+        (_, "_compact", []) => databases::compact(place, request).await,
+        (_, "_ensure_full_commit", []) => databases::ensure_full_commit(place, request).await,
+        ("POST", "_view_cleanup", []) => views::clean(place, request).await,
+        ("POST", "_compact", [design]) => views::compact(place, design, request).await,
+        (_, "_view_cleanup", []) | (_, "_compact", [_]) => Ok(not_allowed("POST")),
+        ("POST", "_temp_view", []) => views::temporary(),
         (
             _,
             "_purge"
@@ -100,7 +142,6 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
             | "_partition"
             | "_shards"
             | "_sync_shards"
-            | "_temp_view"
             | "_search"
             | "_nouveau",
             _,
@@ -110,16 +151,47 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
     }
 }
 
+/// `/db/_index…`
+async fn indexes(place: &Place, rest: &[&str], request: Request) -> Answer {
+    match (request.method.as_str(), rest) {
+        ("GET", []) => mango::list_indexes(place, request).await,
+        ("POST", []) => mango::create_index(place, request).await,
+        (_, []) => Ok(not_allowed("GET,POST")),
+        ("POST", ["_bulk_delete"]) => mango::delete_indexes(place, request).await,
+        (_, ["_bulk_delete"]) => Ok(not_allowed("POST")),
+        ("DELETE", ["_design", design, kind, name] | [design, kind, name]) => {
+            mango::delete_index(place, design, kind, name, request).await
+        }
+        (_, ["_design", _, _, _] | [_, _, _]) => Ok(not_allowed("DELETE")),
+        _ => Err(Failure::not_found("missing")),
+    }
+}
+
+/// `/db/_design/{ddoc}/_view…`
+async fn view(place: &Place, design: &str, rest: &[&str], request: Request) -> Answer {
+    match (request.method.as_str(), rest) {
+        ("GET" | "POST", [name]) => views::view(place, design, name, request).await,
+        ("POST", [name, "queries"]) => views::queries(place, design, name, request).await,
+        (_, [_, "queries"]) => Ok(not_allowed("POST")),
+        _ => Ok(not_allowed("GET,POST,HEAD")),
+    }
+}
+
 /// `/db/_design/…`: with a plain slash the name is one segment, and what follows a function or an attachment.
-async fn design(place: &Place, rest: &[&str], request: Request) -> Answer {
+async fn app(place: &Place, rest: &[&str], request: Request) -> Answer {
     match rest {
         [] => document(place, "_design", request).await,
         [name] => document(place, &format!("_design/{name}"), request).await,
-        [
-            _,
-            function @ ("_view" | "_show" | "_list" | "_update" | "_info" | "_rewrite" | "_search" | "_nouveau"),
-            ..,
-        ] => Err(Failure::absent(function)),
+        [name, "_view", rest @ ..] => view(place, name, rest, request).await,
+        [name, "_info"] => match request.method.as_str() {
+            "GET" => views::info(place, name).await,
+            _ => Ok(not_allowed("GET")),
+        },
+        [_, "_show", ..] => design::show(place, request).await,
+        [_, "_list", ..] => design::list(place, request).await,
+        [_, "_update", ..] => design::update(place, request).await,
+        [_, "_rewrite", ..] => design::rewrite(place, request).await,
+        [_, function @ ("_search" | "_nouveau"), ..] => Err(Failure::absent(function)),
         [name, attachment_name @ ..] => {
             attachment(place, &format!("_design/{name}"), &attachment_name.join("/"), request).await
         }
