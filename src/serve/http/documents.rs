@@ -83,7 +83,7 @@ async fn get_several(
 ) -> Result<Response, Failure> {
     let (keeper, owned, asked, is_latest) = (place.clone(), id.to_owned(), wanted.clone(), options.latest);
     let found = blocking(move || {
-        let mut found = open::several(&keeper.database, &owned, &asked, is_latest)?;
+        let mut found = open::several(&keeper.database, &owned, &asked, is_latest, open::Order::Ascending)?;
         for found in &mut found {
             if let Found::Opened(opened) = found {
                 hooks::before_show(&keeper, &request.user, opened)?;

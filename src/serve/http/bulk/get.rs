@@ -119,7 +119,7 @@ impl Asked {
                     options.atts_since.clone_from(atts_since);
                     options.attachments = true;
                 }
-                let found = open::several(&self.place.database, id, revisions, options.latest)?;
+                let found = open::several(&self.place.database, id, revisions, options.latest, open::Order::Tree)?;
                 let told = Value::from(id.as_str());
                 if found.is_empty() {
                     let given = Given::refused(told.clone(), "undefined".into(), "not_found", "missing");
