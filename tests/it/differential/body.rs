@@ -37,7 +37,10 @@ fn event(line: &str) -> Option<Value> {
         "" => None,
         "event" if value == "heartbeat" => None,
         "data" if value.is_empty() => None,
-        "id" => Some(json!({ "id": normal::sequence(value.into()) })),
+        "id" => Some(match serde_json::from_str(value) {
+            Ok(value) => json!({ "quoted id": normal::sequence(value) }),
+            Err(_) => json!({ "id": normal::sequence(value.into()) }),
+        }),
         name => Some(json!({ name: serde_json::from_str(value).map_or_else(|_| value.into(), normal::value) })),
     }
 }
@@ -120,7 +123,7 @@ fn a_body_is_taken_apart() {
         ("application/json", "{\"seq\":\"1-x\"}\n", json!(["json", { "seq": "1" }])),
         ("application/json", "{\"seq\":1}\n\n{\"a\":2}\n", json!(["lines", [{ "seq": "1" }, { "a": 2 }]])),
         ("text/plain", "diff-1 é", json!(["text", "db é"])),
-        ("text/event-stream", "event: heartbeat\ndata: \n\ndata: {\"seq\":\"2-x\"}\nid: 2-x\n\n", json!(["events", [{ "data": { "seq": "2" } }, { "id": "2" }]])),
+        ("text/event-stream", "event: heartbeat\ndata: \n\ndata: {\"seq\":\"2-x\"}\nid: \"2-x\"\n\n", json!(["events", [{ "data": { "seq": "2" } }, { "quoted id": "2" }]])),
         (
             "multipart/mixed; boundary=\"b\"",
             "--b\r\nA: b\r\n\r\n{}\r\n--b\r\nContent-Type: multipart/related; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--",

@@ -39,6 +39,9 @@ pub(super) fn answer(names: &Names<'_>, compared: Compared, raw: &Raw) -> Value 
     if compared == Compared::Status {
         return json!({ "status": raw.status });
     }
+    if is_crash(raw) {
+        return json!({ "status": raw.status, "crash": true });
+    }
     let mut found = Map::new();
     found.insert("status".to_owned(), raw.status.into());
     if raw.is_broken {
@@ -52,9 +55,16 @@ pub(super) fn answer(names: &Names<'_>, compared: Compared, raw: &Raw) -> Value 
         found.insert(kind.to_owned(), value);
     }
     if compared == Compared::Exactly {
-        found.insert("exact".to_owned(), names.without(&String::from_utf8_lossy(&raw.body)).into());
+        static SEQUENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"_seq":"(\d+)-[^"]*""#).unwrap());
+        let text = names.without(&String::from_utf8_lossy(&raw.body));
+        found.insert("exact".to_owned(), SEQUENCE.replace_all(&text, "_seq\":\"$1\"").into());
     }
     found.into()
+}
+
+/// Whether CouchDB did not expect the question at all: a stack trace of Erlang's is no answer that anybody can rely on.
+fn is_crash(raw: &Raw) -> bool {
+    raw.status >= 500 && (raw.header("x-couch-stack-hash").is_some() || raw.json()["reason"] == "no_majority")
 }
 
 fn headers(names: &Names<'_>, raw: &Raw, has_length: bool) -> Value {
@@ -113,7 +123,7 @@ fn field(name: &str, value: Value) -> Value {
         "instance_start_time" | "time" if value.is_string() => "time".into(),
         "sizes" | "collator_versions" | "execution_time_ms" | "pending_time" => name.into(),
         "updater_running" | "waiting_clients" | "waiting_commit" => "changing".into(),
-        "uuid" | "id" | "_id" if is_unique(&value) => "unique".into(),
+        "uuid" | "id" | "_id" | "key" if is_unique(&value) => "unique".into(),
         "uuids" => value.as_array().map(|items| items.iter().map(|item| if is_unique(item) { "unique".into() } else { item.clone() }).collect()).unwrap_or(value),
         "derived_key" | "salt" | "git_sha" | "bookmark" if value.is_string() && value != "nil" => name.into(),
         _ => self::value(value),
