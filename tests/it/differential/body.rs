@@ -79,6 +79,7 @@ fn part(names: &Names<'_>, piece: &[u8]) -> Value {
     let piece = piece.strip_suffix(b"\r\n").unwrap_or(piece);
     let (head, content) = match split(piece, b"\r\n\r\n").first() {
         Some(head) if head.len() + 4 <= piece.len() => (*head, &piece[head.len() + 4..]),
+        _ if piece.starts_with(b"\r\n") => (&b""[..], &piece[2..]),
         _ => (&b""[..], piece),
     };
     let mut headers = Map::new();

@@ -182,6 +182,7 @@ impl Conversation<'_> {
             let (name, wants_hash) = name.strip_suffix(".hash").map_or((name, false), |name| (name, true));
             match name {
                 "db" => Some(self.database.clone()),
+                "host" => Some(self.server.authority.clone()),
                 name if wants_hash => self.kept.get(name).and_then(|value| value.split('-').nth(1)).map(str::to_owned),
                 name => self.kept.get(name).cloned(),
             }

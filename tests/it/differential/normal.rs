@@ -10,8 +10,15 @@ use super::script::Compared;
 use super::sending::Raw;
 
 /// Headers that say nothing about the answer itself.
-const NOT_COMPARED: [&str; 6] =
-    ["connection", "date", "server", "transfer-encoding", "x-couch-request-id", "x-couchdb-body-time"];
+const NOT_COMPARED: [&str; 7] = [
+    "connection",
+    "date",
+    "server",
+    "transfer-encoding",
+    "x-couch-request-id",
+    "x-couch-stack-hash",
+    "x-couchdb-body-time",
+];
 
 /// What is called differently on each server.
 pub(super) struct Names<'a> {
@@ -98,6 +105,7 @@ fn header(name: &str, value: &str) -> String {
         "etag" if !EXACT_TAG.is_match(value) => "opaque".to_owned(),
         "content-type" => BOUNDARY.replace(value, "boundary=…").into_owned(),
         "set-cookie" => DATE.replace(&SESSION.replace(value, "AuthSession=…"), "expires=…").into_owned(),
+        "x-couch-id" if UNIQUE.is_match(&format!("/{value}")) => "unique".to_owned(),
         "location" => UNIQUE.replace(value, "/unique").into_owned(),
         _ => value.to_owned(),
     }
@@ -125,9 +133,17 @@ fn field(name: &str, value: Value) -> Value {
         "updater_running" | "waiting_clients" | "waiting_commit" => "changing".into(),
         "uuid" | "id" | "_id" | "key" if is_unique(&value) => "unique".into(),
         "uuids" => value.as_array().map(|items| items.iter().map(|item| if is_unique(item) { "unique".into() } else { item.clone() }).collect()).unwrap_or(value),
+        "iterations" => "iterations".into(),
+        "reason" if value.is_string() => reason(value.as_str().unwrap_or_default()).into(),
         "derived_key" | "salt" | "git_sha" | "bookmark" if value.is_string() && value != "nil" => name.into(),
         _ => self::value(value),
     }
+}
+
+/// What went wrong, without the words of the engine that ran a function.
+fn reason(text: &str) -> String {
+    static ENGINE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?s)(raised error|view failed):.*").unwrap());
+    ENGINE.replace(text, "$1: …").into_owned()
 }
 
 /// A sequence is opaque: only the number of the update counts, as there is one shard.

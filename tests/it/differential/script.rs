@@ -9,7 +9,7 @@
 //!   Accept: application/json                  a header
 //! ? revs=true                                 the same request with another query, and none of its headers
 //! GET .                                       the database itself
-//! GET /_all_dbs?start_key="{{$db}}"           a path of the server; quotes are encoded
+//! GET /_all_dbs?start_key="{{$db}}"           a path of the server; quotes are encoded; {{$host}}: its host and port
 //!   = last /1                                 keeps a value of the answer (a JSON pointer) as {{$last}}
 //! GET {{/rows/0/id}}                          a value of the answer before
 //! & GET _changes?feed=longpoll                sent in the background
