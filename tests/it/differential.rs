@@ -80,7 +80,11 @@ fn ask(area: &str) {
     let differences = recording::compare(area, &answers);
     let differences = if is_embedded { allowed::without_allowed(area, differences) } else { differences };
     let count = differences.len();
-    assert!(differences.is_empty(), "{count} differences in {area}\n{}", differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{count} differences in {area}\n{}",
+        differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    );
 }
 
 #[test]
@@ -202,4 +206,3 @@ fn users() {
 fn views() {
     ask("views");
 }
-

@@ -124,7 +124,11 @@ fn a_body_is_taken_apart() {
         ("application/json", "{\"seq\":\"1-x\"}\n", json!(["json", { "seq": "1" }])),
         ("application/json", "{\"seq\":1}\n\n{\"a\":2}\n", json!(["lines", [{ "seq": "1" }, { "a": 2 }]])),
         ("text/plain", "diff-1 é", json!(["text", "db é"])),
-        ("text/event-stream", "event: heartbeat\ndata: \n\ndata: {\"seq\":\"2-x\"}\nid: \"2-x\"\n\n", json!(["events", [{ "data": { "seq": "2" } }, { "quoted id": "2" }]])),
+        (
+            "text/event-stream",
+            "event: heartbeat\ndata: \n\ndata: {\"seq\":\"2-x\"}\nid: \"2-x\"\n\n",
+            json!(["events", [{ "data": { "seq": "2" } }, { "quoted id": "2" }]]),
+        ),
         (
             "multipart/mixed; boundary=\"b\"",
             "--b\r\nA: b\r\n\r\n{}\r\n--b\r\nContent-Type: multipart/related; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--",

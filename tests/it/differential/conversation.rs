@@ -170,8 +170,7 @@ impl Conversation<'_> {
     }
 
     fn fill(&self, text: &str) -> String {
-        static PLACEHOLDER: LazyLock<Regex> =
-            LazyLock::new(|| Regex::new(r"\{\{([$/A-Za-z0-9_][^{}]*)\}\}").unwrap());
+        static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{([$/A-Za-z0-9_][^{}]*)\}\}").unwrap());
         PLACEHOLDER.replace_all(text, |found: &Captures<'_>| self.value(&found[1])).into_owned()
     }
 
@@ -197,14 +196,17 @@ impl Conversation<'_> {
             }
         };
         known.unwrap_or_else(|| {
-            assert!(variable("COUCHAPP_RECORD").is_none(), "nothing is known of {name}; the last answer was {:?}", self.last);
+            assert!(
+                variable("COUCHAPP_RECORD").is_none(),
+                "nothing is known of {name}; the last answer was {:?}",
+                self.last
+            );
             "1-unknown".to_owned()
         })
     }
 
     fn prepare(&self, step: &Step) -> Prepared {
-        let mut headers: Vec<_> =
-            step.headers.iter().map(|(name, value)| (name.as_str(), self.fill(value))).collect();
+        let mut headers: Vec<_> = step.headers.iter().map(|(name, value)| (name.as_str(), self.fill(value))).collect();
         let has = |wanted: &str| step.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
         let user = step.user.as_ref().map_or_else(|| self.server.administrator.clone(), |user| self.fill(user));
         if user != "nobody" && !has("authorization") && !has("cookie") {

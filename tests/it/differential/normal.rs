@@ -37,7 +37,11 @@ impl Names<'_> {
         static PROCESS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<\d+\.\d+\.\d+>").unwrap());
         let text = text.replace(self.database, "db").replace(self.authority, "server");
         let text = PROCESS.replace_all(&text, "<process>");
-        if self.has_opaque_revisions { REVISION.replace_all(&text, "$1-opaque").into_owned() } else { text.into_owned() }
+        if self.has_opaque_revisions {
+            REVISION.replace_all(&text, "$1-opaque").into_owned()
+        } else {
+            text.into_owned()
+        }
     }
 }
 
@@ -71,7 +75,9 @@ pub(super) fn answer(names: &Names<'_>, compared: Compared, raw: &Raw) -> Value 
 
 /// Whether CouchDB did not expect the question at all: a stack trace of Erlang's is no answer that anybody can rely on.
 fn is_crash(raw: &Raw) -> bool {
-    raw.status >= 500 && (raw.header("x-couch-stack-hash").is_some() || raw.json()["reason"] == "no_majority")
+    let reason = &raw.json()["reason"];
+    let is_term = reason.as_str().is_some_and(|reason| reason.starts_with('{') || reason == "no_majority");
+    raw.status >= 500 && (is_term || raw.header("x-couch-stack-hash").is_some())
 }
 
 fn headers(names: &Names<'_>, raw: &Raw, has_length: bool) -> Value {
@@ -132,7 +138,12 @@ fn field(name: &str, value: Value) -> Value {
         "sizes" | "collator_versions" | "execution_time_ms" | "pending_time" => name.into(),
         "updater_running" | "waiting_clients" | "waiting_commit" => "changing".into(),
         "uuid" | "id" | "_id" | "key" if is_unique(&value) => "unique".into(),
-        "uuids" => value.as_array().map(|items| items.iter().map(|item| if is_unique(item) { "unique".into() } else { item.clone() }).collect()).unwrap_or(value),
+        "uuids" => value
+            .as_array()
+            .map(|items| {
+                items.iter().map(|item| if is_unique(item) { "unique".into() } else { item.clone() }).collect()
+            })
+            .unwrap_or(value),
         "iterations" => "iterations".into(),
         "reason" if value.is_string() => reason(value.as_str().unwrap_or_default()).into(),
         "derived_key" | "salt" | "git_sha" | "bookmark" if value.is_string() && value != "nil" => name.into(),

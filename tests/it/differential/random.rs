@@ -111,9 +111,8 @@ impl Model {
 
     /// A leaf to change: mostly one that is not removed. `None` if there is none at all.
     fn leaf(&mut self, at: usize) -> Option<usize> {
-        let living: Vec<usize> = (0..self.documents[at].leaves.len())
-            .filter(|leaf| !self.documents[at].leaves[*leaf].is_deleted)
-            .collect();
+        let living: Vec<usize> =
+            (0..self.documents[at].leaves.len()).filter(|leaf| !self.documents[at].leaves[*leaf].is_deleted).collect();
         (!living.is_empty()).then(|| living[self.chance.index(living.len())])
     }
 
@@ -185,7 +184,9 @@ impl Model {
             return;
         }
         let document = &mut self.documents[at];
-        if let Some(leaf) = document.leaves.iter().position(|leaf| parent.as_ref().is_some_and(|parent| parent.0 == leaf.name)) {
+        if let Some(leaf) =
+            document.leaves.iter().position(|leaf| parent.as_ref().is_some_and(|parent| parent.0 == leaf.name))
+        {
             let old = document.leaves.remove(leaf);
             document.inner.push((old.name, old.generation));
         }
@@ -199,7 +200,8 @@ impl Model {
         let old = self.documents[at].leaves[leaf].clone();
         let content_type = ["text/plain", "image/png", "application/json"][self.chance.index(3)];
         let target = format!("{id}/file{number}?rev={{{{${}}}}}", old.name);
-        self.steps.push(Step::new("PUT", target).header("Content-Type", content_type).with(content).keep(&name, "/rev"));
+        self.steps
+            .push(Step::new("PUT", target).header("Content-Type", content_type).with(content).keep(&name, "/rev"));
         let mut attachments = old.attachments;
         attachments.push(number);
         self.grow(at, Some(leaf), name, false, attachments);
@@ -211,7 +213,8 @@ impl Model {
         let (id, name) = (self.documents[at].id.clone(), self.name());
         let old = self.documents[at].leaves[leaf].clone();
         let number = old.attachments[0];
-        self.steps.push(Step::new("DELETE", format!("{id}/file{number}?rev={{{{${}}}}}", old.name)).keep(&name, "/rev"));
+        self.steps
+            .push(Step::new("DELETE", format!("{id}/file{number}?rev={{{{${}}}}}", old.name)).keep(&name, "/rev"));
         let attachments = old.attachments.into_iter().filter(|other| *other != number).collect();
         self.grow(at, Some(leaf), name, false, attachments);
     }

@@ -53,7 +53,8 @@ pub(super) fn compare(area: &str, all: &[Answers]) -> Vec<Difference> {
     let mut differences = Vec::new();
     for Answers { title, answers } in all {
         let expected = recorded.remove(title).unwrap_or_default();
-        let requests = |answers: &[(String, Value)]| answers.iter().map(|(request, _)| request.clone()).collect::<Vec<_>>();
+        let requests =
+            |answers: &[(String, Value)]| answers.iter().map(|(request, _)| request.clone()).collect::<Vec<_>>();
         assert_eq!(requests(&expected), requests(answers), "{area}: “{title}” was changed: record it again");
         for (at, ((request, expected), (_, answer))) in expected.iter().zip(answers).enumerate() {
             // Where CouchDB itself fell over, any refusal is as good.

@@ -219,7 +219,9 @@ fn a_script_is_read_as_it_says() {
 
 #[test]
 fn what_is_no_script_is_refused() {
-    for text in ["PUT a", "== a\nPUT", "== a\n  Accept: x", "== a\n? x=1", "== a\nGET .\n  nonsense", "== a\nGET .\n  + x y"] {
+    for text in
+        ["PUT a", "== a\nPUT", "== a\n  Accept: x", "== a\n? x=1", "== a\nGET .\n  nonsense", "== a\nGET .\n  + x y"]
+    {
         assert!(parse(text).is_err(), "{text}");
     }
 }

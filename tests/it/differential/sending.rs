@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::wire::Head;
 
 /// No answer takes longer.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// An answer as it came.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ impl Prepared {
         match tokio::time::timeout(LONGEST, self.exchange()).await {
             Ok(Ok(raw)) => raw,
             Ok(Err(_)) => Raw { is_broken: true, ..Raw::default() },
-            Err(_) => panic!("no answer within {LONGEST:?} to {} {}", self.method, self.target),
+            Err(elapsed) => panic!("{} {}: no answer within {LONGEST:?}: {elapsed}", self.method, self.target),
         }
     }
 
@@ -82,7 +82,9 @@ impl Prepared {
         let body = self.body.as_deref().unwrap_or_default();
         if self.is_chunked {
             head.push_str("Transfer-Encoding: chunked\r\n");
-        } else if (self.body.is_some() || ["POST", "PUT"].contains(&self.method.as_str())) && !head.contains("Content-Length:") {
+        } else if (self.body.is_some() || ["POST", "PUT"].contains(&self.method.as_str()))
+            && !head.contains("Content-Length:")
+        {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         let mut bytes = format!("{head}Connection: close\r\n\r\n").into_bytes();
