@@ -11,6 +11,8 @@ mod construct;
 mod engine;
 mod judge;
 mod members;
+#[cfg(feature = "serve")]
+pub(crate) mod script;
 mod shape;
 mod token;
 

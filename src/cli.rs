@@ -13,6 +13,8 @@ mod global;
 pub mod help;
 mod media;
 
+#[cfg(feature = "serve")]
+pub use commands::ServeArgs;
 pub use commands::{
     AppArgs, AuthCommand, BrowseArgs, CloneArgs, ConfigCommand, CspCommand, DiffArgs, Generated, InitArgs, OldArgs,
     PushArgs, Shell, StatusArgs,
@@ -83,6 +85,10 @@ pub enum Command {
     /// Let apps run their own JavaScript on CouchDB 3.5, or forbid it again
     #[command(subcommand, before_help = help::CSP, after_help = help::CSP_EXITS, help_template = help::TEMPLATE)]
     Csp(CspCommand),
+    /// Start the embedded endpoint
+    #[cfg(feature = "serve")]
+    #[command(hide = true)]
+    Serve(ServeArgs),
     /// Print the completions of a shell
     #[command(before_help = help::COMPLETIONS, after_help = help::CONFIG_EXITS, help_template = help::TEMPLATE)]
     Completions {

@@ -33,6 +33,8 @@ mod media;
 mod prepare;
 mod push;
 mod sending;
+#[cfg(feature = "serve")]
+mod serve;
 mod status;
 mod sync_dir;
 mod valve;
@@ -185,6 +187,8 @@ async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {
         Command::ConfigShow { origin } => config::run(context, *origin),
         Command::AuthCheck { target } => auth::run(context, target.as_ref()).await,
         Command::Csp(command) => csp::run(context, command).await,
+        #[cfg(feature = "serve")]
+        Command::Serve(command) => serve::run(context, command).await,
         Command::Completions(shell) => completions::run(context, *shell),
         Command::Generate { form, into } => generate::run(context, *form, into.as_deref()),
     }

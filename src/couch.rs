@@ -22,7 +22,7 @@ mod error;
 mod fault;
 mod incoming;
 mod listing;
-mod multipart;
+pub(crate) mod multipart;
 mod network;
 mod pace;
 mod part;
@@ -34,7 +34,7 @@ mod retry;
 mod rows;
 mod security;
 mod server;
-mod term;
+pub(crate) mod term;
 mod write;
 
 pub use bulk::BulkRow;

@@ -7,5 +7,5 @@
 mod reader;
 mod writer;
 
-pub(super) use reader::{Event, Headers, Reader, ReaderError, boundary_of};
+pub(crate) use reader::{Event, Headers, Reader, ReaderError, boundary_of};
 pub(super) use writer::{Part, is_faithful, related};

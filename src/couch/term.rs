@@ -9,11 +9,11 @@ use crate::json::Object;
 
 /// Something that the format is known for but whose value in CouchDB is not.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Doubtful;
+pub(crate) struct Doubtful;
 
 /// A term being written.
 #[derive(Debug)]
-pub(super) struct Term(Vec<u8>);
+pub(crate) struct Term(Vec<u8>);
 
 const SMALL_INTEGER: u8 = 97;
 const INTEGER: u8 = 98;
@@ -31,38 +31,38 @@ const MOST_DIGITS: usize = 100;
 
 impl Term {
     /// An empty term with its version.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         const VERSION: u8 = 131;
         Self(vec![VERSION])
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
-    pub(super) fn atom(&mut self, name: &str) {
+    pub(crate) fn atom(&mut self, name: &str) {
         self.0.push(ATOM);
         self.count16(name.len());
         self.0.extend_from_slice(name.as_bytes());
     }
 
-    pub(super) fn boolean(&mut self, value: bool) {
+    pub(crate) fn boolean(&mut self, value: bool) {
         self.atom(if value { "true" } else { "false" });
     }
 
-    pub(super) fn binary(&mut self, bytes: &[u8]) {
+    pub(crate) fn binary(&mut self, bytes: &[u8]) {
         self.0.push(BINARY);
         self.count32(bytes.len());
         self.0.extend_from_slice(bytes);
     }
 
     /// The beginning of a tuple; its elements follow.
-    pub(super) fn tuple(&mut self, elements: u8) {
+    pub(crate) fn tuple(&mut self, elements: u8) {
         self.0.extend([SMALL_TUPLE, elements]);
     }
 
     /// A list whose elements `write` appends. Bytes alone would be another thing: [`Term::value`] knows.
-    pub(super) fn list(
+    pub(crate) fn list(
         &mut self,
         elements: usize,
         write: impl FnOnce(&mut Self) -> Result<(), Doubtful>,
@@ -77,7 +77,7 @@ impl Term {
     }
 
     /// An object as jiffy reads it.
-    pub(super) fn object(&mut self, members: &Object) -> Result<(), Doubtful> {
+    pub(crate) fn object(&mut self, members: &Object) -> Result<(), Doubtful> {
         self.tuple(1);
         self.list(members.len(), |term| {
             members.iter().try_for_each(|(key, value)| {
@@ -89,7 +89,7 @@ impl Term {
     }
 
     /// A value as jiffy reads it.
-    pub(super) fn value(&mut self, value: &Value) -> Result<(), Doubtful> {
+    pub(crate) fn value(&mut self, value: &Value) -> Result<(), Doubtful> {
         match value {
             Value::Null => self.atom("null"),
             Value::Bool(value) => self.boolean(*value),
@@ -122,7 +122,7 @@ impl Term {
         Ok(())
     }
 
-    pub(super) fn integer(&mut self, number: i64) {
+    pub(crate) fn integer(&mut self, number: i64) {
         if let Ok(byte) = u8::try_from(number) {
             self.0.extend([SMALL_INTEGER, byte]);
         } else if let Ok(number) = i32::try_from(number) {

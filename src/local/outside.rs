@@ -31,6 +31,24 @@ pub fn is_private(path: &Path) -> bool {
     }
 }
 
+/// A folder that goes when it is dropped, in memory where the system has such a place.
+#[derive(Debug)]
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    /// Makes one.
+    pub fn new() -> io::Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let made = tempfile::Builder::new().prefix("couchapp-").tempdir_in(memory);
+        made.or_else(|_| tempfile::Builder::new().prefix("couchapp-").tempdir()).map(Self)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 /// Whether there is a folder at `path`.
 pub fn is_folder(path: &Path) -> bool {
     path.is_dir()

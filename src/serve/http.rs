@@ -1,6 +1,142 @@
 //! The HTTP API: from a request to an answer.
+//!
+//! `path` takes a request target apart as CouchDB does, `dispatch` is the table of what exists, the other modules hold the
+//! handlers: `async fn name(place: &Place, request: Request) -> Result<Response, Failure>`.
 
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request as Incoming, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
+
+use self::designs::{Designs, Known};
+use self::request::{Failure, JsonAnswer, Query, Request, User};
+use crate::name::Revision;
+use crate::random;
+use crate::serve::functions::Functions;
+use crate::serve::store::{Database, Store};
+
+pub(in crate::serve) mod attachments;
+pub(in crate::serve) mod body;
+pub(in crate::serve) mod bulk;
+pub(in crate::serve) mod designs;
+mod dispatch;
+pub(in crate::serve) mod documents;
+pub(in crate::serve) mod listing;
+pub(in crate::serve) mod multipart;
+pub(in crate::serve) mod number;
+pub(in crate::serve) mod path;
+pub(in crate::serve) mod produce;
 pub mod request;
 
+/// What `Server:` says: clients look for CouchDB's name, people for ours.
+const SERVER: &str = concat!("CouchDB/3.5.0 (couchapp serve ", env!("CARGO_PKG_VERSION"), ")");
+
 /// The endpoint: what all requests share.
-pub struct Server;
+pub struct Server {
+    store: Store,
+    functions: Functions,
+    designs: Designs,
+    csp: bool,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Puts the parts together. `stopping` turns true when the endpoint ends.
+    pub fn new(store: Store, functions: Functions, csp: bool, stopping: watch::Receiver<bool>) -> Self {
+        Self { store, functions, designs: Designs::default(), csp, stopping }
+    }
+
+    /// The databases.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// JavaScript of design documents.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// A revision of a design document, kept for its functions; `None` when it is not there. Blocks.
+    pub(in crate::serve) fn design(
+        &self,
+        database: &Database,
+        id: &str,
+        revision: &Revision,
+    ) -> Result<Option<Known>, Failure> {
+        self.designs.get(database, id, revision)
+    }
+
+    /// Whether apps are sandboxed as CouchDB 3.5 does by default.
+    pub fn csp(&self) -> bool {
+        self.csp
+    }
+
+    /// Turns true when the endpoint ends: feeds that wait for something end then as well.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.clone()
+    }
+}
+
+/// Answers any request.
+pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
+    let accepts_json = request::accepts(incoming.headers(), "application/json");
+    let mut response = match take(&server, incoming) {
+        Ok(request) => dispatch::dispatch(&server, request).await.unwrap_or_else(IntoResponse::into_response),
+        Err(failure) => failure.into_response(),
+    };
+    if !accepts_json && response.extensions().get::<JsonAnswer>().is_some() {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
+    if let Ok(id) = HeaderValue::from_str(&random::hexadecimal()[..10]) {
+        headers.insert(HeaderName::from_static("x-couch-request-id"), id);
+    }
+    response
+}
+
+/// Reads what a request says, but not its body.
+fn take(server: &Server, incoming: Incoming<Body>) -> Result<Request, Failure> {
+    let (parts, body) = incoming.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let segments = path::segments(parts.uri.path())?;
+    let user = user_of(server, &parts.headers)?;
+    Ok(Request {
+        method: effective(&parts.method, &parts.headers),
+        segments,
+        query: Query::parse(parts.uri.query().unwrap_or_default()),
+        target,
+        headers: parts.headers,
+        body,
+        user,
+    })
+}
+
+/// `HEAD` is `GET` to everyone (its body is not sent); clients that know few methods name another one in a header.
+fn effective(method: &Method, headers: &HeaderMap) -> Method {
+    let named = headers.get("x-http-method-override").filter(|_| method == Method::POST);
+    let named = named.and_then(|name| Method::from_bytes(name.as_bytes()).ok());
+    let known = |name: &Method| ["GET", "HEAD", "POST", "PUT", "DELETE", "COPY"].contains(&name.as_str());
+    let method = named.filter(known).unwrap_or_else(|| method.clone());
+    if method == Method::HEAD { Method::GET } else { method }
+}
+
+/// Who asks: an administrator, as long as there are no accounts.
+#[allow(clippy::unnecessary_wraps, reason = "accounts will refuse")]
+fn user_of(_server: &Server, _headers: &HeaderMap) -> Result<User, Failure> {
+    Ok(User { name: None, roles: vec!["_admin".to_owned()] })
+}
+
+/// A sequence as CouchDB writes it: a number, a hyphen, and something that is nobody's business.
+pub(in crate::serve) fn sequence_text(sequence: u64) -> String {
+    format!("{sequence}-couchapp")
+}
+
+/// An answer without a body.
+pub(in crate::serve) fn empty(status: StatusCode) -> Response {
+    status.into_response()
+}

@@ -131,9 +131,24 @@ pub enum Outcome {
     Stored(Revision),
     /// It is not upon a leaf.
     Conflict,
-    /// It was refused by the caller's check.
+    /// It was refused by the caller's check; or one of its attachments is not stored (any more): 412 `missing_stub`.
     Refused(Refusal),
 }
+
+/// What an edit replaces: `oldDoc` of `validate_doc_update`. That is the leaf that it is upon, which need not be the winner;
+/// for a replicated revision the nearest ancestor that is still there; nothing for a new document, even upon a tombstone.
+#[derive(Clone, Debug)]
+pub struct Previous {
+    /// Its revision and the ancestors, newest first.
+    pub history: Vec<Revision>,
+    /// Whether it is a tombstone.
+    pub is_deleted: bool,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// Asked before an edit is stored.
+pub type Check<'a> = dyn Fn(&Edit, Option<&Previous>) -> Result<(), Refusal> + 'a;
 
 /// Why `validate_doc_update` refuses: `forbidden` or `unauthorized` (or an error of the function) and its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,12 +247,8 @@ impl Database {
         unimplemented!()
     }
     /// Writes edits, in one transaction and in order; later edits see earlier ones. `check` is asked just before an edit is
-    /// stored, with the winner before it (CouchDB's `validate_doc_update`).
-    pub fn write(
-        &self,
-        _edits: Vec<Edit>,
-        _check: &dyn Fn(&Edit, Option<(&Document, &Body)>) -> Result<(), Refusal>,
-    ) -> Result<Vec<Outcome>, StoreError> {
+    /// stored, with what it replaces (CouchDB's `validate_doc_update`). It may read the database, but not write to it.
+    pub fn write(&self, _edits: Vec<Edit>, _check: &Check<'_>) -> Result<Vec<Outcome>, StoreError> {
         unimplemented!()
     }
     /// Documents whose winner is no tombstone, design documents included, by id.
@@ -248,7 +259,8 @@ impl Database {
     pub fn offset(&self, _range: &Range) -> Result<u64, StoreError> {
         unimplemented!()
     }
-    /// The last change of each document after `since`, oldest first; or newest first and before nothing.
+    /// The last change of each document after `since`, oldest first. Descending: newest first and before `since`, where 0
+    /// is before nothing.
     pub fn changes(&self, _since: u64, _limit: u64, _is_descending: bool) -> Result<Vec<Change>, StoreError> {
         unimplemented!()
     }
@@ -268,12 +280,13 @@ impl Database {
     pub fn local(&self, _id: &str) -> Result<Option<(u64, Object)>, StoreError> {
         unimplemented!()
     }
-    /// Writes a `_local` document upon revision number `upon`; `members` of `None` removes it. `None` is a conflict.
+    /// Writes a `_local` document: its revision number becomes `upon` and one, whatever is there, as CouchDB does it.
+    /// `members` of `None` removes it, and gives 0. `None`: there was nothing to remove.
     pub fn write_local(
         &self,
         _id: &str,
         _upon: Option<u64>,
-        _members: Option<Object>,
+        _members: Option<&Object>,
     ) -> Result<Option<u64>, StoreError> {
         unimplemented!()
     }
@@ -287,6 +300,10 @@ impl Database {
     }
     /// Sets such a value.
     pub fn set(&self, _name: &str, _value: &serde_json::Value) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    /// Drops the bodies of revisions that are no leaves, and what no revision refers to any more.
+    pub fn compact(&self) -> Result<(), StoreError> {
         unimplemented!()
     }
     /// Where indexes of this database may keep files; goes with the database.

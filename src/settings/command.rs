@@ -42,6 +42,9 @@ pub enum Command {
     },
     /// Set the sandbox of a server.
     Csp(CspSettings),
+    /// Start the embedded endpoint.
+    #[cfg(feature = "serve")]
+    Serve(ServeSettings),
     /// Print completions.
     Completions(Shell),
     /// Print the manual.
@@ -208,6 +211,18 @@ pub struct CspSettings {
     pub allow: bool,
 }
 
+/// `serve`
+#[cfg(feature = "serve")]
+#[derive(Clone, Debug)]
+pub struct ServeSettings {
+    /// At which port; 0 takes a free one.
+    pub port: u16,
+    /// Where the databases are kept; `None`: only for as long as it runs.
+    pub data: Option<PathBuf>,
+    /// Whether apps are sandboxed.
+    pub csp: bool,
+}
+
 impl Command {
     /// The name of the command, for JSON and messages.
     pub fn name(&self) -> &'static str {
@@ -225,6 +240,8 @@ impl Command {
             Self::AuthCheck { .. } => "auth check",
             Self::Csp(CspSettings { allow: true, .. }) => "csp allow",
             Self::Csp(_) => "csp restore",
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => "serve",
             Self::Completions(_) => "completions",
             Self::Generate { .. } => "generate",
         }

@@ -251,6 +251,12 @@ impl Meaning<'_> {
                 let servers = server.as_deref().map(|server| self.targets.servers(server)).transpose()?;
                 Command::Csp(CspSettings { servers: servers.unwrap_or_default(), allow })
             }
+            #[cfg(feature = "serve")]
+            Some(cli::Command::Serve(serve)) => Command::Serve(super::command::ServeSettings {
+                port: serve.port,
+                data: serve.data.as_ref().map(|folder| self.environment.directory.join(folder)),
+                csp: serve.csp,
+            }),
             Some(cli::Command::Completions { shell }) => Command::Completions(*shell),
             Some(cli::Command::Generate { form, into }) => Command::Generate {
                 form: *form,

@@ -4,7 +4,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 /// What a stream is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::couch) enum Event {
+pub(crate) enum Event {
     /// A part begins.
     Part(Headers),
     /// Bytes of the current part.
@@ -17,14 +17,14 @@ pub(in crate::couch) enum Event {
 
 /// The headers of a part that mean something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::couch) struct Headers {
-    pub(in crate::couch) content_type: Option<String>,
-    pub(in crate::couch) content_encoding: Option<String>,
+pub(crate) struct Headers {
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_encoding: Option<String>,
 }
 
 /// Why a stream is no multipart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::couch) enum ReaderError {
+pub(crate) enum ReaderError {
     #[error("a multipart answer has no boundary where one must be")]
     NoBoundary,
     #[error("the headers of a part are larger than 64 KiB")]
@@ -40,7 +40,7 @@ const LARGEST_PADDING: usize = 1024;
 
 /// The reader: feed it with [`Reader::push`], ask it with [`Reader::next`].
 #[derive(Debug)]
-pub(in crate::couch) struct Reader {
+pub(crate) struct Reader {
     delimiter: Vec<u8>,
     skips: Box<[u8; 256]>,
     buffer: BytesMut,
@@ -60,7 +60,7 @@ enum State {
 
 impl Reader {
     /// Starts with the boundary as the content type gives it.
-    pub(in crate::couch) fn new(boundary: &str) -> Self {
+    pub(crate) fn new(boundary: &str) -> Self {
         // The line break before a boundary belongs to it; the first one may stand at the very beginning.
         let buffer = BytesMut::from(&b"\r\n"[..]);
         let delimiter = format!("\r\n--{boundary}").into_bytes();
@@ -68,19 +68,19 @@ impl Reader {
     }
 
     /// Takes the next bytes of the stream.
-    pub(in crate::couch) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.state != State::End {
             self.buffer.extend_from_slice(bytes);
         }
     }
 
     /// The stream is over.
-    pub(in crate::couch) fn finish(&self) -> Result<(), ReaderError> {
+    pub(crate) fn finish(&self) -> Result<(), ReaderError> {
         if self.state == State::End { Ok(()) } else { Err(ReaderError::Truncated) }
     }
 
     /// What comes next; `None` asks for more bytes.
-    pub(in crate::couch) fn next(&mut self) -> Result<Option<Event>, ReaderError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Event>, ReaderError> {
         loop {
             match self.state {
                 State::Preamble => match self.find_delimiter() {
@@ -217,7 +217,7 @@ impl Headers {
     }
 
     /// Whether the bytes of the part are compressed; `None` when they are in a way that is not known.
-    pub(in crate::couch) fn encoding(&self) -> Option<bool> {
+    pub(crate) fn encoding(&self) -> Option<bool> {
         match self.content_encoding.as_deref() {
             None | Some("identity") => Some(false),
             Some(encoding) => encoding.eq_ignore_ascii_case("gzip").then_some(true),
@@ -226,7 +226,7 @@ impl Headers {
 }
 
 /// The boundary of a `multipart/…` content type; `None` for anything else.
-pub(in crate::couch) fn boundary_of(content_type: &str) -> Option<String> {
+pub(crate) fn boundary_of(content_type: &str) -> Option<String> {
     let mut parameters = content_type.split(';');
     if !parameters.next()?.trim().to_ascii_lowercase().starts_with("multipart/") {
         return None;

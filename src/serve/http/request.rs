@@ -136,10 +136,37 @@ impl IntoResponse for Failure {
     }
 }
 
+/// Marks an answer as JSON of the API (and not an attachment that is JSON): those who do not accept JSON are told that it is
+/// text.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonAnswer;
+
+/// Whether a client accepts a media type, by the header `Accept`; without one it accepts everything.
+pub fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
+    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if values.peek().is_none() {
+        return true;
+    }
+    let family = wanted.split('/').next().unwrap_or_default();
+    values.flat_map(|value| value.split(',')).any(|item| {
+        let mut parameters = item.split(';').map(str::trim);
+        let kind = parameters.next().unwrap_or_default();
+        let is_refused = parameters.any(|parameter| {
+            let weight = parameter.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+            weight.is_some_and(|weight| weight <= 0.0)
+        });
+        let is_meant = kind == "*/*"
+            || kind.eq_ignore_ascii_case(wanted)
+            || kind.strip_suffix("/*").is_some_and(|kind| kind.eq_ignore_ascii_case(family));
+        is_meant && !is_refused
+    })
+}
+
 /// A JSON answer, with the line feed that CouchDB ends it with.
 pub fn answer(status: u16, value: &Value) -> Response {
     let mut response = Response::new(Body::from(format!("{value}\n")));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(JsonAnswer);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("must-revalidate"));

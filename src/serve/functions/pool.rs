@@ -1,0 +1,208 @@
+//! The threads on which engines live. A call is given a thread that knows its functions, if one is idle, else another one.
+//!
+//! A thread that does not answer in time (a native loop that cannot be interrupted) is given up: nothing can end it. So many
+//! may be lost, then functions are refused.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::engine::Engine;
+use super::{FunctionError, Limits};
+
+/// Identifies functions by their content.
+pub(super) type Key = [u8; 32];
+/// Engines that a thread keeps.
+const KEPT: usize = 8;
+/// Threads that may be given up.
+const LOST: usize = 16;
+/// Lists that run beside everything else: they wait for rows, and rows may wait for functions.
+const LISTS: usize = 32;
+/// QuickJS compiles nested functions in a walk that does not look at its limit.
+const THREAD_STACK_BYTES: usize = 32 << 20;
+
+type Job = Box<dyn FnOnce(&mut Engines) + Send>;
+
+struct Worker {
+    jobs: Sender<Job>,
+    known: Arc<Mutex<Vec<Key>>>,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Worker>,
+    busy: usize,
+    lists: usize,
+    lost: usize,
+}
+
+/// See the module.
+pub(super) struct Pool {
+    limits: Limits,
+    state: Mutex<State>,
+    bell: Condvar,
+}
+
+/// Engines of one thread, the one that was used last at the end.
+pub(super) struct Engines {
+    limits: Limits,
+    engines: Vec<(Key, Engine)>,
+    known: Arc<Mutex<Vec<Key>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engines {
+    /// Uses the engine of `key`, which `prepare` readies when it is new. What is not sound afterwards is thrown away.
+    pub(super) fn with<T>(
+        &mut self,
+        key: Key,
+        prepare: impl FnOnce(&mut Engine) -> Result<(), FunctionError>,
+        work: impl FnOnce(&mut Engine) -> Result<T, FunctionError>,
+    ) -> Result<T, FunctionError> {
+        let mut engine = match self.engines.iter().position(|(known, _)| *known == key) {
+            Some(at) => self.engines.remove(at).1,
+            None => {
+                let mut engine = Engine::new(&self.limits)?;
+                prepare(&mut engine)?;
+                engine
+            }
+        };
+        let start = Instant::now();
+        let result = work(&mut engine);
+        engine.tidy(start.elapsed());
+        if engine.is_sound() {
+            if self.engines.len() >= KEPT {
+                self.engines.remove(0);
+            }
+            self.engines.push((key, engine));
+        }
+        *lock(&self.known) = self.engines.iter().map(|(key, _)| *key).collect();
+        result
+    }
+}
+
+impl Worker {
+    fn start(limits: Limits) -> Result<Self, FunctionError> {
+        let (jobs, inbox) = channel::<Job>();
+        let known = Arc::<Mutex<Vec<Key>>>::default();
+        let shared = Arc::clone(&known);
+        let work = move || {
+            let mut engines = Engines { limits, engines: Vec::new(), known: shared };
+            while let Ok(job) = inbox.recv() {
+                job(&mut engines);
+            }
+        };
+        let thread = thread::Builder::new().name("functions".to_owned()).stack_size(THREAD_STACK_BYTES);
+        thread.spawn(work).map_err(|error| FunctionError::new("os_process_error", error.to_string()))?;
+        Ok(Self { jobs, known })
+    }
+}
+
+/// A thread that is taken; it goes back when this is dropped, unless it was lost.
+pub(super) struct Taken<'a> {
+    pool: &'a Pool,
+    worker: Option<Worker>,
+    is_list: bool,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.pool.state);
+        if self.is_list {
+            state.lists -= 1;
+        } else {
+            state.busy -= 1;
+        }
+        match self.worker.take() {
+            // Those that lists started are not kept beyond what is needed.
+            Some(worker) if state.idle.len() < self.pool.limits.workers => state.idle.push(worker),
+            Some(_) => {}
+            None => state.lost += 1,
+        }
+        drop(state);
+        self.pool.bell.notify_all();
+    }
+}
+
+impl Taken<'_> {
+    /// Begins a job; its answers are to be received.
+    pub(super) fn begin(&mut self, job: Job) {
+        if let Some(worker) = &self.worker {
+            // A thread that is gone drops the job, and with it the sender of its answer.
+            let _ = worker.jobs.send(job);
+        }
+    }
+
+    /// Waits for an answer of the job. After an error the thread counts as lost.
+    pub(super) fn receive<T>(&mut self, answers: &Receiver<T>, patience: Duration) -> Result<T, FunctionError> {
+        answers.recv_timeout(patience).map_err(|error| {
+            self.worker = None;
+            match error {
+                RecvTimeoutError::Timeout => FunctionError::late(),
+                RecvTimeoutError::Disconnected => FunctionError::exhausted(),
+            }
+        })
+    }
+}
+
+impl Pool {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, state: Mutex::default(), bell: Condvar::new() }
+    }
+
+    /// How long an answer is waited for: longer than the engine needs to interrupt itself.
+    pub(super) fn patience(&self) -> Duration {
+        self.limits.time.saturating_mul(2).saturating_add(Duration::from_secs(2))
+    }
+
+    /// Takes a thread, best one that knows `key`; waits while all are busy.
+    pub(super) fn take(&self, key: &Key, is_list: bool) -> Result<Taken<'_>, FunctionError> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.lost >= LOST {
+                return Err(FunctionError::new("os_process_error", "too many functions did not end"));
+            }
+            let is_free = if is_list { state.lists < LISTS } else { state.busy < self.limits.workers };
+            if is_free {
+                break;
+            }
+            state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let at = state.idle.iter().position(|worker| lock(&worker.known).contains(key));
+        let idle = match at {
+            Some(at) => Some(state.idle.swap_remove(at)),
+            // An idle thread that knows nothing of this forgets what it knows only when there are enough of them.
+            None if state.idle.len() + state.busy >= self.limits.workers => state.idle.pop(),
+            None => None,
+        };
+        let worker = match idle {
+            Some(worker) => worker,
+            None => Worker::start(self.limits)?,
+        };
+        if is_list {
+            state.lists += 1;
+        } else {
+            state.busy += 1;
+        }
+        drop(state);
+        Ok(Taken { pool: self, worker: Some(worker), is_list })
+    }
+
+    /// Runs `job` on a thread and waits for its answer; `steps` are the calls that have the full time each.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        key: &Key,
+        steps: usize,
+        job: impl FnOnce(&mut Engines) -> Result<T, FunctionError> + Send + 'static,
+    ) -> Result<T, FunctionError> {
+        let mut taken = self.take(key, false)?;
+        let (answer, answers) = channel();
+        taken.begin(Box::new(move |engines| drop(answer.send(job(engines)))));
+        let steps = u32::try_from(steps.max(1)).unwrap_or(u32::MAX);
+        taken.receive(&answers, self.patience().saturating_mul(steps))?
+    }
+}

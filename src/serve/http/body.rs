@@ -1,0 +1,94 @@
+//! What comes along with a request: read with a limit, expanded, parsed.
+
+use std::io::Read as _;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
+use flate2::read::GzDecoder;
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use super::number;
+use super::request::{Failure, Request, blocking};
+use crate::json::{self, Object};
+
+/// The largest JSON that is taken, inline attachments included. CouchDB streams no JSON either; its own limit is 4 GB.
+pub(in crate::serve) const LARGEST_JSON: usize = 64 << 20;
+
+/// JSON beyond this is parsed outside of the event loop.
+const LARGE: usize = 32 << 10;
+
+/// 413, as CouchDB answers it.
+pub(in crate::serve) fn too_large() -> Failure {
+    Failure::new(413, "too_large", "the request entity is too large")
+}
+
+/// The whole body.
+pub(in crate::serve) async fn bytes(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Failure> {
+    if length(headers).is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let mut stream = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|_| Failure::bad_request("the body ends too early"))?;
+        if whole.len() + piece.len() > limit {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+/// `Content-Length`
+pub(in crate::serve) fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A body that is JSON, with numbers as CouchDB prints them.
+pub(in crate::serve) async fn json(request: Request) -> Result<Value, Failure> {
+    let body = bytes(&request.headers, request.body, LARGEST_JSON).await?;
+    let encoding = request.headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
+    match encoding.as_deref() {
+        None | Some(b"identity") if body.len() < LARGE => parse(&body),
+        None | Some(b"identity") => blocking(move || parse(&body)).await,
+        Some(b"gzip") => blocking(move || parse(&expand(&body)?)).await,
+        Some(other) => {
+            let reason = format!("{} is not a supported content encoding.", String::from_utf8_lossy(other));
+            Err(Failure::new(415, "bad_content_type", reason))
+        }
+    }
+}
+
+/// A body that is a JSON object.
+pub(in crate::serve) async fn object(request: Request) -> Result<Object, Failure> {
+    match json(request).await? {
+        Value::Object(members) => Ok(members),
+        _ => Err(Failure::bad_request("Request body must be a JSON object")),
+    }
+}
+
+/// Refuses a body that is not called JSON.
+pub(in crate::serve) fn require_json(headers: &HeaderMap) -> Result<(), Failure> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Failure::new(415, "bad_content_type", "Content-Type must be application/json"))
+}
+
+/// Text as JSON, with numbers as CouchDB prints them.
+pub(in crate::serve) fn parse(text: &[u8]) -> Result<Value, Failure> {
+    let invalid = || Failure::bad_request("invalid UTF-8 JSON");
+    let mut value = json::parse(text).map_err(|_| invalid())?;
+    if number::normalise(&mut value) { Ok(value) } else { Err(invalid()) }
+}
+
+fn expand(body: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut expanded = Vec::new();
+    let read = GzDecoder::new(body).take(LARGEST_JSON as u64 + 1).read_to_end(&mut expanded);
+    read.map_err(|_| Failure::bad_request("Request body is not properly gzipped."))?;
+    if expanded.len() > LARGEST_JSON { Err(too_large()) } else { Ok(expanded) }
+}

@@ -1,0 +1,189 @@
+//! The table of what exists: from method and segments to a handler.
+
+use std::sync::Arc;
+
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::request::{Failure, Place, Request, blocking};
+use super::{Server, attachments, bulk, documents, empty, listing};
+
+type Answer = Result<Response, Failure>;
+
+/// Finds who answers a request.
+pub(super) async fn dispatch(server: &Arc<Server>, mut request: Request) -> Answer {
+    let first = request.segments.first().cloned().unwrap_or_default();
+    match first.as_str() {
+        ""
+        | "_all_dbs"
+        | "_dbs_info"
+        | "_active_tasks"
+        | "_uuids"
+        | "_up"
+        | "_session"
+        | "_node"
+        | "_replicate"
+        | "_scheduler"
+        | "_utils"
+        | "_membership"
+        | "_cluster_setup"
+        | "_db_updates"
+        | "_search_analyze"
+        | "_reload_query_servers"
+        | "favicon.ico" => server_wide(server, &first, request).await,
+        name => {
+            request.segments.remove(0);
+            database(server, name, request).await
+        }
+    }
+}
+
+/// What belongs to the whole server.
+async fn server_wide(_server: &Arc<Server>, first: &str, _request: Request) -> Answer {
+    match first {
+        "favicon.ico" => Ok(empty(StatusCode::NOT_FOUND)),
+        first => Err(Failure::absent(&format!("/{first}"))),
+    }
+}
+
+/// What belongs to a database.
+async fn database(server: &Arc<Server>, name: &str, request: Request) -> Answer {
+    if request.segments.is_empty() && matches!(request.method.as_str(), "PUT" | "DELETE") {
+        return Err(Failure::absent("making databases"));
+    }
+    let (keeper, owned) = (Arc::clone(server), name.to_owned());
+    let database = blocking(move || Ok(keeper.store().database(&owned)?)).await?;
+    let place = Place { server: Arc::clone(server), database };
+    let segments: Vec<String> = request.segments.clone();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        [] => whole(&place, request).await,
+        ["_design", rest @ ..] => design(&place, rest, request).await,
+        ["_local", rest @ ..] => local(&place, rest, request).await,
+        [first, rest @ ..] if first.starts_with('_') => special(&place, first, rest, request).await,
+        [id] => document(&place, id, request).await,
+        [id, name @ ..] => attachment(&place, id, &name.join("/"), request).await,
+    }
+}
+
+/// `/db`
+async fn whole(place: &Place, request: Request) -> Answer {
+    match request.method.as_str() {
+        "GET" => Err(Failure::absent("information about databases")),
+        "POST" => documents::post(place, request).await,
+        _ => Ok(not_allowed("DELETE,GET,HEAD,POST")),
+    }
+}
+
+/// `/db/_something`
+async fn special(place: &Place, first: &str, rest: &[&str], request: Request) -> Answer {
+    match (request.method.as_str(), first, rest) {
+        ("POST", "_bulk_docs", []) => bulk::docs(place, request).await,
+        ("POST", "_bulk_get", []) => bulk::get::handle(place, request).await,
+        ("POST", "_revs_diff", []) => bulk::revs_diff(place, request).await,
+        ("POST", "_missing_revs", []) => bulk::missing_revs(place, request).await,
+        (_, "_bulk_docs" | "_bulk_get" | "_revs_diff" | "_missing_revs", []) => Ok(not_allowed("POST")),
+        ("GET" | "POST", "_all_docs" | "_design_docs" | "_local_docs", []) => {
+            listing::documents(place, first, request).await
+        }
+        ("POST", "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => {
+            listing::queries(place, first, request).await
+        }
+        (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => Ok(not_allowed("POST")),
+        (_, "_all_docs" | "_design_docs" | "_local_docs", []) => Ok(not_allowed("GET,HEAD,POST")),
+        (
+            _,
+            "_purge"
+            | "_purged_infos"
+            | "_purged_infos_limit"
+            | "_partition"
+            | "_shards"
+            | "_sync_shards"
+            | "_temp_view"
+            | "_search"
+            | "_nouveau",
+            _,
+        ) => Err(Failure::absent(first)),
+        (_, id, []) => document(place, id, request).await,
+        (_, id, name) => attachment(place, id, &name.join("/"), request).await,
+    }
+}
+
+/// `/db/_design/…`: with a plain slash the name is one segment, and what follows a function or an attachment.
+async fn design(place: &Place, rest: &[&str], request: Request) -> Answer {
+    match rest {
+        [] => document(place, "_design", request).await,
+        [name] => document(place, &format!("_design/{name}"), request).await,
+        [
+            _,
+            function @ ("_view" | "_show" | "_list" | "_update" | "_info" | "_rewrite" | "_search" | "_nouveau"),
+            ..,
+        ] => Err(Failure::absent(function)),
+        [name, attachment_name @ ..] => {
+            attachment(place, &format!("_design/{name}"), &attachment_name.join("/"), request).await
+        }
+    }
+}
+
+/// `/db/_local/…`
+async fn local(place: &Place, rest: &[&str], request: Request) -> Answer {
+    match rest {
+        [] => Err(Failure::bad_request("Invalid _local document id.")),
+        [name] => document(place, &format!("_local/{name}"), request).await,
+        _ => Err(Failure::bad_request("_local documents do not accept attachments.")),
+    }
+}
+
+/// A document by its id, which may have come as one segment (`_design%2Fx`).
+async fn document(place: &Place, id: &str, request: Request) -> Answer {
+    if id == "_local/" {
+        return Err(Failure::bad_request("Invalid _local document id."));
+    }
+    match request.method.as_str() {
+        "GET" if id.starts_with("_design/") && has_escaped_slash(&request.target) => redirect(&request.target),
+        "GET" => documents::get(place, id, request).await,
+        "PUT" => documents::put(place, id, request).await,
+        "DELETE" => documents::delete(place, id, request).await,
+        "COPY" => documents::copy(place, id, request).await,
+        "POST" => Err(Failure::absent("the upload of forms")),
+        _ => Ok(not_allowed("DELETE,GET,HEAD,POST,PUT,COPY")),
+    }
+}
+
+/// An attachment of a document.
+async fn attachment(place: &Place, id: &str, name: &str, request: Request) -> Answer {
+    match request.method.as_str() {
+        "GET" => attachments::get(place, id, name, request).await,
+        "PUT" => attachments::put(place, id, name, request).await,
+        "DELETE" => attachments::delete(place, id, name, request).await,
+        _ => Ok(not_allowed("DELETE,GET,HEAD,PUT")),
+    }
+}
+
+/// Whether a design document was asked for with an escaped slash.
+fn has_escaped_slash(target: &str) -> bool {
+    escaped_slash(target).is_some()
+}
+
+fn escaped_slash(target: &str) -> Option<usize> {
+    const ESCAPED: &str = "_design%2F";
+    target.as_bytes().windows(ESCAPED.len()).position(|window| window.eq_ignore_ascii_case(ESCAPED.as_bytes()))
+}
+
+/// CouchDB sends those who escape the slash of `_design/` to the plain one.
+fn redirect(target: &str) -> Answer {
+    let at = escaped_slash(target).ok_or_else(|| Failure::not_found("missing"))?;
+    let plain = format!("{}_design/{}", &target[..at], &target[at + "_design%2F".len()..]);
+    let mut response = empty(StatusCode::MOVED_PERMANENTLY);
+    let location = HeaderValue::from_str(&plain).map_err(|_| Failure::bad_request("invalid_url_encoding"))?;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// 405, with what is allowed.
+pub(in crate::serve) fn not_allowed(methods: &'static str) -> Response {
+    let mut response = Failure::new(405, "method_not_allowed", format!("Only {methods} allowed")).into_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}

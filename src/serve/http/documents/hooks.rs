@@ -1,0 +1,125 @@
+//! What others have to say about documents: `validate_doc_update`, the rules for design documents and for users.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::incoming::Incoming;
+use super::open::Opened;
+use super::options::Options;
+use super::show;
+use crate::json::Object;
+use crate::name::Revision;
+use crate::serve::functions::{Design, FunctionError, Functions, Validation};
+use crate::serve::http::request::{Failure, Place, User};
+use crate::serve::store::{Body, Edit, Previous, Range, Refusal, Upon};
+
+/// What checks the writes of one request. Blocks.
+pub(in crate::serve) struct Checks {
+    place: Place,
+    user: User,
+    designs: Vec<Arc<Design>>,
+    security: Value,
+}
+
+impl Checks {
+    /// Gathers what the checks need; call it before the write begins.
+    pub(in crate::serve) fn gather(place: &Place, user: &User) -> Result<Self, Failure> {
+        let designs = validating(place)?;
+        let security = place.database.setting("security")?.unwrap_or_else(|| json!({}));
+        Ok(Self { place: place.clone(), user: user.clone(), designs, security })
+    }
+
+    /// Whether an edit may be stored; asked just before it is.
+    pub(in crate::serve) fn check(&self, edit: &Edit, before: Option<&Previous>) -> Result<(), Refusal> {
+        if edit.id.starts_with("_design/") {
+            return self.check_design(edit);
+        }
+        if self.designs.is_empty() {
+            return Ok(());
+        }
+        let validation = Validation {
+            document: edited(edit).to_string(),
+            before: before.map(|before| shown(&edit.id, before).to_string()),
+            user: user_context(self.place.database.name(), &self.user).to_string(),
+            security: self.security.to_string(),
+        };
+        self.functions().validate(&self.designs, &validation).map_err(refusal)
+    }
+
+    /// Design documents are for administrators, pass no `validate_doc_update`, and have to compile.
+    fn check_design(&self, edit: &Edit) -> Result<(), Refusal> {
+        if !may_administer(&self.place, &self.user, &self.security) {
+            let reason = "You are not a db or server admin.".to_owned();
+            return Err(Refusal { status: 401, error: "unauthorized".to_owned(), reason });
+        }
+        if edit.is_deleted {
+            return Ok(());
+        }
+        let mut document = edit.members.clone();
+        document.insert("_id".to_owned(), edit.id.as_str().into());
+        self.functions().check_views(&document).map_err(refusal)
+    }
+
+    fn functions(&self) -> &Functions {
+        self.place.server.functions()
+    }
+}
+
+/// The design documents of a database that have a `validate_doc_update`.
+fn validating(place: &Place) -> Result<Vec<Arc<Design>>, Failure> {
+    let range = Range { start: Some("_design/".to_owned()), end: Some("_design0".to_owned()), ..Range::default() };
+    let rows = place.database.rows(&range)?;
+    let designs = rows.iter().map(|row| place.server.design(&place.database, &row.id, &row.revision));
+    let designs = designs.collect::<Result<Vec<_>, _>>()?;
+    Ok(designs.into_iter().flatten().filter(|known| known.validates).map(|known| known.design).collect())
+}
+
+/// Whether a user may change design documents and settings: an administrator of the server or of the database.
+pub(in crate::serve) fn may_administer(_place: &Place, user: &User, security: &Value) -> bool {
+    let listed = |kind: &str, wanted: &str| {
+        let names = security.pointer(&format!("/admins/{kind}")).and_then(Value::as_array);
+        names.into_iter().flatten().any(|name| name.as_str() == Some(wanted))
+    };
+    user.roles.iter().any(|role| role == "_admin" || listed("roles", role))
+        || user.name.as_deref().is_some_and(|name| listed("names", name))
+}
+
+/// Before a document is stored: what a database of users or of replications makes of it. Nothing yet.
+pub(in crate::serve) fn before_write(_place: &Place, _user: &User, _document: &mut Incoming) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// Before a document is shown. Nothing yet.
+pub(in crate::serve) fn before_show(_place: &Place, _user: &User, _opened: &mut Opened) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// The user as functions see it.
+pub(in crate::serve) fn user_context(database: &str, user: &User) -> Value {
+    json!({ "db": database, "name": user.name, "roles": user.roles })
+}
+
+/// The document as `validate_doc_update` sees it: with the revisions that it is upon.
+fn edited(edit: &Edit) -> Value {
+    let history: Vec<Revision> = match &edit.upon {
+        Upon::Leaf(parent) => parent.iter().cloned().collect(),
+        Upon::History(history) => history.clone(),
+    };
+    let options = Options { revs: !history.is_empty(), ..Options::default() };
+    let body = Body { members: edit.members.clone(), attachments: edit.attachments.clone() };
+    let (id, is_deleted) = (edit.id.clone(), edit.is_deleted);
+    let opened = Opened { id, history, is_deleted, body, meta: Object::new() };
+    Value::Object(show::stubbed(&opened, &options))
+}
+
+/// What the edit replaces, as `validate_doc_update` sees it.
+fn shown(id: &str, previous: &Previous) -> Value {
+    let Previous { history, is_deleted, body } = previous.clone();
+    let opened = Opened { id: id.to_owned(), history, is_deleted, body, meta: Object::new() };
+    Value::Object(show::stubbed(&opened, &Options { revs: true, ..Options::default() }))
+}
+
+fn refusal(error: FunctionError) -> Refusal {
+    Refusal { status: error.status, error: error.error, reason: error.reason }
+}

@@ -1,0 +1,291 @@
+//! Listings of documents by id: `_all_docs`, `_design_docs`, `_local_docs`, and several of them in one answer.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use self::range::{Kind, wanted};
+use super::documents::open::{self, Opened};
+use super::documents::options::Options;
+use super::documents::{hooks, local, show};
+use super::produce::{self, Sink, produce};
+use super::request::{Failure, Place, Query, Request, User};
+use super::{body, sequence_text};
+use crate::json::Object;
+use crate::serve::store::{Database, Document, Range, Row};
+use crate::serve::views::parameters::Parameters;
+
+mod range;
+
+/// So many rows are read at once.
+const BATCH: u64 = 200;
+
+/// One listing.
+struct Listing {
+    place: Place,
+    user: User,
+    kind: Kind,
+    parameters: Parameters,
+    keys: Option<Vec<Value>>,
+}
+
+/// `GET` and `POST` of `/db/_all_docs`, `/db/_design_docs` and `/db/_local_docs`
+pub(in crate::serve) async fn documents(place: &Place, name: &str, request: Request) -> Result<Response, Failure> {
+    let (kind, user) = (Kind::of(name), request.user.clone());
+    let mut query = request.query.clone();
+    let (parameters, keys) = if request.method == "POST" {
+        body::require_json(&request.headers)?;
+        let mut members = body::object(request).await?;
+        let keys = keys_of(members.remove("keys"), "`keys` body member must be an array.")?;
+        query.0.retain(|(key, _)| key != "keys");
+        (Parameters::of_body(&members, &query)?, keys)
+    } else {
+        let keys = keys_of(query.json("keys")?, "`keys` parameter must be an array.")?;
+        query.0.retain(|(key, _)| key != "keys");
+        (Parameters::of_query(&query)?, keys)
+    };
+    parameters.check(false)?;
+    let listing = Listing { place: place.clone(), user, kind, parameters, keys };
+    produce(produce::head(200, "application/json"), move |sink| {
+        listing.write(sink)?;
+        sink.text("\n")
+    })
+    .await
+}
+
+fn keys_of(value: Option<Value>, refusal: &str) -> Result<Option<Vec<Value>>, Failure> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(keys)) => Ok(Some(keys)),
+        Some(_) => Err(Failure::bad_request(refusal)),
+    }
+}
+
+/// `POST /db/_all_docs/queries`, and likewise of the others
+pub(in crate::serve) async fn queries(place: &Place, name: &str, request: Request) -> Result<Response, Failure> {
+    let (kind, user, query) = (Kind::of(name), request.user.clone(), request.query.clone());
+    let members = body::object(request).await?;
+    let queries = match members.get("queries") {
+        None => return Err(Failure::bad_request("POST body must include `queries` parameter.")),
+        Some(Value::Array(queries)) => queries,
+        Some(_) => return Err(Failure::bad_request("`queries` must be an array.")),
+    };
+    let listings = queries.iter().map(|one| listing_of(place, &user, kind, &query, one));
+    let listings = listings.collect::<Result<Vec<_>, _>>()?;
+    produce(produce::head(200, "application/json"), move |sink| {
+        sink.text("{\"results\":[")?;
+        for (index, listing) in listings.iter().enumerate() {
+            sink.text(if index == 0 { "\r\n" } else { ",\r\n" })?;
+            listing.write(sink)?;
+        }
+        sink.text("\r\n]}\n")
+    })
+    .await
+}
+
+fn listing_of(place: &Place, user: &User, kind: Kind, query: &Query, one: &Value) -> Result<Listing, Failure> {
+    let one = one.as_object().ok_or_else(|| Failure::bad_request("query must be a JSON object"))?;
+    let mut parameters = Parameters::of_query(query)?.of_one(one)?;
+    let keys = keys_of(parameters.keys.take(), "`keys` parameter must be an array.")?;
+    parameters.check(false)?;
+    Ok(Listing { place: place.clone(), user: user.clone(), kind, parameters, keys })
+}
+
+impl Listing {
+    fn database(&self) -> &Arc<Database> {
+        &self.place.database
+    }
+
+    fn write(&self, sink: &mut Sink) -> Result<(), Failure> {
+        match (&self.keys, self.kind) {
+            (Some(keys), Kind::Local) => self.write_local(sink, Some(keys)),
+            (None, Kind::Local) => self.write_local(sink, None),
+            (Some(keys), _) => self.write_keys(sink, keys),
+            (None, _) => self.write_range(sink),
+        }
+    }
+
+    fn begin(&self, sink: &mut Sink, total: Option<u64>, offset: Option<u64>) -> Result<(), Failure> {
+        let mut head = json!({ "total_rows": total, "offset": offset });
+        if self.parameters.update_seq {
+            head["update_seq"] = match self.kind {
+                Kind::Local => Value::Null,
+                _ => sequence_text(self.database().info()?.sequence).into(),
+            };
+        }
+        let head = head.to_string();
+        sink.text(head.strip_suffix('}').unwrap_or(&head))?;
+        sink.text(",\"rows\":[\r\n")
+    }
+
+    fn write_range(&self, sink: &mut Sink) -> Result<(), Failure> {
+        let total = self.total()?;
+        let Some(mut range) = wanted(&self.parameters, self.kind) else {
+            self.begin(sink, Some(total), Some(0))?;
+            return sink.text("\r\n]}");
+        };
+        let before = self.database().offset(&Range { skip: 0, limit: None, ..range.clone() })?;
+        let foreign = self.foreign(range.is_descending)?;
+        let offset = before.saturating_sub(foreign).saturating_add(range.skip).min(total);
+        self.begin(sink, Some(total), Some(offset))?;
+        let (mut left, mut is_first) = (range.limit.unwrap_or(u64::MAX), true);
+        while left > 0 {
+            range.limit = Some(left.min(BATCH));
+            let rows = self.database().rows(&range)?;
+            let Some(last) = rows.last() else { break };
+            left -= rows.len() as u64;
+            (range.start, range.skip) = (Some(last.id.clone()), 1);
+            let is_last = (rows.len() as u64) < BATCH.min(range.limit.unwrap_or(BATCH));
+            self.write_rows(sink, &rows, &mut is_first)?;
+            if is_last {
+                break;
+            }
+        }
+        sink.text("\r\n]}")
+    }
+
+    /// How many documents this kind of listing shows in all.
+    fn total(&self) -> Result<u64, Failure> {
+        match self.kind {
+            Kind::Design => Ok(self.between(false)?.1),
+            _ => Ok(self.database().info()?.documents),
+        }
+    }
+
+    /// Documents that come before all that this kind of listing shows.
+    fn foreign(&self, is_descending: bool) -> Result<u64, Failure> {
+        if self.kind == Kind::Design { Ok(self.between(is_descending)?.0) } else { Ok(0) }
+    }
+
+    /// How many documents stand before the design documents, and how many design documents there are.
+    fn between(&self, is_descending: bool) -> Result<(u64, u64), Failure> {
+        let (low, high) = (range::DESIGN_START.to_owned(), range::DESIGN_END.to_owned());
+        let (first, behind) = if is_descending { (high, low) } else { (low, high) };
+        let before =
+            |start: String| self.database().offset(&Range { start: Some(start), is_descending, ..Range::default() });
+        let (before, until) = (before(first)?, before(behind)?);
+        Ok((before, until.saturating_sub(before)))
+    }
+
+    fn write_rows(&self, sink: &mut Sink, rows: &[Row], is_first: &mut bool) -> Result<(), Failure> {
+        let mut opened = Vec::new();
+        if self.parameters.include_docs {
+            let wanted: Vec<_> = rows.iter().map(|row| (row.id.as_str(), &row.revision)).collect();
+            opened = self.database().bodies(&wanted)?;
+        }
+        let mut bodies = opened.into_iter();
+        for row in rows {
+            let id = Value::from(row.id.as_str());
+            separate(sink, is_first)?;
+            sink.text(&format!("{{\"id\":{id},\"key\":{id},\"value\":{{\"rev\":\"{}\"}}", row.revision))?;
+            if self.parameters.include_docs {
+                sink.text(",\"doc\":")?;
+                match bodies.next().flatten() {
+                    None => sink.text("null")?,
+                    Some(body) => {
+                        let (id, history) = (row.id.clone(), vec![row.revision.clone()]);
+                        let opened = Opened { id, history, is_deleted: false, body, meta: Object::new() };
+                        self.write_document(sink, opened, None)?;
+                    }
+                }
+            }
+            sink.text("}")?;
+        }
+        Ok(())
+    }
+
+    fn write_keys(&self, sink: &mut Sink, keys: &[Value]) -> Result<(), Failure> {
+        self.begin(sink, Some(self.total()?), None)?;
+        let mut is_first = true;
+        for keys in self.chosen(keys).chunks(usize::try_from(BATCH).unwrap_or(1)) {
+            let ids: Vec<&str> = keys.iter().map(|key| key.as_str().unwrap_or_default()).collect();
+            let documents = self.database().documents(&ids)?;
+            for (key, document) in keys.iter().zip(documents) {
+                if self.kind == Kind::Design && !key.as_str().is_some_and(|id| id.starts_with("_design/")) {
+                    continue;
+                }
+                separate(sink, &mut is_first)?;
+                self.write_key(sink, key, document)?;
+            }
+        }
+        sink.text("\r\n]}")
+    }
+
+    /// The keys in the order of the answer, without those that are passed over.
+    fn chosen<'keys>(&self, keys: &'keys [Value]) -> Vec<&'keys Value> {
+        let mut keys: Vec<&Value> = keys.iter().collect();
+        if self.parameters.is_descending {
+            keys.reverse();
+        }
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let limit = self.parameters.limit.map_or(usize::MAX, count);
+        keys.into_iter().skip(count(self.parameters.skip)).take(limit).collect()
+    }
+
+    fn write_key(&self, sink: &mut Sink, key: &Value, document: Option<Document>) -> Result<(), Failure> {
+        let found = document.and_then(|document| document.tree.winner().map(|winner| (document, winner)));
+        let Some((document, winner)) = found else {
+            return sink.text(&json!({ "key": key, "error": "not_found" }).to_string());
+        };
+        let deleted = if winner.is_deleted { ",\"deleted\":true" } else { "" };
+        let value = format!("{{\"rev\":\"{}\"{deleted}}}", winner.revision);
+        sink.text(&format!("{{\"id\":{key},\"key\":{key},\"value\":{value}"))?;
+        if self.parameters.include_docs {
+            sink.text(",\"doc\":")?;
+            let opened = open::revision(self.database(), &document, &winner.revision)?;
+            match opened.filter(|_| !winner.is_deleted) {
+                None => sink.text("null")?,
+                Some(opened) => self.write_document(sink, opened, Some(&document))?,
+            }
+        }
+        sink.text("}")
+    }
+
+    fn write_document(&self, sink: &mut Sink, mut opened: Opened, known: Option<&Document>) -> Result<(), Failure> {
+        let options = Options {
+            attachments: self.parameters.attachments,
+            att_encoding_info: self.parameters.att_encoding_info,
+            conflicts: self.parameters.conflicts == Some(true),
+            ..Options::default()
+        };
+        if options.conflicts {
+            let document = match known {
+                Some(known) => Some(known.clone()),
+                None => self.database().document(&opened.id)?,
+            };
+            opened.meta = document.map(|document| open::meta(&document, &options)).unwrap_or_default();
+        }
+        hooks::before_show(&self.place, &self.user, &mut opened)?;
+        show::write(sink, self.database(), &opened, &options)
+    }
+
+    fn write_local(&self, sink: &mut Sink, keys: Option<&[Value]>) -> Result<(), Failure> {
+        self.begin(sink, None, None)?;
+        let ids: Vec<String> = match keys {
+            Some(keys) => {
+                let ids = self.chosen(keys).into_iter().filter_map(Value::as_str);
+                ids.filter(|id| id.starts_with("_local/")).map(str::to_owned).collect()
+            }
+            None => match wanted(&self.parameters, self.kind) {
+                None => Vec::new(),
+                Some(range) => self.database().locals(&range)?.into_iter().map(|(id, _)| id).collect(),
+            },
+        };
+        let mut is_first = true;
+        for id in ids {
+            let Ok(shown) = local::read(self.database(), &id) else { continue };
+            let mut row = json!({ "id": id, "key": id, "value": { "rev": shown.get("_rev") } });
+            if self.parameters.include_docs {
+                row["doc"] = Value::Object(shown);
+            }
+            separate(sink, &mut is_first)?;
+            sink.text(&row.to_string())?;
+        }
+        sink.text("\r\n]}")
+    }
+}
+
+fn separate(sink: &mut Sink, is_first: &mut bool) -> Result<(), Failure> {
+    if std::mem::replace(is_first, false) { Ok(()) } else { sink.text(",\r\n") }
+}

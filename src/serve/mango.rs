@@ -1,0 +1,10 @@
+//! Queries by a selector: CouchDB's `_find`, its indexes and its explanations.
+//!
+//! <https://docs.couchdb.org/en/3.5.x/api/database/find.html>. [`Selector`] also filters the changes feed.
+
+mod field;
+mod matching;
+mod selector;
+mod term;
+
+pub use selector::Selector;
