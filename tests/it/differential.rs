@@ -17,10 +17,14 @@ mod script;
 mod sending;
 
 use std::path::Path;
+use std::sync::LazyLock;
+
+use couchapp::serve::{Options, Running};
+use tempfile::TempDir;
 
 use self::conversation::Server;
 use self::script::Sequence;
-use crate::harness::variable;
+use crate::harness::{CANARY, runtime, variable};
 
 /// The areas with the least number of requests in each, so that none of them empties unseen.
 const AREAS: [(&str, usize); 19] = [
@@ -58,11 +62,16 @@ fn sequences(area: &str) -> Vec<Sequence> {
     script::parse(&text).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()))
 }
 
-/// The embedded endpoint with one administrator, in memory, with CouchDB's own `Content-Security-Policy` (`--csp`).
+/// The embedded endpoint with one administrator and with CouchDB's own `Content-Security-Policy` (`--csp`).
 ///
 /// It is started once and serves all areas; they do not touch each other.
 fn start_embedded_endpoint() -> Server {
-    panic!("name a server by COUCHAPP_TEST_URL: the embedded endpoint is not here yet")
+    static STARTED: LazyLock<(Running, TempDir)> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { csp: true, ..Options::new(folder.path()) };
+        (runtime().block_on(couchapp::serve::start(options)).unwrap(), folder)
+    });
+    Server::at(&format!("http://admin:{CANARY}@{}/", STARTED.0.address))
 }
 
 /// Asks everything of an area and compares, or records.
