@@ -27,7 +27,9 @@ impl Definition {
         let fields = members.get("fields").ok_or_else(|| missing_key("fields"))?;
         let sort = sort(fields)?;
         let partial = members.get("partial_filter_selector").map(Selector::parse).transpose()?;
-        if let Some(unknown) = members.keys().find(|name| !matches!(name.as_str(), "fields" | "partial_filter_selector")) {
+        if let Some(unknown) =
+            members.keys().find(|name| !matches!(name.as_str(), "fields" | "partial_filter_selector"))
+        {
             return Err(invalid_key(unknown));
         }
         let partial_text = partial.as_ref().map_or_else(|| json!({}), |selector| selector.normal().clone());
@@ -160,11 +162,7 @@ mod tests {
         for (given, error, reason) in [
             ("1", "invalid_index", "JSON indexes must be an object, not: 1"),
             ("{}", "missing_required_key", "Missing required key: fields"),
-            (
-                r#"{"fields":"a"}"#,
-                "invalid_sort_json",
-                "Sort must be an array of sort specs, not: <<\"a\">>",
-            ),
+            (r#"{"fields":"a"}"#, "invalid_sort_json", "Sort must be an array of sort specs, not: <<\"a\">>"),
             (r#"{"fields":[1]}"#, "invalid_sort_field", "Invalid sort field: 1"),
             (r#"{"fields":[""]}"#, "invalid_sort_field", "Invalid sort field: <<>>"),
             (r#"{"fields":[{"a":"x"}]}"#, "invalid_sort_field", "Invalid sort field: {[{<<\"a\">>,<<\"x\">>}]}"),
@@ -174,11 +172,7 @@ mod tests {
                 "Sorts currently only support a single direction for all fields.",
             ),
             (r#"{"fields":["a"],"x":1}"#, "invalid_key", "Invalid key x for this request."),
-            (
-                r#"{"fields":["a"],"partial_filter_selector":{"$x":1}}"#,
-                "invalid_operator",
-                "Invalid operator: $x",
-            ),
+            (r#"{"fields":["a"],"partial_filter_selector":{"$x":1}}"#, "invalid_operator", "Invalid operator: $x"),
         ] {
             let failure = Definition::asked(&value(given)).unwrap_err();
             assert_eq!((failure.error.as_str(), failure.reason.as_deref()), (error, Some(reason)), "{given}");

@@ -95,7 +95,7 @@ impl Server {
         if sequence.has_database {
             // One shard: with several the order of changes is a matter of luck.
             let made = conversation.ask(&Step::new("PUT", ".?q=1"));
-            assert_eq!(made.status, 201, "{made:?}");
+            assert_eq!(made.status, 201, "no database for “{}”: {made:?}", sequence.title);
         }
         let raws: Vec<Pending> = sequence.steps.iter().map(|step| conversation.begin(step)).collect();
         let raws: Vec<Raw> = raws.into_iter().map(Pending::wait).collect();
