@@ -11,7 +11,7 @@ use super::documents::options::Options;
 use super::documents::{hooks, local, show};
 use super::produce::{self, Sink, produce};
 use super::request::{Failure, Place, Query, Request, User};
-use super::{body, sequence_text};
+use super::body;
 use crate::json::Object;
 use crate::serve::store::{Database, Document, Range, Row};
 use crate::serve::views::parameters::Parameters;
