@@ -16,6 +16,7 @@ use self::request::{Failure, JsonAnswer, Query, Request, User};
 use crate::name::Revision;
 use crate::random;
 use crate::serve::functions::Functions;
+use crate::serve::views::Views;
 use crate::serve::store::{Database, Store};
 
 pub(in crate::serve) mod attachments;
@@ -30,6 +31,8 @@ pub(in crate::serve) mod number;
 pub(in crate::serve) mod path;
 pub(in crate::serve) mod produce;
 pub mod request;
+pub(in crate::serve) mod mango;
+pub(in crate::serve) mod views;
 
 /// What `Server:` says: clients look for CouchDB's name, people for ours.
 const SERVER: &str = concat!("CouchDB/3.5.0 (couchapp serve ", env!("CARGO_PKG_VERSION"), ")");
@@ -39,6 +42,7 @@ pub struct Server {
     store: Store,
     functions: Functions,
     designs: Designs,
+    views: Views,
     csp: bool,
     stopping: watch::Receiver<bool>,
 }
@@ -46,7 +50,7 @@ pub struct Server {
 impl Server {
     /// Puts the parts together. `stopping` turns true when the endpoint ends.
     pub fn new(store: Store, functions: Functions, csp: bool, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, functions, designs: Designs::default(), csp, stopping }
+        Self { store, functions, designs: Designs::default(), views: Views::new(), csp, stopping }
     }
 
     /// The databases.
@@ -57,6 +61,11 @@ impl Server {
     /// JavaScript of design documents.
     pub fn functions(&self) -> &Functions {
         &self.functions
+    }
+
+    /// Indexes of views.
+    pub fn views(&self) -> &Views {
+        &self.views
     }
 
     /// A revision of a design document, kept for its functions; `None` when it is not there. Blocks.

@@ -2,9 +2,18 @@
 //!
 //! <https://docs.couchdb.org/en/3.5.x/api/database/find.html>. [`Selector`] also filters the changes feed.
 
+mod bookmark;
+mod definition;
+pub(in crate::serve) mod explain;
 mod field;
+pub(in crate::serve) mod find;
+pub(in crate::serve) mod indexes;
 mod matching;
+pub(in crate::serve) mod options;
+mod plan;
+mod ranges;
 mod selector;
-mod term;
+pub(in crate::serve) mod term;
 
+pub use definition::Definition;
 pub use selector::Selector;

@@ -15,6 +15,8 @@ pub mod parameters;
 pub mod reduce;
 pub mod rows;
 mod sum;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -24,7 +26,7 @@ use serde_json::{Value, json};
 
 pub use self::answer::{Answer, Row};
 use self::design::{Group, View};
-use self::index::Index;
+use self::index::{Index, Reader};
 use self::parameters::{Parameters, Update};
 use crate::serve::functions::Functions;
 use crate::serve::http::request::Failure;
@@ -67,6 +69,11 @@ impl Views {
     /// Brings the index of a design document up to date.
     pub fn update(&self, database: &Database, functions: &Functions, group: &Group) -> Result<(), Failure> {
         build::update(&self.index(database, group)?, group, database, functions)
+    }
+
+    /// The rows of a design document's views as they are now.
+    pub(in crate::serve) fn reader(&self, database: &Database, group: &Group) -> Result<Reader, Failure> {
+        self.index(database, group)?.reader()
     }
 
     /// What `_design/…/_info` says under `view_index`.

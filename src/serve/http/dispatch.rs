@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::request::{Failure, Place, Request, blocking};
-use super::{Server, attachments, bulk, documents, empty, listing};
+use super::{Server, attachments, bulk, documents, empty, listing, mango, views};
 
 type Answer = Result<Response, Failure>;
 
@@ -92,6 +92,15 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         }
         (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => Ok(not_allowed("POST")),
         (_, "_all_docs" | "_design_docs" | "_local_docs", []) => Ok(not_allowed("GET,HEAD,POST")),
+        ("POST", "_find" | "_explain", []) => {
+            if first == "_find" { mango::find(place, request).await } else { mango::explain(place, request).await }
+        }
+        (_, "_find" | "_explain", []) => Ok(not_allowed("POST")),
+        (_, "_index", rest) => indexes(place, rest, request).await,
+        ("POST", "_view_cleanup", []) => views::clean(place, request).await,
+        ("POST", "_compact", [design]) => views::compact(place, design, request).await,
+        (_, "_view_cleanup", []) | (_, "_compact", [_]) => Ok(not_allowed("POST")),
+        ("POST", "_temp_view", []) => views::temporary(),
         (
             _,
             "_purge"
@@ -100,7 +109,6 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
             | "_partition"
             | "_shards"
             | "_sync_shards"
-            | "_temp_view"
             | "_search"
             | "_nouveau",
             _,
@@ -110,14 +118,45 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
     }
 }
 
+/// `/db/_index…`
+async fn indexes(place: &Place, rest: &[&str], request: Request) -> Answer {
+    match (request.method.as_str(), rest) {
+        ("GET", []) => mango::list_indexes(place, request).await,
+        ("POST", []) => mango::create_index(place, request).await,
+        (_, []) => Ok(not_allowed("GET,POST")),
+        ("POST", ["_bulk_delete"]) => mango::delete_indexes(place, request).await,
+        (_, ["_bulk_delete"]) => Ok(not_allowed("POST")),
+        ("DELETE", ["_design", design, kind, name] | [design, kind, name]) => {
+            mango::delete_index(place, design, kind, name, request).await
+        }
+        (_, ["_design", _, _, _] | [_, _, _]) => Ok(not_allowed("DELETE")),
+        _ => Err(Failure::not_found("missing")),
+    }
+}
+
+/// `/db/_design/{ddoc}/_view…`
+async fn view(place: &Place, design: &str, rest: &[&str], request: Request) -> Answer {
+    match (request.method.as_str(), rest) {
+        ("GET" | "POST", [name]) => views::view(place, design, name, request).await,
+        ("POST", [name, "queries"]) => views::queries(place, design, name, request).await,
+        (_, [_, "queries"]) => Ok(not_allowed("POST")),
+        _ => Ok(not_allowed("GET,POST,HEAD")),
+    }
+}
+
 /// `/db/_design/…`: with a plain slash the name is one segment, and what follows a function or an attachment.
 async fn design(place: &Place, rest: &[&str], request: Request) -> Answer {
     match rest {
         [] => document(place, "_design", request).await,
         [name] => document(place, &format!("_design/{name}"), request).await,
+        [name, "_view", rest @ ..] => view(place, name, rest, request).await,
+        [name, "_info"] => match request.method.as_str() {
+            "GET" => views::info(place, name).await,
+            _ => Ok(not_allowed("GET")),
+        },
         [
             _,
-            function @ ("_view" | "_show" | "_list" | "_update" | "_info" | "_rewrite" | "_search" | "_nouveau"),
+            function @ ("_show" | "_list" | "_update" | "_rewrite" | "_search" | "_nouveau"),
             ..,
         ] => Err(Failure::absent(function)),
         [name, attachment_name @ ..] => {

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 /// `~w`
-pub(super) fn plain(value: &Value) -> String {
+pub(in crate::serve) fn plain(value: &Value) -> String {
     write(value, &|text| {
         let bytes: Vec<String> = text.bytes().map(|byte| byte.to_string()).collect();
         format!("<<{}>>", bytes.join(","))
@@ -14,7 +14,7 @@ pub(super) fn plain(value: &Value) -> String {
 }
 
 /// `~p`, on one line.
-pub(super) fn pretty(value: &Value) -> String {
+pub(in crate::serve) fn pretty(value: &Value) -> String {
     write(value, &|text| {
         if text.is_empty() {
             "<<>>".to_owned()

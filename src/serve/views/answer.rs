@@ -16,6 +16,7 @@ use crate::serve::http::documents::options::Options;
 use crate::serve::http::documents::show;
 use crate::serve::http::produce::Sink;
 use crate::serve::http::request::Failure;
+use crate::serve::http::sequence_text;
 use crate::serve::store::Database;
 
 /// See [`super::Views::ask`]. Its rows are as of the moment when it was made.
@@ -46,7 +47,20 @@ pub struct Mapped {
     /// The row.
     pub entry: Entry,
     /// With `include_docs`: the document, or that there is none.
-    document: Option<Option<(Box<Opened>, bool)>>,
+    document: Shown,
+}
+
+/// What is shown of documents with `include_docs`.
+#[derive(Debug)]
+enum Shown {
+    /// They were not asked for.
+    NotAsked,
+    /// There is none.
+    Nothing,
+    /// The one that emitted the row.
+    Own(Box<Opened>),
+    /// The one that its value names.
+    Linked(Box<Opened>),
 }
 
 impl<'a> Answer<'a> {
@@ -79,7 +93,7 @@ impl<'a> Answer<'a> {
             head.insert("offset".to_owned(), offset.into());
         }
         if self.parameters.update_seq {
-            head.insert("update_seq".to_owned(), self.reader.sequence.to_string().into());
+            head.insert("update_seq".to_owned(), sequence_text(self.reader.sequence).into());
         }
         Ok(head)
     }
@@ -103,7 +117,7 @@ impl<'a> Answer<'a> {
             None => Source::Rows(rows),
             Some(reduce) => {
                 let groups = Groups::new(rows, reduce, self.level, self.reader.collation(self.view), self.functions);
-                Source::Groups { groups, ready: VecDeque::new() }
+                Source::Groups { groups: Box::new(groups), ready: VecDeque::new() }
             }
         };
         let (skip, limit) = (self.parameters.skip, self.parameters.limit.unwrap_or(u64::MAX));
@@ -111,12 +125,12 @@ impl<'a> Answer<'a> {
     }
 
     fn mapped(&self, entry: Entry) -> Result<Mapped, Failure> {
-        let document = if self.parameters.include_docs { Some(self.document(&entry)?) } else { None };
+        let document = if self.parameters.include_docs { self.document(&entry)? } else { Shown::NotAsked };
         Ok(Mapped { entry, document })
     }
 
     /// The document of a row: the one that its value names by `_id` (and `_rev`), or the one that emitted it.
-    fn document(&self, entry: &Entry) -> Result<Option<(Box<Opened>, bool)>, Failure> {
+    fn document(&self, entry: &Entry) -> Result<Shown, Failure> {
         let named = if entry.value.starts_with('{') && (entry.value.contains("_id") || entry.value.contains("_rev")) {
             serde_json::from_str::<Value>(&entry.value).ok()
         } else {
@@ -127,7 +141,7 @@ impl<'a> Answer<'a> {
         let (id, is_linked) = match member("_id") {
             None => (entry.id.as_str(), false),
             Some(Value::String(id)) => (id.as_str(), true),
-            Some(_) => return Ok(None),
+            Some(_) => return Ok(Shown::Nothing),
         };
         let opened = match revision {
             None => {
@@ -137,9 +151,10 @@ impl<'a> Answer<'a> {
             Some(revision) => self.revision(id, &revision),
         };
         match opened {
-            Ok(opened) if opened.is_deleted && !is_linked => Ok(None),
-            Ok(opened) => Ok(Some((Box::new(opened), is_linked))),
-            Err(failure) if failure.status == 404 => Ok(None),
+            Ok(opened) if is_linked => Ok(Shown::Linked(Box::new(opened))),
+            Ok(opened) if opened.is_deleted => Ok(Shown::Nothing),
+            Ok(opened) => Ok(Shown::Own(Box::new(opened))),
+            Err(failure) if failure.status == 404 => Ok(Shown::Nothing),
             Err(failure) => Err(failure),
         }
     }
@@ -153,11 +168,17 @@ impl<'a> Answer<'a> {
     /// A row as JSON; documents have their attachments as stubs.
     pub fn text(&self, row: &Row) -> String {
         let mut text = begin(row);
-        if let Row::Mapped(Mapped { document: Some(document), .. }) = row {
-            let document = document.as_ref().map_or(Value::Null, |(opened, is_linked)| {
-                let options = if *is_linked { Options::default() } else { self.options.clone() };
-                Value::Object(show::stubbed(opened, &options))
-            });
+        let document = match row {
+            Row::Mapped(Mapped { document: Shown::Nothing, .. }) => Some(Value::Null),
+            Row::Mapped(Mapped { document: Shown::Own(opened), .. }) => {
+                Some(Value::Object(show::stubbed(opened, &self.options)))
+            }
+            Row::Mapped(Mapped { document: Shown::Linked(opened), .. }) => {
+                Some(Value::Object(show::stubbed(opened, &Options::default())))
+            }
+            Row::Mapped(Mapped { document: Shown::NotAsked, .. }) | Row::Reduced(_) => None,
+        };
+        if let Some(document) = document {
             text.push_str(&format!(",\"doc\":{document}"));
         }
         text.push('}');
@@ -167,7 +188,7 @@ impl<'a> Answer<'a> {
     /// Writes a row, documents with the bytes of their attachments if they were asked for.
     pub(in crate::serve) fn write(&self, row: &Row, sink: &mut Sink) -> Result<(), Failure> {
         match row {
-            Row::Mapped(Mapped { document: Some(Some((opened, false))), .. }) if self.options.attachments => {
+            Row::Mapped(Mapped { document: Shown::Own(opened), .. }) if self.options.attachments => {
                 sink.text(&begin(row))?;
                 sink.text(",\"doc\":")?;
                 show::write(sink, self.database, opened, &self.options)?;
@@ -194,7 +215,7 @@ fn begin(row: &Row) -> String {
 
 enum Source<'a> {
     Rows(Rows<'a>),
-    Groups { groups: Groups<'a>, ready: VecDeque<Reduced> },
+    Groups { groups: Box<Groups<'a>>, ready: VecDeque<Reduced> },
 }
 
 /// See [`Answer::rows`].

@@ -8,6 +8,7 @@ use super::collation::{Collation, compare_raw};
 use super::design::Group;
 use super::index::{Index, New, Writer};
 use crate::serve::functions::{Emitted, FunctionError, Functions, Mapping};
+use crate::serve::http::body;
 use crate::serve::http::documents::open::{self, Opened};
 use crate::serve::http::documents::options::Options;
 use crate::serve::http::documents::show;
@@ -17,6 +18,10 @@ use crate::serve::store::{Change, Database};
 
 /// So many documents at once.
 const BATCH: u64 = 250;
+/// So many of them are read at once.
+const READ: usize = 25;
+/// So many bytes of documents are enough for one call.
+const LARGE: usize = 4 << 20;
 
 /// Who says which rows a document has.
 enum Mapper {
@@ -43,7 +48,14 @@ pub(super) fn update(
         let Some(last) = changes.last().map(|change| change.sequence) else {
             return writer.replace(&[], target);
         };
-        batch(&mut writer, group, &mapper, database, functions, &changes)?;
+        let mut batch = Batch::default();
+        for changes in changes.chunks(READ) {
+            batch.read(group, &mapper, database, changes)?;
+            if batch.bytes > LARGE {
+                std::mem::take(&mut batch).write(&mut writer, group, &mapper, functions)?;
+            }
+        }
+        batch.write(&mut writer, group, &mapper, functions)?;
         since = last;
     }
     Ok(())
@@ -69,39 +81,65 @@ fn mapper(group: &Group) -> Result<Mapper, Failure> {
     }
 }
 
-fn batch(
-    writer: &mut Writer<'_>,
-    group: &Group,
-    mapper: &Mapper,
-    database: &Database,
-    functions: &Functions,
-    changes: &[Change],
-) -> Result<(), Failure> {
-    let documents = documents(group, database, changes)?;
-    let mut emitted = match mapper {
-        Mapper::JavaScript(mapping) => {
-            let texts = documents.iter().map(|(_, document)| document.to_string()).collect();
-            functions.map(mapping, texts)?
+/// Documents that are mapped with one call and written with one transaction.
+#[derive(Default)]
+struct Batch {
+    /// Their ids, and which of them are mapped.
+    ids: Vec<(String, bool)>,
+    texts: Vec<String>,
+    emitted: Vec<Vec<Vec<Emitted>>>,
+    bytes: usize,
+    sequence: u64,
+}
+
+impl Batch {
+    fn read(&mut self, group: &Group, mapper: &Mapper, database: &Database, changes: &[Change]) -> Result<(), Failure> {
+        let mut documents = documents(group, database, changes)?.into_iter().peekable();
+        for change in changes {
+            let id = &change.document.id;
+            let document = documents.next_if(|(mapped, _)| mapped == id);
+            self.ids.push((id.clone(), document.is_some()));
+            self.sequence = change.sequence;
+            match (document, mapper) {
+                (Some((_, document)), Mapper::JavaScript(_)) => {
+                    let text = document.to_string();
+                    self.bytes += text.len();
+                    self.texts.push(text);
+                }
+                (Some((_, document)), Mapper::Query(definitions)) => {
+                    let rows = definitions.iter().map(|definition| definition.rows(&document));
+                    self.emitted.push(rows.collect());
+                }
+                (None, _) => {}
+            }
         }
-        Mapper::Query(definitions) => documents
-            .iter()
-            .map(|(_, document)| definitions.iter().map(|definition| definition.rows(document)).collect())
-            .collect(),
+        Ok(())
     }
-    .into_iter();
-    let collations: Vec<Collation> = group.views.iter().map(super::design::View::collation).collect();
-    let mut mapped = documents.into_iter().peekable();
-    let mut replaced = Vec::with_capacity(changes.len());
-    for change in changes {
-        let id = &change.document.id;
-        let rows = match mapped.next_if(|(mapped, _)| mapped == id) {
-            Some(_) => rows(emitted.next().unwrap_or_default(), &collations)?,
-            None => Vec::new(),
-        };
-        replaced.push((id.clone(), rows));
+
+    fn write(
+        mut self,
+        writer: &mut Writer<'_>,
+        group: &Group,
+        mapper: &Mapper,
+        functions: &Functions,
+    ) -> Result<(), Failure> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        if let Mapper::JavaScript(mapping) = mapper
+            && !self.texts.is_empty()
+        {
+            self.emitted = functions.map(mapping, self.texts)?;
+        }
+        let collations: Vec<Collation> = group.views.iter().map(super::design::View::collation).collect();
+        let mut emitted = self.emitted.into_iter();
+        let mut replaced = Vec::with_capacity(self.ids.len());
+        for (id, is_mapped) in self.ids {
+            let emitted = if is_mapped { emitted.next().unwrap_or_default() } else { Vec::new() };
+            replaced.push((id, rows(emitted, &collations)?));
+        }
+        writer.replace(&replaced, self.sequence)
     }
-    let last = changes.last().map_or(0, |change| change.sequence);
-    writer.replace(&replaced, last)
 }
 
 /// The documents of changes that are to be mapped, in the same order.
@@ -135,6 +173,7 @@ fn rows(emitted: Vec<Vec<Emitted>>, collations: &[Collation]) -> Result<Vec<New>
     for (view, (emitted, collation)) in emitted.into_iter().zip(collations).enumerate() {
         let mut rows = Vec::with_capacity(emitted.len());
         for Emitted { key: json, value } in emitted {
+            let (json, value) = (printed(json)?, printed(value)?);
             let key: Value = serde_json::from_str(&json).map_err(invalid)?;
             rows.push(New { view, key: collation.key(&key), position: 0, json, value });
         }
@@ -144,6 +183,15 @@ fn rows(emitted: Vec<Vec<Emitted>>, collations: &[Collation]) -> Result<Vec<New>
         all.extend(rows);
     }
     Ok(all)
+}
+
+/// JavaScript prints numbers as CouchDB does, but for those that are too small for CouchDB.
+fn printed(json: String) -> Result<String, Failure> {
+    if !json.contains("e-3") {
+        return Ok(json);
+    }
+    let value = body::parse(json.as_bytes())?;
+    Ok(value.to_string())
 }
 
 fn order(rows: &mut [New]) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::collation::Collation;
+use super::rows::number;
 use crate::serve::http::request::Failure;
 
 /// The rows of a group of views.
@@ -47,6 +48,7 @@ pub(super) struct New {
 }
 
 /// What SQLite failed at.
+#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 pub(super) fn failed(error: rusqlite::Error) -> Failure {
     Failure::new(500, "internal_server_error", format!("the index failed: {error}"))
 }
@@ -178,8 +180,7 @@ impl Writer<'_> {
                     }
                 }
                 for row in rows {
-                    let (view, position) = (row.view.cast_signed(), row.position.cast_signed());
-                    let values = params![view as i64, row.key, id, position as i64, row.json, row.value];
+                    let values = params![number(row.view), row.key, id, number(row.position), row.json, row.value];
                     insert.execute(values).map_err(failed)?;
                     *totals.entry(row.view).or_default() += 1;
                 }

@@ -115,7 +115,7 @@ impl<'a> Groups<'a> {
         if !belongs {
             let (key, json) = match self.level {
                 Level::Exact => (entry.key.clone(), entry.json.clone()),
-                level => grouped(&entry.json, level, self.collation)?,
+                level @ Level::First(_) => grouped(&entry.json, level, self.collation)?,
             };
             let running = Running::new(self.source)?;
             ended = self.current.replace(Group { key, json, range, running });

@@ -64,6 +64,11 @@ pub struct Range {
 
 const PAGE: usize = 256;
 
+/// As SQLite has numbers.
+pub(super) fn number(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// The place after which the next page begins.
 #[derive(Clone, Debug)]
 struct Place {
@@ -120,7 +125,7 @@ impl Reader {
         let query = format!("select count(*) from rows where view = ?1 and (key, id, position) {before} (?2, ?3, ?4)");
         let mut statement = self.connection()?.prepare_cached(&query).map_err(failed)?;
         let count =
-            statement.query_row((view as i64, &place.key, &place.id, place.position), |row| row.get::<_, i64>(0));
+            statement.query_row((number(view), &place.key, &place.id, place.position), |row| row.get::<_, i64>(0));
         Ok(count.map_err(failed)?.cast_unsigned())
     }
 }
@@ -168,7 +173,7 @@ impl Rows<'_> {
         let Some(range) = self.ranges.front() else { return Ok(()) };
         let place = self.place.clone().unwrap_or_else(|| range.place());
         let mut statement = self.reader.connection()?.prepare_cached(&range.query()).map_err(failed)?;
-        let (view, limit) = (self.view as i64, PAGE as i64);
+        let (view, limit) = (number(self.view), number(PAGE));
         let mut values: Vec<&dyn ToSql> = vec![&view, &place.key, &place.id, &place.position, &limit];
         if let Some(end) = &range.end {
             values.extend([&end.key as &dyn ToSql, &end.id]);
