@@ -16,12 +16,13 @@ use self::request::{Failure, JsonAnswer, Query, Request, User};
 use crate::name::Revision;
 use crate::random;
 use crate::serve::functions::Functions;
-use crate::serve::views::Views;
 use crate::serve::store::{Database, Store};
+use crate::serve::views::Views;
 
 pub(in crate::serve) mod attachments;
 pub(in crate::serve) mod body;
 pub(in crate::serve) mod bulk;
+pub(in crate::serve) mod design;
 pub(in crate::serve) mod designs;
 mod dispatch;
 pub(in crate::serve) mod documents;

@@ -6,13 +6,29 @@ use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::design;
 use super::request::{Failure, Place, Request, blocking};
 use super::{Server, attachments, bulk, documents, empty, listing, mango, views};
 
 type Answer = Result<Response, Failure>;
 
-/// Finds who answers a request.
+/// How often a request may be rewritten (`rewrite_limit`).
+const REWRITES: usize = 100;
+
+/// Answers a request, or what it is rewritten to.
 pub(super) async fn dispatch(server: &Arc<Server>, mut request: Request) -> Answer {
+    for _ in 0..=REWRITES {
+        let mut response = once(server, request).await?;
+        match design::again(&mut response) {
+            None => return Ok(response),
+            Some(next) => request = next,
+        }
+    }
+    Err(Failure::bad_request("Exceeded rewrite recursion limit"))
+}
+
+/// Finds who answers a request.
+async fn once(server: &Arc<Server>, mut request: Request) -> Answer {
     let first = request.segments.first().cloned().unwrap_or_default();
     match first.as_str() {
         ""
@@ -59,7 +75,7 @@ async fn database(server: &Arc<Server>, name: &str, request: Request) -> Answer 
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         [] => whole(&place, request).await,
-        ["_design", rest @ ..] => design(&place, rest, request).await,
+        ["_design", rest @ ..] => app(&place, rest, request).await,
         ["_local", rest @ ..] => local(&place, rest, request).await,
         [first, rest @ ..] if first.starts_with('_') => special(&place, first, rest, request).await,
         [id] => document(&place, id, request).await,
@@ -145,7 +161,7 @@ async fn view(place: &Place, design: &str, rest: &[&str], request: Request) -> A
 }
 
 /// `/db/_design/…`: with a plain slash the name is one segment, and what follows a function or an attachment.
-async fn design(place: &Place, rest: &[&str], request: Request) -> Answer {
+async fn app(place: &Place, rest: &[&str], request: Request) -> Answer {
     match rest {
         [] => document(place, "_design", request).await,
         [name] => document(place, &format!("_design/{name}"), request).await,
@@ -154,11 +170,11 @@ async fn design(place: &Place, rest: &[&str], request: Request) -> Answer {
             "GET" => views::info(place, name).await,
             _ => Ok(not_allowed("GET")),
         },
-        [
-            _,
-            function @ ("_show" | "_list" | "_update" | "_rewrite" | "_search" | "_nouveau"),
-            ..,
-        ] => Err(Failure::absent(function)),
+        [_, "_show", ..] => design::show(place, request).await,
+        [_, "_list", ..] => design::list(place, request).await,
+        [_, "_update", ..] => design::update(place, request).await,
+        [_, "_rewrite", ..] => design::rewrite(place, request).await,
+        [_, function @ ("_search" | "_nouveau"), ..] => Err(Failure::absent(function)),
         [name, attachment_name @ ..] => {
             attachment(place, &format!("_design/{name}"), &attachment_name.join("/"), request).await
         }

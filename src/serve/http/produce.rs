@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 use super::request::Failure;
 use crate::serve::store::{Blob, Database};
 
+pub(in crate::serve) mod live;
+
 /// What is smaller is one piece with a length.
 const WHOLE: usize = 256 << 10;
 /// What is sent at once beyond that.
@@ -135,10 +137,10 @@ fn copy<W: Write>(database: &Database, blob: &Blob, mut writer: W) -> Result<W, 
 /// Makes an answer of what `make` writes. It runs on a blocking thread, for as long as somebody reads; an error before the
 /// first piece was sent is the answer, one after it breaks the connection.
 pub(in crate::serve) async fn produce(
-    mut response: Response,
+    response: Response,
     make: impl FnOnce(&mut Sink) -> Result<(), Failure> + Send + 'static,
 ) -> Result<Response, Failure> {
-    let (sender, mut receiver) = mpsc::channel(2);
+    let (sender, receiver) = mpsc::channel(2);
     tokio::task::spawn_blocking(move || {
         let mut sink = Sink { buffer: Vec::new(), has_begun: false, sender };
         let made = make(&mut sink);
@@ -152,6 +154,11 @@ pub(in crate::serve) async fn produce(
             Ok(()) => sink.flush_pieces().and_then(|()| sink.send(Message::End)),
         };
     });
+    respond(response, receiver).await
+}
+
+/// The answer, as soon as it is known how it begins.
+async fn respond(mut response: Response, mut receiver: mpsc::Receiver<Message>) -> Result<Response, Failure> {
     *response.body_mut() = match receiver.recv().await {
         Some(Message::Whole(bytes)) => Body::from(bytes),
         Some(Message::Piece(first)) => following(first, receiver),

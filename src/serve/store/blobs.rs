@@ -25,7 +25,7 @@ use crate::couch::digest::Digest;
 pub(super) const LARGEST_ROW: usize = 64 * 1024;
 
 /// So many bytes may wait in memory for their documents; more become files.
-const MOST_WAITING: usize = 64 * 1024 * 1024;
+const MOST_WAITING: usize = 32 * 1024 * 1024;
 
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(60 * 60);
 
@@ -250,7 +250,7 @@ struct Counter {
 impl Counter {
     /// A bomb expands a thousandfold, text hardly ever a hundredfold.
     const MOST_EACH: u64 = 100;
-    const MOST_ANYWAY: u64 = 1 << 30;
+    const MOST_ANYWAY: u64 = 1 << 28;
 }
 
 impl Default for Counter {

@@ -168,7 +168,7 @@ impl Database {
     }
 
     /// Whatever fails when the database is gone fails because of that.
-    fn or_missing<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn or_missing<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let is_gone = || self.is_gone.load(Ordering::SeqCst);
         if is_gone() {
             return Err(StoreError::Missing);

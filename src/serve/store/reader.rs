@@ -34,20 +34,22 @@ struct Reading {
 impl Database {
     /// Begins to store bytes. What no revision refers to is swept away later.
     pub fn begin_blob(&self, is_gzip: bool) -> Result<BlobWriter, StoreError> {
-        Ok(self.blobs.begin(is_gzip))
+        self.or_missing(|| Ok(self.blobs.begin(is_gzip)))
     }
 
     /// Reads stored bytes from a point, in pieces of its own choice. An error when they are damaged.
     pub fn read_blob(&self, blob: &Blob, from: u64) -> Result<BlobReader, StoreError> {
-        let bytes = match self.blobs.waiting(&blob.address) {
-            Some(Content::Bytes(bytes)) => Some(bytes),
-            Some(Content::File) => None,
-            None => self.read(|connection| row(connection, &blob.address))?,
-        };
-        match bytes {
-            Some(bytes) => from_memory(bytes, blob, from),
-            None => from_file(self.blobs.files(), blob, from),
-        }
+        self.or_missing(|| {
+            let bytes = match self.blobs.waiting(&blob.address) {
+                Some(Content::Bytes(bytes)) => Some(bytes),
+                Some(Content::File) => None,
+                None => self.read(|connection| row(connection, &blob.address))?,
+            };
+            match bytes {
+                Some(bytes) => from_memory(bytes, blob, from),
+                None => from_file(self.blobs.files(), blob, from),
+            }
+        })
     }
 }
 

@@ -1,7 +1,5 @@
 //! Writing: a batch of edits in one transaction.
 
-use std::collections::{HashMap, HashSet};
-
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::blobs::{Blobs, Content};
@@ -23,7 +21,7 @@ impl Database {
     /// stored, with what it replaces (CouchDB's `validate_doc_update`). It may read the database, but not write to it.
     pub fn write(&self, edits: Vec<Edit>, check: &Check<'_>) -> Result<Vec<Outcome>, StoreError> {
         let (outcomes, claimed, rings) = self.change(|transaction| {
-            let mut batch = Batch::begin(transaction, &self.blobs, &edits)?;
+            let mut batch = Batch::begin(transaction, &self.blobs)?;
             let outcomes = edits.iter().map(|edit| batch.apply(edit, check)).collect::<Result<Vec<_>, _>>()?;
             let rings = (batch.state.sequence > batch.first).then_some(batch.state.sequence);
             if rings.is_some() {
@@ -46,13 +44,11 @@ struct Batch<'a> {
     /// The last sequence before this batch.
     first: u64,
     revs_limit: u64,
-    /// Revisions that come with a descendant of theirs for a document that is there already: their bodies are not stored.
-    superseded: HashSet<(&'a str, &'a str)>,
     claimed: Vec<Address>,
 }
 
 impl<'a> Batch<'a> {
-    fn begin(connection: &'a Connection, blobs: &'a Blobs, edits: &'a [Edit]) -> Result<Self, StoreError> {
+    fn begin(connection: &'a Connection, blobs: &'a Blobs) -> Result<Self, StoreError> {
         let state = State::load(connection)?;
         let revs_limit = database::setting(connection, "revs_limit")?.and_then(|limit| limit.as_u64());
         Ok(Self {
@@ -61,7 +57,6 @@ impl<'a> Batch<'a> {
             first: state.sequence,
             state,
             revs_limit: revs_limit.unwrap_or(REVS_LIMIT),
-            superseded: superseded(connection, edits)?,
             claimed: Vec::new(),
         })
     }
@@ -77,9 +72,6 @@ impl<'a> Batch<'a> {
             Upon::Leaf(_) => None,
             Upon::History(history) => history.first(),
         };
-        if let Some(given) = given.filter(|given| self.superseded.contains(&(edit.id.as_str(), given.as_str()))) {
-            return Ok(Outcome::Stored(given.clone()));
-        }
         let previous = self.previous(before.as_ref(), previous.as_ref())?;
         if let Err(refusal) = check(edit, previous.as_ref()) {
             return Ok(Outcome::Refused(refusal));
@@ -203,23 +195,4 @@ pub(super) fn remove_body(connection: &Connection, place: Place) -> Result<(), S
     }
     connection.prepare_cached("DELETE FROM body WHERE number = ?1")?.execute([signed(place.number)])?;
     Ok(())
-}
-
-/// The revisions of [`Batch::superseded`]. CouchDB looks at a batch as a whole there; of a document that is new to it, it
-/// stores every revision.
-fn superseded<'a>(connection: &Connection, edits: &'a [Edit]) -> Result<HashSet<(&'a str, &'a str)>, StoreError> {
-    let mut histories: HashMap<&str, Vec<&[Revision]>> = HashMap::new();
-    for edit in edits {
-        if let Upon::History(history) = &edit.upon {
-            histories.entry(&edit.id).or_default().push(history);
-        }
-    }
-    let mut superseded = HashSet::new();
-    for (id, histories) in histories {
-        if histories.len() > 1 && read::document(connection, id)?.is_some() {
-            let ancestors = histories.into_iter().flat_map(|history| history.iter().skip(1));
-            superseded.extend(ancestors.map(|ancestor| (id, ancestor.as_str())));
-        }
-    }
-    Ok(superseded)
 }

@@ -1,0 +1,219 @@
+//! `/{db}/_changes`: what has happened to a database, and what happens while somebody listens.
+//!
+//! <https://docs.couchdb.org/en/3.5.x/api/database/changes.html>
+
+use std::sync::Arc;
+
+use axum::http::header;
+use axum::response::Response;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use self::arguments::{Arguments, Feed};
+use self::filter::{Asked, Filter};
+use self::rows::{Progress, Telling};
+use super::body;
+use super::dispatch::not_allowed;
+use super::documents::{is_known, not_modified, set};
+use super::produce::live::{Live, live};
+use super::produce::{head, produce};
+use super::request::{Failure, Place, Request, blocking};
+use crate::serve::store::{Database, StoreError};
+use crate::serve::users::password::seal;
+
+mod arguments;
+mod filter;
+mod rows;
+pub(in crate::serve) mod sequence;
+
+/// `GET` and `POST /{db}/_changes`
+pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result<Response, Failure> {
+    if request.method == "POST" {
+        body::require_json(&request.headers)?;
+    } else if request.method != "GET" {
+        return Ok(not_allowed("GET,POST,HEAD"));
+    }
+    let arguments = Arguments::parse(&request.query, &request.headers)?;
+    let headers = request.headers.clone();
+    let asked = Asked::take(place, request).await?;
+    // Heard from here on: what is written while the beginning is read is not missed.
+    let bell = place.database.bell();
+    let keeper = place.clone();
+    let (telling, start, etag) = blocking(move || {
+        let filter = Filter::prepare(&keeper, &arguments, &asked)?;
+        let info = keeper.database.info()?;
+        let start = match arguments.since.as_str() {
+            _ if arguments.is_descending => 0,
+            "now" => info.sequence,
+            since => sequence::parse(since, info.instance)?,
+        };
+        let etag = etag(info.instance, info.sequence);
+        Ok((Telling { place: keeper, arguments, filter, instance: info.instance }, start, etag))
+    })
+    .await?;
+    if telling.arguments.feed != Feed::Normal {
+        return follow(telling, start, bell).await;
+    }
+    if is_known(&headers, &etag) {
+        return Ok(not_modified(&etag));
+    }
+    let mut response = head(200, "application/json");
+    set(&mut response, header::ETAG, &etag);
+    produce(response, move |sink| {
+        sink.text("{\"results\":[\n")?;
+        let mut progress = beginning(&telling, start);
+        while !progress.is_through && !progress.is_full() {
+            progress = telling.batch(sink, progress)?;
+        }
+        let progress = settled(&telling, progress)?;
+        telling.end(sink, progress, start)
+    })
+    .await
+}
+
+fn etag(instance: u64, sequence: u64) -> String {
+    let state = [instance.to_be_bytes(), sequence.to_be_bytes()].concat();
+    format!("\"{}\"", crate::hexadecimal::encode(&seal(b"changes", &state)[..12]))
+}
+
+fn beginning(telling: &Telling, start: u64) -> Progress {
+    Progress { position: start, left: telling.arguments.limit, told: 0, is_through: false }
+}
+
+/// Where a feed is when it has seen everything, though the last of it was not told.
+fn settled(telling: &Telling, progress: Progress) -> Result<Progress, Failure> {
+    if !telling.arguments.is_descending || progress.position > 0 {
+        return Ok(progress);
+    }
+    // A descending feed that has told nothing stands at the end.
+    let position = telling.place.database.info()?.sequence;
+    Ok(Progress { position, ..progress })
+}
+
+/// A feed that goes on.
+async fn follow(telling: Telling, start: u64, bell: watch::Receiver<u64>) -> Result<Response, Failure> {
+    let mut response = head(200, "application/json");
+    if telling.arguments.feed == Feed::EventSource {
+        response = head(200, "text/event-stream");
+        set(&mut response, header::CACHE_CONTROL, "no-cache");
+    }
+    let stopping = telling.place.server.stopping();
+    live(response, |live| drive(live, Arc::new(telling), start, bell, stopping)).await
+}
+
+/// Why a feed goes on or ends.
+enum Woken {
+    Changed,
+    Waited,
+    Ended,
+}
+
+async fn drive(
+    live: Live,
+    telling: Arc<Telling>,
+    start: u64,
+    mut bell: watch::Receiver<u64>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let mut progress = beginning(&telling, start);
+    let (mut has_begun, mut has_waited) = (false, false);
+    loop {
+        bell.borrow_and_update();
+        match read(&live, &telling, progress, &mut has_begun).await {
+            Ok(read) => progress = read,
+            // What was told was true; a database that is gone tells no more.
+            Err(_) if has_begun && is_gone(&telling.place.database).await => break,
+            Err(failure) => return Err(failure),
+        }
+        if is_finished(&telling, progress) {
+            break;
+        }
+        if progress.told == 0 && !has_waited && !live.text("\n").await {
+            return Ok(());
+        }
+        has_waited = true;
+        match wait(&live, &telling, &mut bell, &mut stopping).await {
+            Woken::Changed => {}
+            Woken::Waited if telling.arguments.has_heartbeat => {
+                if !live.text(heartbeat(telling.arguments.feed)).await {
+                    return Ok(());
+                }
+            }
+            Woken::Waited | Woken::Ended => break,
+        }
+    }
+    live.step(move |sink| {
+        let is_deleted = telling.place.database.info().is_err();
+        let progress = Progress { is_through: progress.is_through || is_deleted, ..progress };
+        telling.end(sink, settled(&telling, progress).unwrap_or(progress), start)
+    })
+    .await
+}
+
+/// Tells all there is, a batch at a time, with signs of life when that takes long.
+async fn read(
+    live: &Live,
+    telling: &Arc<Telling>,
+    mut progress: Progress,
+    has_begun: &mut bool,
+) -> Result<Progress, Failure> {
+    let mut quiet_since = Instant::now();
+    progress.is_through = false;
+    while !progress.is_through && !progress.is_full() {
+        let (teller, is_first) = (Arc::clone(telling), !*has_begun);
+        let before = progress.told;
+        progress = live
+            .step(move |sink| {
+                if is_first && teller.arguments.feed == Feed::Longpoll {
+                    sink.text("{\"results\":[\n")?;
+                }
+                teller.batch(sink, progress)
+            })
+            .await?;
+        *has_begun = true;
+        let arguments = &telling.arguments;
+        if progress.told > before {
+            quiet_since = Instant::now();
+        } else if arguments.has_heartbeat && quiet_since.elapsed() >= arguments.patience {
+            live.text(heartbeat(arguments.feed)).await;
+            quiet_since = Instant::now();
+        }
+    }
+    Ok(progress)
+}
+
+/// Whether there is nothing to wait for.
+fn is_finished(telling: &Telling, progress: Progress) -> bool {
+    let arguments = &telling.arguments;
+    let has_all = arguments.is_descending && progress.is_through;
+    has_all
+        || match arguments.feed {
+            Feed::Normal => true,
+            Feed::Longpoll => progress.told > 0,
+            Feed::Continuous | Feed::EventSource => progress.is_full(),
+        }
+}
+
+fn heartbeat(feed: Feed) -> &'static str {
+    if feed == Feed::EventSource { "event: heartbeat\ndata: \n\n" } else { "\n" }
+}
+
+async fn wait(
+    live: &Live,
+    telling: &Telling,
+    bell: &mut watch::Receiver<u64>,
+    stopping: &mut watch::Receiver<bool>,
+) -> Woken {
+    tokio::select! {
+        rung = bell.changed() => if rung.is_ok() { Woken::Changed } else { Woken::Ended },
+        () = tokio::time::sleep(telling.arguments.patience) => Woken::Waited,
+        () = live.gone() => Woken::Ended,
+        _ = stopping.wait_for(|is_stopping| *is_stopping) => Woken::Ended,
+    }
+}
+
+async fn is_gone(database: &Arc<Database>) -> bool {
+    let database = Arc::clone(database);
+    let told = blocking(move || Ok(matches!(database.info(), Err(StoreError::Missing)))).await;
+    told.unwrap_or(false)
+}
