@@ -175,12 +175,7 @@ impl Users {
         Ok(Some(cookie::header(&value, session.now, session.timeout, session.is_persistent)))
     }
 
-    fn by_cookie(
-        &self,
-        cookie: &Cookie,
-        session: Session,
-        lookup: &Lookup<'_>,
-    ) -> Result<Option<Recognised>, Failure> {
+    fn by_cookie(&self, cookie: &Cookie, session: Session, lookup: &Lookup<'_>) -> Result<Option<Recognised>, Failure> {
         let Some((key, user)) = self.key_of(&cookie.name, lookup)? else { return Ok(None) };
         let Some(left) = cookie.holds(&key, session.now, session.timeout) else { return Ok(None) };
         // CouchDB renews a cookie after a tenth of its time.

@@ -20,16 +20,8 @@ pub(in crate::serve) const ITERATIONS: u32 = 600_000;
 const MOST_ITERATIONS: u64 = 10_000_000;
 
 /// The members that say what a password is.
-const MEMBERS: [&str; 8] = [
-    "derived_key",
-    "iterations",
-    "password",
-    "password_scheme",
-    "password_sha",
-    "preserve_salt",
-    "pbkdf2_prf",
-    "salt",
-];
+const MEMBERS: [&str; 8] =
+    ["derived_key", "iterations", "password", "password_scheme", "password_sha", "preserve_salt", "pbkdf2_prf", "salt"];
 
 /// Replaces the member `password` of a user's document by what proves it; without one the document stays as it is.
 ///
@@ -37,7 +29,8 @@ const MEMBERS: [&str; 8] = [
 /// 403 when it is no text.
 pub(in crate::serve) fn hide(members: &mut Object, iterations: u32) -> Result<(), Failure> {
     // CouchDB repeats the value; a password is not repeated here.
-    let invalid = |what: &str| Failure::new(403, "forbidden", format!("{what} value is invalid: it has to be a string."));
+    let invalid =
+        |what: &str| Failure::new(403, "forbidden", format!("{what} value is invalid: it has to be a string."));
     let password = match members.get("password") {
         None | Some(Value::Null) => return Ok(()),
         Some(Value::String(password)) => password.clone(),
@@ -154,11 +147,11 @@ mod tests {
 
     #[test]
     fn a_password_is_hidden_as_couchdb_hides_it() {
-        let mut user = object(json!({ "name": "jan", "password": "apple", "salt": "old", "roles": [], "type": "user" }));
+        let mut user =
+            object(json!({ "name": "jan", "password": "apple", "salt": "old", "roles": [], "type": "user" }));
         hide(&mut user, 10).unwrap();
         let names: Vec<&str> = user.keys().map(String::as_str).collect();
-        let expected =
-            ["password_scheme", "pbkdf2_prf", "salt", "iterations", "derived_key", "name", "roles", "type"];
+        let expected = ["password_scheme", "pbkdf2_prf", "salt", "iterations", "derived_key", "name", "roles", "type"];
         assert_eq!(names, expected);
         assert_ne!(user["salt"], "old");
         assert!(!Value::Object(user.clone()).to_string().contains("apple"));
@@ -220,7 +213,9 @@ mod tests {
 
     #[test]
     fn what_would_take_for_ever_is_refused() {
-        for (iterations, prf) in [(json!(4_000_000_000_u64), "sha256"), (json!(0), "sha256"), (json!("x"), "sha"), (json!(1), "md4")] {
+        for (iterations, prf) in
+            [(json!(4_000_000_000_u64), "sha256"), (json!(0), "sha256"), (json!("x"), "sha"), (json!(1), "md4")]
+        {
             let account = object(json!({ "password_scheme": "pbkdf2", "iterations": iterations, "pbkdf2_prf": prf }));
             assert_eq!(is_right("x", &account).unwrap_err().status.as_u16(), 403);
         }

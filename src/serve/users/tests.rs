@@ -19,7 +19,8 @@ fn users(with_administrator: bool) -> Users {
 }
 
 fn jan(password: &str) -> Object {
-    let Value::Object(mut members) = json!({ "name": "jan", "password": password, "roles": ["family", "_admin"] }) else {
+    let Value::Object(mut members) = json!({ "name": "jan", "password": password, "roles": ["family", "_admin"] })
+    else {
         panic!("an object")
     };
     password::hide(&mut members, 3).unwrap();
@@ -74,7 +75,9 @@ fn a_session_goes_on_as_long_as_it_is_used() {
     let lookup = |name: &str| Ok((name == "jan").then(|| account.clone()));
     for name in ["jan", "root"] {
         let cookie = cookie_of(&users.begin(name, SESSION, &lookup).unwrap().unwrap());
-        for (later, is_known, is_renewed) in [(0, true, false), (59, true, false), (61, true, true), (600, false, false)] {
+        for (later, is_known, is_renewed) in
+            [(0, true, false), (59, true, false), (61, true, true), (600, false, false)]
+        {
             let session = Session { now: SESSION.now + later, ..SESSION };
             let recognised = users.recognise(&cookie, session, &lookup).unwrap();
             let found = (recognised.user.name.is_some(), recognised.renewed.is_some());
