@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use self::functions::{Functions, Limits};
 use self::http::Server;
 use self::store::{Store, StoreError};
+use self::users::Administrator;
 
 pub mod configuration;
 pub mod functions;
@@ -46,19 +47,35 @@ pub struct Options {
     pub reload: bool,
     /// What functions may use up.
     pub limits: Limits,
+    /// Administrators of the server. Without one everybody is, and nobody but this computer may ask.
+    pub administrators: Vec<Administrator>,
 }
 
 impl Options {
     /// On this computer only, at a free port, without a sandbox.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Self { host, port: 0, folder: folder.into(), csp: false, reload: false, limits: Limits::default() }
+        Self {
+            host,
+            port: 0,
+            folder: folder.into(),
+            csp: false,
+            reload: false,
+            limits: Limits::default(),
+            administrators: Vec::new(),
+        }
     }
 }
 
 /// Why an endpoint does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Other computers could ask, and everybody would be an administrator.
+    #[error("without an administrator only this computer may ask, and {address} is for others as well")]
+    Open {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
     /// Nothing can listen there.
     #[error("{address} cannot be listened at")]
     Address {
@@ -111,17 +128,20 @@ impl Drop for Running {
 /// Starts an endpoint on the current runtime.
 pub async fn start(options: Options) -> Result<Running, StartError> {
     let wanted = SocketAddr::new(options.host, options.port);
+    if options.administrators.is_empty() && !options.host.to_canonical().is_loopback() {
+        return Err(StartError::Open { address: wanted });
+    }
     let unheard = |source| StartError::Address { address: wanted, source };
     let listener = TcpListener::bind(wanted).await.map_err(unheard)?;
     let address = listener.local_addr().map_err(unheard)?;
-    let folder = options.folder.clone();
-    let opened = tokio::task::spawn_blocking(move || Store::open(&folder)).await;
-    let store = opened
-        .map_err(|error| StoreError::Failed(Box::new(error)))
-        .and_then(|opened| opened)
-        .map_err(|source| StartError::Store { folder: options.folder.clone(), source })?;
     let (stop, stopping) = watch::channel(false);
-    let server = Arc::new(Server::new(store, Functions::new(options.limits), options.csp, stopping.clone()));
+    let (folder, heard) = (options.folder.clone(), stopping.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let store = Store::open(&options.folder)?;
+        Server::open(store, Functions::new(options.limits), options.administrators, options.csp, heard)
+    });
+    let server = opened.await.map_err(|error| StoreError::Failed(Box::new(error))).and_then(|opened| opened);
+    let server = Arc::new(server.map_err(|source| StartError::Store { folder, source })?);
     let router = Router::new().fallback(http::answer_request).with_state(server);
     let task = tokio::spawn(async move {
         let mut stopping = stopping;

@@ -146,6 +146,8 @@ pub enum Piece {
     Start(String),
     /// What is sent next; never empty.
     Text(String),
+    /// The function has seen all rows. What it throws from now on is nothing that CouchDB can tell of any more.
+    NoMoreRows,
 }
 
 /// All engines of an endpoint.

@@ -13,26 +13,35 @@ use tokio::sync::watch;
 
 use self::designs::{Designs, Known};
 use self::request::{Failure, JsonAnswer, Query, Request, User};
+use crate::hexadecimal;
 use crate::name::Revision;
 use crate::random;
+use crate::serve::configuration::Configuration;
 use crate::serve::functions::Functions;
-use crate::serve::store::{Database, Store};
+use crate::serve::store::{Database, Store, StoreError};
+use crate::serve::users::{Administrator, Users, account, password};
 use crate::serve::views::Views;
 
 pub(in crate::serve) mod attachments;
 pub(in crate::serve) mod body;
 pub(in crate::serve) mod bulk;
+pub(in crate::serve) mod changes;
+mod cors;
+pub(in crate::serve) mod csp;
+pub(in crate::serve) mod databases;
 pub(in crate::serve) mod design;
 pub(in crate::serve) mod designs;
 mod dispatch;
 pub(in crate::serve) mod documents;
 pub(in crate::serve) mod listing;
+pub(in crate::serve) mod mango;
 pub(in crate::serve) mod multipart;
 pub(in crate::serve) mod number;
 pub(in crate::serve) mod path;
 pub(in crate::serve) mod produce;
 pub mod request;
-pub(in crate::serve) mod mango;
+mod server_wide;
+mod session;
 pub(in crate::serve) mod views;
 
 /// What `Server:` says: clients look for CouchDB's name, people for ours.
@@ -44,14 +53,26 @@ pub struct Server {
     functions: Functions,
     designs: Designs,
     views: Views,
-    csp: bool,
+    users: Users,
+    configuration: Configuration,
+    uuid: String,
     stopping: watch::Receiver<bool>,
 }
 
 impl Server {
-    /// Puts the parts together. `stopping` turns true when the endpoint ends.
-    pub fn new(store: Store, functions: Functions, csp: bool, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, functions, designs: Designs::default(), views: Views::new(), csp, stopping }
+    /// Puts the parts together. `stopping` turns true when the endpoint ends. Blocks.
+    pub fn open(
+        store: Store,
+        functions: Functions,
+        administrators: Vec<Administrator>,
+        csp: bool,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<Self, StoreError> {
+        let secret = account::secret(&store)?;
+        let uuid = hexadecimal::encode(&password::seal(&secret, b"uuid")[..16]);
+        let (users, configuration) = (Users::new(administrators, secret), Configuration::new(csp));
+        let (designs, views) = (Designs::default(), Views::new());
+        Ok(Self { store, functions, designs, views, users, configuration, uuid, stopping })
     }
 
     /// The databases.
@@ -79,9 +100,24 @@ impl Server {
         self.designs.get(database, id, revision)
     }
 
-    /// Whether apps are sandboxed as CouchDB 3.5 does by default.
+    /// Who can sign in.
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// What is set.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// What tells this endpoint from others: it goes with the folder of its databases.
+    pub fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    /// Whether what functions of apps answer is sandboxed, as CouchDB 3.5 does by default.
     pub fn csp(&self) -> bool {
-        self.csp
+        self.configuration.is("csp", "showlist_enable", true)
     }
 
     /// Turns true when the endpoint ends: feeds that wait for something end then as well.
@@ -93,9 +129,14 @@ impl Server {
 /// Answers any request.
 pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
     let accepts_json = request::accepts(incoming.headers(), "application/json");
-    let mut response = match take(&server, incoming) {
-        Ok(request) => dispatch::dispatch(&server, request).await.unwrap_or_else(IntoResponse::into_response),
-        Err(failure) => failure.into_response(),
+    let sent = incoming.headers().clone();
+    let mut response = match cors::preflight(server.configuration(), incoming.method(), &sent) {
+        Some(response) => response,
+        None => {
+            let mut response = respond(&server, incoming).await.unwrap_or_else(IntoResponse::into_response);
+            cors::decorate(server.configuration(), &sent, &mut response);
+            response
+        }
     };
     if !accepts_json && response.extensions().get::<JsonAnswer>().is_some() {
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -109,12 +150,24 @@ pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, 
     response
 }
 
+/// Finds out who asks, and answers.
+async fn respond(server: &Arc<Server>, incoming: Incoming<Body>) -> Result<Response, Failure> {
+    let recognised = session::recognise(server, incoming.headers()).await?;
+    let request = take(incoming, recognised.user)?;
+    let mut response = dispatch::dispatch(server, request).await.unwrap_or_else(IntoResponse::into_response);
+    if let Some(cookie) = recognised.renewed
+        && !response.headers().contains_key(header::SET_COOKIE)
+    {
+        documents::set(&mut response, header::SET_COOKIE, &cookie);
+    }
+    Ok(response)
+}
+
 /// Reads what a request says, but not its body.
-fn take(server: &Server, incoming: Incoming<Body>) -> Result<Request, Failure> {
+fn take(incoming: Incoming<Body>, user: User) -> Result<Request, Failure> {
     let (parts, body) = incoming.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let segments = path::segments(parts.uri.path())?;
-    let user = user_of(server, &parts.headers)?;
     Ok(Request {
         method: effective(&parts.method, &parts.headers),
         segments,
@@ -133,12 +186,6 @@ fn effective(method: &Method, headers: &HeaderMap) -> Method {
     let known = |name: &Method| ["GET", "HEAD", "POST", "PUT", "DELETE", "COPY"].contains(&name.as_str());
     let method = named.filter(known).unwrap_or_else(|| method.clone());
     if method == Method::HEAD { Method::GET } else { method }
-}
-
-/// Who asks: an administrator, as long as there are no accounts.
-#[allow(clippy::unnecessary_wraps, reason = "accounts will refuse")]
-fn user_of(_server: &Server, _headers: &HeaderMap) -> Result<User, Failure> {
-    Ok(User { name: None, roles: vec!["_admin".to_owned()] })
 }
 
 /// A sequence as CouchDB writes it: a number, a hyphen, and something that is nobody's business.

@@ -59,7 +59,11 @@ impl Rows for Port {
         } else if self.length > SENT {
             self.give(false)?;
         }
-        Some(self.queue.pop_front().unwrap_or_default())
+        let row = self.queue.pop_front();
+        if row.is_none() {
+            self.sent.push(Piece::NoMoreRows);
+        }
+        Some(row.unwrap_or_default())
     }
 
     fn end(&mut self, sent: Option<String>) {

@@ -60,9 +60,13 @@
       (_, name, place) => (name && !/^</.test(name) ? name : "") + "@" + place.replace(/^.*?:(?=\d)/, "<unknown>:"));
   };
 
+  // Without memory for an error the engine throws null; whether it did, or the function, the endpoint has to tell.
+  const nothing = { nothing: true };
+  const refuseNothing = (thrown) => { if (thrown === null) throw nothing; };
+
   // What is answered for something that was thrown.
   function verdict(thrown) {
-    if (thrown === null || thrown === undefined) return { error: "TypeError", reason: {}, fatal: false };
+    if (thrown === undefined) return { error: "TypeError", reason: {}, fatal: false };
     if (isExhaustion(thrown)) {
       const status = /memory/.test(thrown.message) ? 1 : 139;
       return { error: "os_process_error", reason: `{exit_status,${status}}`, fatal: true };
@@ -324,6 +328,7 @@
         const body = sandbox.run(`(function (module, exports, require) { ${place.value}\n });`);
         body.call(sandbox.realm, module, module.exports, (inner) => load(inner, place.parent));
       } catch (thrown) {
+        refuseNothing(thrown);
         if (isExhaustion(thrown)) throw thrown;
         raise("compilation_error", `Module require('${path}') raised error ${describe(thrown)}`);
       }
@@ -359,6 +364,7 @@
       if (script[0] === "!") raise("compilation_error", `${unreadable(script.slice(1))} (${text})`);
       value = sandbox.run(script.slice(1));
     } catch (thrown) {
+      refuseNothing(thrown);
       if (thrown[0] === "error" || (isExhaustion(thrown) && thrown.name === "InternalError")) throw thrown;
       const told = isError(thrown) && thrown.name === "SyntaxError"
         ? unreadable(`Line ${lineOf(thrown)}: ${inEsprimasWords(thrown.message)}`)
@@ -402,12 +408,14 @@
 
   // CouchDB passes over what a view's function throws, unless it says that it is fatal.
   function passOver(thrown, doc) {
+    refuseNothing(thrown);
     if (thrown === "fatal_error") raise("map_runtime_error", "function raised 'fatal_error'");
     if (isExhaustion(thrown) || thrown[0] === "fatal" || thrown.name === "InternalError") throw thrown;
     log("function raised exception " + describe(thrown) + (doc ? " with doc._id " + doc._id : ""));
   }
 
   function render(thrown, word) {
+    refuseNothing(thrown);
     if (isExhaustion(thrown)) throw thrown;
     if ((thrown.error && thrown.reason) || thrown[0] === "error" || thrown[0] === "fatal") throw thrown;
     const told = `function raised error: ${describe(thrown)} \nstacktrace: ${frames(thrown)}`;
@@ -506,6 +514,7 @@
       try {
         check.apply(design, parse(args));
       } catch (thrown) {
+        refuseNothing(thrown);
         if (thrown.name && thrown.stack) throw thrown;
         return stringify(thrown);
       }
@@ -531,6 +540,7 @@
       try {
         return showing(show, args);
       } catch (thrown) {
+        refuseNothing(thrown);
         if (isExhaustion(thrown)) throw thrown;
         if (args[0] === null && args[1].path.length > 5) raise("not_found", "document not found");
         return render(thrown, "render_error");
@@ -588,13 +598,15 @@
 
   Object.freeze(JSON);
 
-  // Every call tells how it went by its first character: `=` and a result, `!` and a verdict, `+` for another sandbox.
+  // Every call tells how it went by its first character: `=` and a result, `!` and a verdict, `0` when null
+  // was thrown, `+` for another sandbox.
   return function (name, ...args) {
     try {
       const result = calls[name](...args);
       return "=" + (result === undefined ? "" : result);
     } catch (thrown) {
       if (thrown === wanting) return "+";
+      if (thrown === nothing || thrown === null) return "0";
       const told = verdict(thrown);
       return "!" + stringify([String(told.error), told.reason === undefined ? null : told.reason, told.fatal]);
     }

@@ -3,7 +3,7 @@ use super::*;
 use serde_json::json;
 
 fn functions() -> Functions {
-    Functions::new(Limits { time: Duration::from_millis(500), workers: 2, ..Limits::default() })
+    Functions::new(Limits { time: Duration::from_secs(1), workers: 2, ..Limits::default() })
 }
 
 fn design(value: Value) -> Design {
@@ -43,7 +43,7 @@ fn shows_fail_as_in_couchdb() {
         ("return 5", 500, "render_error", "undefined response from show function"),
         ("while (1) {}", 500, "os_process_error", "OS process timed out."),
         ("try { while (1) {} } catch (e) {} finally { return 'x' }", 500, "os_process_error", "OS process timed out."),
-        ("var a = []; while (1) a.push({ a: 'x' + a.length })", 500, "", ""),
+        ("var a = []; while (1) a.push({ a: 'x' + a.length })", 500, "os_process_error", "{exit_status,1}"),
         ("var s = 'x'; while (1) s += s", 500, "", ""),
         ("function f() { return f() + 1 } f()", 500, "os_process_error", "{exit_status,139}"),
         (
@@ -360,6 +360,7 @@ fn list(body: &str, rows: usize) -> (Vec<Piece>, Result<(), FunctionError>) {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut sink = |piece: Piece| {
         match (pieces.last_mut(), piece) {
+            (_, Piece::NoMoreRows) => {}
             (Some(Piece::Text(text)), Piece::Text(more)) => text.push_str(&more),
             (_, piece) => pieces.push(piece),
         }

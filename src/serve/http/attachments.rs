@@ -9,6 +9,7 @@ use serde_json::json;
 
 use self::range::Ranges;
 use super::body;
+use super::csp;
 use super::documents::incoming::{self, Attachment, Incoming, LARGEST_ATTACHMENT, Source, parse_revision};
 use super::documents::open::{self, Opened};
 use super::documents::options::Options;
@@ -54,9 +55,7 @@ async fn shown(place: &Place, stored: &Stored, headers: &HeaderMap) -> Result<Re
     }
     response.extensions_mut().remove::<super::request::JsonAnswer>();
     set(&mut response, header::ACCEPT_RANGES, if blob.is_gzip { "none" } else { "bytes" });
-    if place.server.csp() {
-        set(&mut response, header::CONTENT_SECURITY_POLICY, "sandbox");
-    }
+    csp::sandbox(place.server.configuration(), csp::Part::Attachments, &mut response);
     let database = Arc::clone(&place.database);
     if !blob.is_gzip {
         return match range::of(headers, blob.length)? {

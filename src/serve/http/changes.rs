@@ -26,6 +26,9 @@ mod filter;
 mod rows;
 pub(in crate::serve) mod sequence;
 
+/// What comes before the rows.
+const BEGINNING: &str = "{\"results\":[\n";
+
 /// `GET` and `POST /{db}/_changes`
 pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result<Response, Failure> {
     if request.method == "POST" {
@@ -60,12 +63,11 @@ pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result
     let mut response = head(200, "application/json");
     set(&mut response, header::ETAG, &etag);
     produce(response, move |sink| {
-        sink.text("{\"results\":[\n")?;
+        sink.text(BEGINNING)?;
         let mut progress = beginning(&telling, start);
         while !progress.is_through && !progress.is_full() {
             progress = telling.batch(sink, progress)?;
         }
-        let progress = settled(&telling, progress)?;
         telling.end(sink, progress, start)
     })
     .await
@@ -78,16 +80,6 @@ fn etag(instance: u64, sequence: u64) -> String {
 
 fn beginning(telling: &Telling, start: u64) -> Progress {
     Progress { position: start, left: telling.arguments.limit, told: 0, is_through: false }
-}
-
-/// Where a feed is when it has seen everything, though the last of it was not told.
-fn settled(telling: &Telling, progress: Progress) -> Result<Progress, Failure> {
-    if !telling.arguments.is_descending || progress.position > 0 {
-        return Ok(progress);
-    }
-    // A descending feed that has told nothing stands at the end.
-    let position = telling.place.database.info()?.sequence;
-    Ok(Progress { position, ..progress })
 }
 
 /// A feed that goes on.
@@ -142,12 +134,10 @@ async fn drive(
             Woken::Waited | Woken::Ended => break,
         }
     }
-    live.step(move |sink| {
-        let is_deleted = telling.place.database.info().is_err();
-        let progress = Progress { is_through: progress.is_through || is_deleted, ..progress };
-        telling.end(sink, settled(&telling, progress).unwrap_or(progress), start)
-    })
-    .await
+    if !has_waited && telling.arguments.feed == Feed::EventSource && !live.text("\n").await {
+        return Ok(());
+    }
+    live.step(move |sink| telling.end(sink, progress, start)).await
 }
 
 /// Tells all there is, a batch at a time, with signs of life when that takes long.
@@ -159,13 +149,17 @@ async fn read(
 ) -> Result<Progress, Failure> {
     let mut quiet_since = Instant::now();
     progress.is_through = false;
+    if !*has_begun && progress.is_full() && telling.arguments.feed == Feed::Longpoll {
+        live.text(BEGINNING).await;
+        *has_begun = true;
+    }
     while !progress.is_through && !progress.is_full() {
         let (teller, is_first) = (Arc::clone(telling), !*has_begun);
         let before = progress.told;
         progress = live
             .step(move |sink| {
                 if is_first && teller.arguments.feed == Feed::Longpoll {
-                    sink.text("{\"results\":[\n")?;
+                    sink.text(BEGINNING)?;
                 }
                 teller.batch(sink, progress)
             })

@@ -58,8 +58,7 @@ const HEADERS: [&str; 40] = [
 ];
 
 /// What a page may read beside the body.
-const EXPOSED: &str =
-    "content-type, cache-control, accept-ranges, etag, server, x-couch-request-id, x-couch-update-newrev, x-couchdb-body-time";
+const EXPOSED: &str = "content-type, cache-control, accept-ranges, etag, server, x-couch-request-id, x-couch-update-newrev, x-couchdb-body-time";
 
 /// The origin of a request when its pages may ask.
 fn accepted<'a>(configuration: &Configuration, headers: &'a HeaderMap) -> Option<&'a str> {

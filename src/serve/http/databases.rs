@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::changes::sequence;
 use super::dispatch::not_allowed;
 use super::documents::{location, set};
-use super::request::{Failure, Place, Request, answer, blocking};
+use super::request::{Failure, Place, Query, Request, answer, blocking};
 use super::{Server, body};
 use crate::name::DbName;
 use crate::serve::store::{Database, StoreError};
@@ -40,7 +40,8 @@ pub(in crate::serve) async fn create(server: &Arc<Server>, name: &str, request: 
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
-    if name.starts_with('_') && !matches!(name, "_users" | "_replicator" | "_global_changes") || DbName::new(name).is_err()
+    if name.starts_with('_') && !matches!(name, "_users" | "_replicator" | "_global_changes")
+        || DbName::new(name).is_err()
     {
         let reason = format!(
             "Name: '{name}'. Only lowercase characters (a-z), digits (0-9), and any of the characters _, $, (, ), +, -, and \
@@ -70,7 +71,8 @@ fn check_options(request: &Request) -> Result<(), Failure> {
 pub(in crate::serve) async fn delete(server: &Arc<Server>, name: &str, request: Request) -> Result<Response, Failure> {
     access::require_server_admin(&request.user)?;
     if request.query.get("rev").is_some() {
-        let reason = "You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?";
+        let reason =
+            "You tried to DELETE a database with a ?=rev parameter. Did you mean to DELETE a document instead?";
         return Err(Failure::bad_request(reason));
     }
     let (keeper, owned) = (Arc::clone(server), name.to_owned());
@@ -86,7 +88,7 @@ pub(in crate::serve) async fn get(place: &Place, _request: Request) -> Result<Re
 }
 
 /// What is told of a database. Blocks.
-fn info(database: &Database) -> Result<Value, StoreError> {
+pub(in crate::serve) fn info(database: &Database) -> Result<Value, StoreError> {
     let info = database.info()?;
     Ok(json!({
         "instance_start_time": started(info.instance),
@@ -113,20 +115,20 @@ pub(in crate::serve) async fn all(server: &Arc<Server>, request: Request) -> Res
     if request.method != "GET" {
         return Ok(not_allowed("GET,HEAD"));
     }
-    Ok(answer(200, &names(server, &request).await?.into()))
+    Ok(answer(200, &names(server, &request.query).await?.into()))
 }
 
 /// The names of databases that a query asks for.
-async fn names(server: &Arc<Server>, request: &Request) -> Result<Vec<String>, Failure> {
+async fn names(server: &Arc<Server>, query: &Query) -> Result<Vec<String>, Failure> {
     let keeper = Arc::clone(server);
     let mut names = blocking(move || Ok(keeper.store().names())).await?;
-    let query = &request.query;
     let text = |keys: [&str; 2]| -> Result<Option<String>, Failure> {
         let value = keys.iter().find_map(|key| query.json(key).transpose()).transpose()?;
         Ok(value.and_then(|value| value.as_str().map(str::to_owned)))
     };
     let number = |key: &str| -> Result<Option<usize>, Failure> {
-        let parse = |text: &str| text.parse().map_err(|_| Failure::query(format!("Invalid value for integer: \"{text}\"")));
+        let parse =
+            |text: &str| text.parse().map_err(|_| Failure::query(format!("Invalid value for integer: \"{text}\"")));
         query.get(key).map(parse).transpose()
     };
     let is_descending = query.is("descending");
@@ -153,11 +155,13 @@ async fn names(server: &Arc<Server>, request: &Request) -> Result<Vec<String>, F
 /// `GET` and `POST /_dbs_info`
 pub(in crate::serve) async fn infos(server: &Arc<Server>, request: Request) -> Result<Response, Failure> {
     let (names, tells_missing) = match request.method.as_str() {
-        "GET" => (names(server, &request).await?.into_iter().map(Value::from).collect(), false),
+        "GET" => (names(server, &request.query).await?.into_iter().map(Value::from).collect(), false),
         "POST" => {
             body::require_json(&request.headers)?;
             match body::object(request).await?.remove("keys") {
-                Some(Value::Array(keys)) if keys.len() > MOST_INFOS => return Err(Failure::bad_request("too_many_keys")),
+                Some(Value::Array(keys)) if keys.len() > MOST_INFOS => {
+                    return Err(Failure::bad_request("too_many_keys"));
+                }
                 Some(Value::Array(keys)) => (keys, true),
                 None => return Err(Failure::bad_request("`keys` member must exist.")),
                 Some(_) => return Err(Failure::bad_request("`keys` member must be an array.")),
@@ -232,23 +236,14 @@ pub(in crate::serve) async fn revs_limit(place: &Place, request: Request) -> Res
     }
 }
 
-/// `POST /{db}/_compact`, whether of documents or of a view index, which needs none.
+/// `POST /{db}/_compact`
 pub(in crate::serve) async fn compact(place: &Place, request: Request) -> Result<Response, Failure> {
     if request.method != "POST" {
         return Ok(not_allowed("POST"));
     }
     body::require_json(&request.headers)?;
     let database = Arc::clone(&place.database);
-    let design = request.segments.get(1).map(|name| format!("_design/{name}"));
-    blocking(move || match design {
-        None => Ok(database.compact()?),
-        Some(id) => match database.document(&id)? {
-            None => Err(Failure::not_found("missing")),
-            Some(document) if document.tree.is_deleted() => Err(Failure::not_found("deleted")),
-            Some(_) => Ok(()),
-        },
-    })
-    .await?;
+    blocking(move || Ok(database.compact()?)).await?;
     Ok(answer(202, &json!({ "ok": true })))
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use self::external::External;
 use self::object::Asked;
 use super::body;
+use super::designs::Known;
 use super::documents::incoming::Incoming;
 use super::documents::open::{self, Opened};
 use super::documents::options::Options;
@@ -21,6 +22,7 @@ use crate::json::Object;
 use crate::serve::functions::Updated;
 
 mod external;
+mod lines;
 mod list;
 mod object;
 mod rewrite;
@@ -31,9 +33,6 @@ pub(in crate::serve) use self::rewrite::{again, rewrite};
 
 /// So many ancestors are told to functions (`query_server_config/revs_limit`).
 const REVISIONS: usize = 20;
-
-/// A design document as it is used by a request.
-use super::designs::Known;
 
 /// Opens the design document of a request. Blocks.
 fn known(place: &Place, name: &str) -> Result<Known, Failure> {

@@ -7,8 +7,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::design;
-use super::request::{Failure, Place, Request, blocking};
-use super::{Server, attachments, bulk, documents, empty, listing, mango, views};
+use super::request::{Failure, Place, Request, User, blocking};
+use super::{Server, attachments, bulk, changes, databases, documents, empty, listing, mango, server_wide, views};
+use crate::serve::users::access;
 
 type Answer = Result<Response, Failure>;
 
@@ -47,7 +48,7 @@ async fn once(server: &Arc<Server>, mut request: Request) -> Answer {
         | "_db_updates"
         | "_search_analyze"
         | "_reload_query_servers"
-        | "favicon.ico" => server_wide(server, &first, request).await,
+        | "favicon.ico" => server_wide::handle(server, request).await,
         name => {
             request.segments.remove(0);
             database(server, name, request).await
@@ -55,24 +56,17 @@ async fn once(server: &Arc<Server>, mut request: Request) -> Answer {
     }
 }
 
-/// What belongs to the whole server.
-async fn server_wide(_server: &Arc<Server>, first: &str, _request: Request) -> Answer {
-    match first {
-        "favicon.ico" => Ok(empty(StatusCode::NOT_FOUND)),
-        first => Err(Failure::absent(&format!("/{first}"))),
-    }
-}
-
 /// What belongs to a database.
 async fn database(server: &Arc<Server>, name: &str, request: Request) -> Answer {
-    if request.segments.is_empty() && matches!(request.method.as_str(), "PUT" | "DELETE") {
-        return Err(Failure::absent("making databases"));
-    }
-    let (keeper, owned) = (Arc::clone(server), name.to_owned());
-    let database = blocking(move || Ok(keeper.store().database(&owned)?)).await?;
-    let place = Place { server: Arc::clone(server), database };
     let segments: Vec<String> = request.segments.clone();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    access::authorize_name(&request.method, name, &segments, &request.user)?;
+    match (request.method.as_str(), segments.as_slice()) {
+        ("PUT", []) => return databases::create(server, name, request).await,
+        ("DELETE", []) => return databases::delete(server, name, request).await,
+        _ => {}
+    }
+    let place = enter(server, name, request.segments.clone(), request.user.clone()).await?;
     match segments.as_slice() {
         [] => whole(&place, request).await,
         ["_design", rest @ ..] => app(&place, rest, request).await,
@@ -83,10 +77,24 @@ async fn database(server: &Arc<Server>, name: &str, request: Request) -> Answer 
     }
 }
 
+/// The database, if whoever asks may ask it for this at all.
+async fn enter(server: &Arc<Server>, name: &str, segments: Vec<String>, user: User) -> Result<Place, Failure> {
+    let (keeper, name) = (Arc::clone(server), name.to_owned());
+    let database = blocking(move || {
+        let database = keeper.store().database(&name)?;
+        if !access::is_server_admin(&user) {
+            let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+            access::authorize_database(&segments, &access::security(&database)?, &user)?;
+        }
+        Ok(database)
+    });
+    Ok(Place { server: Arc::clone(server), database: database.await? })
+}
+
 /// `/db`
 async fn whole(place: &Place, request: Request) -> Answer {
     match request.method.as_str() {
-        "GET" => Err(Failure::absent("information about databases")),
+        "GET" => databases::get(place, request).await,
         "POST" => documents::post(place, request).await,
         _ => Ok(not_allowed("DELETE,GET,HEAD,POST")),
     }
@@ -109,10 +117,19 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => Ok(not_allowed("POST")),
         (_, "_all_docs" | "_design_docs" | "_local_docs", []) => Ok(not_allowed("GET,HEAD,POST")),
         ("POST", "_find" | "_explain", []) => {
-            if first == "_find" { mango::find(place, request).await } else { mango::explain(place, request).await }
+            if first == "_find" {
+                mango::find(place, request).await
+            } else {
+                mango::explain(place, request).await
+            }
         }
         (_, "_find" | "_explain", []) => Ok(not_allowed("POST")),
         (_, "_index", rest) => indexes(place, rest, request).await,
+        (_, "_changes", []) => changes::changes(place, request).await,
+        (_, "_security", []) => databases::security(place, request).await,
+        (_, "_revs_limit", []) => databases::revs_limit(place, request).await,
+        (_, "_compact", []) => databases::compact(place, request).await,
+        (_, "_ensure_full_commit", []) => databases::ensure_full_commit(place, request).await,
         ("POST", "_view_cleanup", []) => views::clean(place, request).await,
         ("POST", "_compact", [design]) => views::compact(place, design, request).await,
         (_, "_view_cleanup", []) | (_, "_compact", [_]) => Ok(not_allowed("POST")),

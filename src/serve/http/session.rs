@@ -184,7 +184,8 @@ mod tests {
         ];
         for (content_type, sent, expected) in table {
             let form = form(&headers(content_type), sent.as_bytes());
-            let name = form.and_then(|form| name_in(&form).map(str::to_owned)).map_err(|failure| failure.status.as_u16());
+            let name =
+                form.and_then(|form| name_in(&form).map(str::to_owned)).map_err(|failure| failure.status.as_u16());
             assert_eq!(name.as_deref(), expected.as_deref(), "{sent}");
         }
     }
@@ -203,7 +204,10 @@ mod tests {
         let sent = |next: &str| redirected(&request(next), "next", answer(200, &json!({})));
         for (next, expected) in [("/a?b", "http://h:1/a?b"), ("//evil.example", "http://h:1//evil.example")] {
             let response = sent(next).unwrap();
-            assert_eq!((response.status().as_u16(), &response.headers()[header::LOCATION]), (302, &HeaderValue::from_static(expected)));
+            assert_eq!(
+                (response.status().as_u16(), &response.headers()[header::LOCATION]),
+                (302, &HeaderValue::from_static(expected))
+            );
         }
         for bad in ["http://evil.example", "evil", "", "/a\r\nX: y"] {
             assert_eq!(sent(bad).unwrap_err().status.as_u16(), 400, "{bad:?}");

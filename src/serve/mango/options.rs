@@ -157,16 +157,23 @@ impl Options {
 
     /// What is shown of a document.
     pub(super) fn project(&self, document: Value) -> Result<Value, Failure> {
-        let Some(fields) = &self.fields else { return Ok(document) };
-        let mut shown = Object::new();
-        for name in fields {
-            let path = field::path(name)?;
-            if let Some(value) = field::get(&document, &path) {
-                field::set(&mut shown, &path, value.clone());
-            }
+        match &self.fields {
+            None => Ok(document),
+            Some(fields) => project(&document, fields),
         }
-        Ok(Value::Object(shown))
     }
+}
+
+/// The fields of a document, and nothing else of it.
+pub(in crate::serve) fn project(document: &Value, fields: &[String]) -> Result<Value, Failure> {
+    let mut shown = Object::new();
+    for name in fields {
+        let path = field::path(name)?;
+        if let Some(value) = field::get(document, &path) {
+            field::set(&mut shown, &path, value.clone());
+        }
+    }
+    Ok(Value::Object(shown))
 }
 
 /// The names that `use_index` gives; also those of `_bulk_delete`.

@@ -82,6 +82,20 @@ impl Database {
             Ok(changes)
         })
     }
+
+    /// How many changes [`Self::changes`] would give without a limit.
+    pub fn count_changes(&self, since: u64, is_descending: bool) -> Result<u64, StoreError> {
+        let (sql, since) = if is_descending {
+            let before = if since == 0 { u64::MAX } else { since };
+            ("SELECT count(*) FROM document WHERE sequence < ?1", before)
+        } else {
+            ("SELECT count(*) FROM document WHERE sequence > ?1", since)
+        };
+        self.read(|connection| {
+            let count = connection.prepare_cached(sql)?.query_row([signed(since)], |row| row.get(0))?;
+            Ok(unsigned(count))
+        })
+    }
 }
 
 /// The conditions of a range, from `AND` on, and what stands for their question marks.

@@ -5,10 +5,11 @@
 use serde_json::Value;
 
 use super::access;
-use super::password;
+use super::{new_secret, password};
+use crate::hexadecimal;
 use crate::json::Object;
 use crate::serve::http::request::{Failure, User};
-use crate::serve::store::Refusal;
+use crate::serve::store::{Refusal, Store, StoreError};
 
 /// The name of the database.
 pub(in crate::serve) const DATABASE: &str = "_users";
@@ -19,6 +20,26 @@ const PREFIX: &str = "org.couchdb.user:";
 /// The id of a user's document.
 pub(in crate::serve) fn id(name: &str) -> String {
     format!("{PREFIX}{name}")
+}
+
+/// Makes the database if it is not there, and gives what cookies are sealed with: it is kept beside the documents, where no
+/// request leads.
+pub(in crate::serve) fn secret(store: &Store) -> Result<Vec<u8>, StoreError> {
+    const SETTING: &str = "cookie_secret";
+    let database = match store.database(DATABASE) {
+        Err(StoreError::Missing) => {
+            let database = store.create(DATABASE)?;
+            database.set("security", &access::default_security())?;
+            database
+        }
+        database => database?,
+    };
+    if let Some(Value::String(secret)) = database.setting(SETTING)? {
+        return Ok(secret.into_bytes());
+    }
+    let secret = hexadecimal::encode(&new_secret());
+    database.set(SETTING, &secret.as_str().into())?;
+    Ok(secret.into_bytes())
 }
 
 fn is_own(user: &User, id: &str) -> bool {

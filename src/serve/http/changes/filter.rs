@@ -100,8 +100,8 @@ impl Filter {
             named if named.chars().all(|character| character == '/') => Ok(Self::All),
             named => {
                 let parts = two_parts(named)?;
-                let (design, name) =
-                    parts.ok_or_else(|| Failure::bad_request("`filter` must be of the form `designname/filtername`"))?;
+                let (design, name) = parts
+                    .ok_or_else(|| Failure::bad_request("`filter` must be of the form `designname/filtername`"))?;
                 let design = function_of(place, &design, "filters", &name)?;
                 let mut request = asked.request.clone();
                 let database = &place.database;
@@ -200,7 +200,8 @@ fn ids(asked: &Asked) -> Result<HashSet<String>, Failure> {
         from_query = asked.query.json("doc_ids")?;
         from_query.as_ref()
     };
-    let ids = listed.and_then(Value::as_array).and_then(|items| items.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+    let ids =
+        listed.and_then(Value::as_array).and_then(|items| items.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
     let ids = ids.ok_or_else(|| Failure::bad_request("`doc_ids` filter parameter is not a list of doc ids."))?;
     Ok(ids.into_iter().map(str::to_owned).collect())
 }
@@ -210,10 +211,12 @@ fn selector(asked: &Asked) -> Result<Filter, Failure> {
         return Err(Failure::bad_request("Selector must be specified in POST payload"));
     }
     let selector = match asked.member("selector")? {
-        Some(selector @ Value::Object(_)) => Selector::parse(selector).map_err(|failure| match failure.status.as_u16() {
-            501 => failure,
-            _ => Failure::bad_request(failure.reason.unwrap_or_default()),
-        })?,
+        Some(selector @ Value::Object(_)) => {
+            Selector::parse(selector).map_err(|failure| match failure.status.as_u16() {
+                501 => failure,
+                _ => Failure::bad_request(failure.reason.unwrap_or_default()),
+            })?
+        }
         _ => return Err(Failure::bad_request("Selector error: expected a JSON object")),
     };
     let fields = match asked.member("fields")? {
@@ -258,9 +261,8 @@ fn describe(place: &Place, request: &Request) -> Object {
     let segments = path(&mut std::iter::once(name).chain(request.segments.iter().map(String::as_str)));
     let query: Object = request.query.0.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
     let headers = request.headers.iter().filter(|(name, _)| *name != "authorization" && *name != "cookie");
-    let headers: Object = headers
-        .filter_map(|(name, value)| Some((title(name.as_str()), value.to_str().ok()?.into())))
-        .collect();
+    let headers: Object =
+        headers.filter_map(|(name, value)| Some((title(name.as_str()), value.to_str().ok()?.into()))).collect();
     let described = json!({
         "info": null,
         "id": null,
@@ -287,7 +289,9 @@ fn describe(place: &Place, request: &Request) -> Object {
 fn title(name: &str) -> String {
     let words = name.split('-').map(|word| {
         let mut characters = word.chars();
-        characters.next().map_or_else(String::new, |first| format!("{}{}", first.to_ascii_uppercase(), characters.as_str()))
+        characters
+            .next()
+            .map_or_else(String::new, |first| format!("{}{}", first.to_ascii_uppercase(), characters.as_str()))
     });
     words.collect::<Vec<_>>().join("-")
 }

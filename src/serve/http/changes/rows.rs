@@ -8,7 +8,8 @@ use super::sequence;
 use crate::serve::http::documents::{open, show};
 use crate::serve::http::produce::Sink;
 use crate::serve::http::request::{Failure, Place};
-use crate::serve::store::Change;
+use crate::serve::mango::options::project;
+use crate::serve::store::{Change, StoreError};
 
 /// So many changes are read at once.
 const BATCH: u64 = 200;
@@ -48,8 +49,10 @@ impl Progress {
 impl Telling {
     /// Tells the next changes.
     pub(super) fn batch(&self, sink: &mut Sink, mut progress: Progress) -> Result<Progress, Failure> {
-        let changes = self.read(progress)?;
-        progress.is_through = (changes.len() as u64) < BATCH;
+        // A filter may need many changes for a row, everything else needs no more than it tells.
+        let wanted = if matches!(self.filter, Filter::All) { BATCH.min(progress.left) } else { BATCH };
+        let changes = self.place.database.changes(progress.position, wanted, self.arguments.is_descending)?;
+        progress.is_through = (changes.len() as u64) < wanted;
         let passed = self.filter.pass(&self.place, &self.arguments, &changes)?;
         for (change, leaves) in changes.iter().zip(passed) {
             if progress.is_full() {
@@ -64,15 +67,6 @@ impl Telling {
             }
         }
         Ok(progress)
-    }
-
-    fn read(&self, progress: Progress) -> Result<Vec<Change>, Failure> {
-        // A filter may need many changes for a row, everything else needs no more than it tells.
-        let wanted = if matches!(self.filter, Filter::All) { BATCH.min(progress.left) } else { BATCH };
-        if wanted == 0 {
-            return Ok(Vec::new());
-        }
-        Ok(self.place.database.changes(progress.position, wanted, self.arguments.is_descending)?)
     }
 
     fn row(&self, sink: &mut Sink, change: &Change, leaves: &[String], progress: Progress) -> Result<(), Failure> {
@@ -106,12 +100,13 @@ impl Telling {
     fn document(&self, sink: &mut Sink, change: &Change) -> Result<(), Failure> {
         let (database, options) = (&self.place.database, &self.arguments.options);
         let winner = change.document.tree.winner();
-        let opened = winner.map(|leaf| open::revision(database, &change.document, &leaf.revision)).transpose()?.flatten();
+        let opened =
+            winner.map(|leaf| open::revision(database, &change.document, &leaf.revision)).transpose()?.flatten();
         let Some(mut opened) = opened else { return sink.text("null") };
         opened.meta = open::meta(&change.document, options);
         if let Filter::Selector(_, Some(fields)) = &self.filter {
             let whole = Value::Object(show::stubbed(&opened, options));
-            return sink.text(&crate::serve::mango::project(&whole, fields).to_string());
+            return sink.text(&project(&whole, fields)?.to_string());
         }
         show::write(sink, database, &opened, options)
     }
@@ -120,8 +115,9 @@ impl Telling {
     pub(super) fn end(&self, sink: &mut Sink, progress: Progress, start: u64) -> Result<(), Failure> {
         let feed = self.arguments.feed;
         if feed == Feed::EventSource {
-            return sink.text("\n");
+            return Ok(());
         }
+        let progress = self.settled(progress)?;
         let last = Value::from(sequence::text(self.instance, progress.position));
         let pending = self.pending(progress, start)?;
         sink.text(&match feed {
@@ -140,6 +136,21 @@ impl Telling {
     }
 
     fn count(&self, after: u64) -> Result<u64, Failure> {
-        Ok(self.place.database.count_changes(after, self.arguments.is_descending)?)
+        match self.place.database.count_changes(after, self.arguments.is_descending) {
+            // Of a database that is gone nothing is left.
+            Err(StoreError::Missing) => Ok(0),
+            counted => Ok(counted?),
+        }
+    }
+
+    /// A descending feed that has told nothing stands at the end.
+    fn settled(&self, progress: Progress) -> Result<Progress, Failure> {
+        if !self.arguments.is_descending || progress.position > 0 {
+            return Ok(progress);
+        }
+        match self.place.database.info() {
+            Err(StoreError::Missing) => Ok(progress),
+            info => Ok(Progress { position: info?.sequence, ..progress }),
+        }
     }
 }

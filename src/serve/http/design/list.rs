@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::external::External;
-use super::{Whole, known, object, require};
+use super::lines::Lines;
+use super::{Known, Whole, known, object, require};
+use crate::json::Object;
 use crate::serve::functions::{FunctionError, Piece};
 use crate::serve::http::dispatch::not_allowed;
 use crate::serve::http::request::{Failure, Place, Request};
-use crate::serve::http::{body, empty};
+use crate::serve::http::{body, empty, listing};
 use crate::serve::views::design::Group;
 use crate::serve::views::parameters::Parameters;
 
@@ -47,11 +49,15 @@ pub(in crate::serve) async fn list(place: &Place, request: Request) -> Result<Re
             _ => return Err(Failure::bad_request("Request body must be a JSON object")),
         }
     }
+    let lines = match whole.segments.last().map(String::as_str) {
+        Some("_all_docs") => Some(all_documents(place, &whole).await?),
+        _ => None,
+    };
     let (sender, receiver) = mpsc::channel(4);
     let keeper = place.clone();
     tokio::task::spawn_blocking(move || {
-        let mut outlet = Outlet { sender, csp: keeper.server.csp(), head: None, has_begun: false, failed: None };
-        let last = match run(&keeper, &whole, &mut outlet) {
+        let mut outlet = Outlet { sender, csp: keeper.server.csp(), head: None, has_begun: false, has_ended: false, failed: None };
+        let last = match run(&keeper, &whole, &mut outlet, lines) {
             Ok(()) => Message::End,
             Err(message) => message,
         };
@@ -61,6 +67,20 @@ pub(in crate::serve) async fn list(place: &Place, request: Request) -> Result<Re
     respond(receiver).await
 }
 
+/// The listing of all documents in place of a view.
+async fn all_documents(place: &Place, whole: &Whole) -> Result<Lines, Failure> {
+    let request = Request {
+        method: whole.method.clone(),
+        segments: vec!["_all_docs".to_owned()],
+        target: whole.asked.target.clone(),
+        query: whole.asked.query.clone(),
+        headers: whole.headers.clone(),
+        body: super::body_of(whole.asked.body.clone()),
+        user: whole.asked.user.clone(),
+    };
+    Ok(Lines::of(listing::documents(place, "_all_docs", request).await?.into_body()))
+}
+
 /// Where pieces go.
 struct Outlet {
     sender: mpsc::Sender<Message>,
@@ -68,6 +88,8 @@ struct Outlet {
     /// What `start` said last, until the first text is sent.
     head: Option<External>,
     has_begun: bool,
+    /// Whether the function has seen all rows.
+    has_ended: bool,
     /// A head that makes no response.
     failed: Option<Failure>,
 }
@@ -85,6 +107,10 @@ impl Outlet {
                     false
                 }
             },
+            Piece::NoMoreRows => {
+                self.has_ended = true;
+                true
+            }
             Piece::Text(text) => self.begin(None) && self.send(Message::Text(text)),
         }
     }
@@ -108,49 +134,54 @@ impl Outlet {
     }
 }
 
-fn run(place: &Place, whole: &Whole, outlet: &mut Outlet) -> Result<(), Message> {
+fn run(place: &Place, whole: &Whole, outlet: &mut Outlet, lines: Option<Lines>) -> Result<(), Message> {
     let segment = |at: usize| whole.segment(at);
     let (app, name) = (segment(1), segment(3));
     let (view_app, view) = if whole.segments.len() == 6 { (segment(4), segment(5)) } else { (app, segment(4)) };
     let design = known(place, app).map_err(Message::Failed)?;
     require(&design.document, "lists", name).map_err(Message::Failed)?;
+    if let Some(mut lines) = lines {
+        let head = lines.head().map_err(Message::Failed)?;
+        return through(place, whole, outlet, &design, &head, &mut lines);
+    }
     let parameters = match &whole.asked.json {
         Some(members) => Parameters::of_body(members, &whole.asked.query),
         None => Parameters::of_query(&whole.asked.query),
     };
     let parameters = parameters.map_err(Message::Failed)?;
-    if view == "_all_docs" {
-        return Err(Message::Failed(Failure::absent("_list over _all_docs")));
-    }
     let viewed = known(place, view_app).map_err(Message::Failed)?;
     let group = Group::new(&format!("_design/{view_app}"), &viewed.document);
     let (server, database) = (&place.server, &place.database);
     let answer = server.views().ask(database, server.functions(), &group, view, &parameters);
     let answer = answer.map_err(Message::Failed)?;
     let head = answer.head().map_err(Message::Failed)?;
+    let mut rows = answer.rows().map(|row| row.map(|row| answer.text(&row)).map_err(told));
+    through(place, whole, outlet, &design, &head, &mut rows)
+}
+
+/// An error of the rows, as functions tell theirs.
+fn told(failure: Failure) -> FunctionError {
+    FunctionError { status: failure.status.as_u16(), error: failure.error, reason: failure.reason.unwrap_or_default() }
+}
+
+/// Sends rows through the function.
+fn through(
+    place: &Place,
+    whole: &Whole,
+    outlet: &mut Outlet,
+    design: &Known,
+    head: &Object,
+    rows: &mut dyn Iterator<Item = Result<String, FunctionError>>,
+) -> Result<(), Message> {
     let object = whole.asked.object(place, &whole.segments, None, &object::FIELDS).map_err(Message::Failed)?;
-    let mut has_ended = false;
-    let mut rows = answer.rows().map(|row| {
-        row.map(|row| answer.text(&row)).map_err(|failure| {
-            FunctionError {
-                status: failure.status.as_u16(),
-                error: failure.error,
-                reason: failure.reason.unwrap_or_default(),
-            }
-        })
-    });
-    let mut rows = std::iter::from_fn(|| {
-        let row = rows.next();
-        has_ended |= row.is_none();
-        row
-    });
-    let (head, object) = (Value::Object(head).to_string(), object.to_string());
-    let told = server.functions().list(&design.design, name, &head, &object, &mut rows, &mut |piece| outlet.take(piece));
-    finish(told, outlet, has_ended)
+    let (head, object) = (json!(head).to_string(), object.to_string());
+    let (functions, name) = (place.server.functions(), whole.segment(3));
+    let told = functions.list(&design.design, name, &head, &object, rows, &mut |piece| outlet.take(piece));
+    finish(told, outlet)
 }
 
 /// What is said last.
-fn finish(told: Result<(), FunctionError>, outlet: &mut Outlet, has_ended: bool) -> Result<(), Message> {
+fn finish(told: Result<(), FunctionError>, outlet: &mut Outlet) -> Result<(), Message> {
     if let Some(failure) = outlet.failed.take() {
         return Err(if outlet.has_begun { Message::Broken } else { Message::Failed(failure) });
     }
@@ -158,7 +189,7 @@ fn finish(told: Result<(), FunctionError>, outlet: &mut Outlet, has_ended: bool)
     if outlet.head.is_none() && !outlet.has_begun {
         return Err(Message::Failed(error.into()));
     }
-    if has_ended {
+    if outlet.has_ended {
         return Err(if outlet.has_begun { Message::Broken } else { Message::Failed(error.into()) });
     }
     // Among rows CouchDB tells of the error in the body.

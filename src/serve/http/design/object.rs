@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::json::Object;
 use crate::serve::http::request::{Failure, Place, Query, User};
-use crate::serve::http::{body, documents, path, sequence_text};
-use crate::serve::store::Database;
+use crate::serve::http::{body, databases, documents, path};
+use crate::serve::users::access;
 
 /// Everything that CouchDB tells, in its order.
 pub(super) const FIELDS: [&str; 15] = [
@@ -76,7 +76,7 @@ impl Asked {
     fn field(&self, field: &str, place: &Place, segments: &[String], id: Option<&str>) -> Result<Value, Failure> {
         let database = &place.database;
         Ok(match field {
-            "info" => information(database)?,
+            "info" => databases::info(database)?,
             "uuid" => documents::new_id().into(),
             "id" => id.into(),
             "method" => self.method.as_str().into(),
@@ -99,7 +99,7 @@ impl Asked {
             "peer" => "127.0.0.1".into(),
             "form" => Value::Object(self.form()),
             "userCtx" => json!({ "db": database.name(), "name": self.user.name, "roles": self.user.roles }),
-            "secObj" => database.setting("security")?.unwrap_or_else(security),
+            "secObj" => access::security(database)?,
             // `cookie`, and whatever else there may be.
             _ => json!({}),
         })
@@ -116,11 +116,6 @@ impl Asked {
             _ => Object::new(),
         }
     }
-}
-
-/// The security object of a database that has none of its own.
-fn security() -> Value {
-    json!({ "members": { "roles": ["_admin"] }, "admins": { "roles": ["_admin"] } })
 }
 
 fn query(query: &Query) -> Result<Object, Failure> {
@@ -155,24 +150,6 @@ fn capitals(name: &str) -> String {
         told
     };
     name.chars().map(capital).collect()
-}
-
-/// What `GET /db` tells.
-fn information(database: &Database) -> Result<Value, Failure> {
-    let info = database.info()?;
-    Ok(json!({
-        "instance_start_time": info.instance.to_string(),
-        "db_name": database.name(),
-        "purge_seq": sequence_text(0),
-        "update_seq": sequence_text(info.sequence),
-        "sizes": { "file": info.file_size, "external": info.active_size, "active": info.active_size },
-        "props": {},
-        "doc_del_count": info.deleted,
-        "doc_count": info.documents,
-        "disk_format_version": 8,
-        "compact_running": false,
-        "cluster": { "q": 1, "n": 1, "w": 1, "r": 1 },
-    }))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::name::Revision;
 use crate::serve::functions::{Design, FunctionError, Functions, Validation};
 use crate::serve::http::request::{Failure, Place, User};
 use crate::serve::store::{Body, Edit, Previous, Range, Refusal, Upon};
+use crate::serve::users::{access, account};
 
 /// What checks the writes of one request. Blocks.
 pub(in crate::serve) struct Checks {
@@ -26,7 +27,7 @@ impl Checks {
     /// Gathers what the checks need; call it before the write begins.
     pub(in crate::serve) fn gather(place: &Place, user: &User) -> Result<Self, Failure> {
         let designs = validating(place)?;
-        let security = place.database.setting("security")?.unwrap_or_else(|| json!({}));
+        let security = access::security(&place.database)?;
         Ok(Self { place: place.clone(), user: user.clone(), designs, security })
     }
 
@@ -34,6 +35,11 @@ impl Checks {
     pub(in crate::serve) fn check(&self, edit: &Edit, before: Option<&Previous>) -> Result<(), Refusal> {
         if edit.id.starts_with("_design/") {
             return self.check_design(edit);
+        }
+        if self.place.database.name() == account::DATABASE {
+            let (members, before) = (&edit.members, before.map(|before| &before.body.members));
+            let update = account::Update { id: &edit.id, members, is_deleted: edit.is_deleted, before };
+            account::validate(update, &self.user, &self.security)?;
         }
         if self.designs.is_empty() {
             return Ok(());
@@ -49,10 +55,11 @@ impl Checks {
 
     /// Design documents are for administrators, pass no `validate_doc_update`, and have to compile.
     fn check_design(&self, edit: &Edit) -> Result<(), Refusal> {
-        if !may_administer(&self.place, &self.user, &self.security) {
-            let reason = "You are not a db or server admin.".to_owned();
-            return Err(Refusal { status: 401, error: "unauthorized".to_owned(), reason });
-        }
+        access::require_admin(&self.user, &self.security).map_err(|failure| Refusal {
+            status: failure.status.as_u16(),
+            error: failure.error,
+            reason: failure.reason.unwrap_or_default(),
+        })?;
         if edit.is_deleted {
             return Ok(());
         }
@@ -75,24 +82,21 @@ fn validating(place: &Place) -> Result<Vec<Arc<Design>>, Failure> {
     Ok(designs.into_iter().flatten().filter(|known| known.validates).map(|known| known.design).collect())
 }
 
-/// Whether a user may change design documents and settings: an administrator of the server or of the database.
-pub(in crate::serve) fn may_administer(_place: &Place, user: &User, security: &Value) -> bool {
-    let listed = |kind: &str, wanted: &str| {
-        let names = security.pointer(&format!("/admins/{kind}")).and_then(Value::as_array);
-        names.into_iter().flatten().any(|name| name.as_str() == Some(wanted))
-    };
-    user.roles.iter().any(|role| role == "_admin" || listed("roles", role))
-        || user.name.as_deref().is_some_and(|name| listed("names", name))
+/// Before a document is stored: what the database of users makes of it. Blocks, and takes its time over a password.
+pub(in crate::serve) fn before_write(place: &Place, user: &User, document: &mut Incoming) -> Result<(), Failure> {
+    if place.database.name() != account::DATABASE {
+        return Ok(());
+    }
+    let (security, iterations) = (access::security(&place.database)?, place.server.configuration().iterations());
+    account::before_write(user, &security, &document.id, &mut document.members, iterations)
 }
 
-/// Before a document is stored: what a database of users or of replications makes of it. Nothing yet.
-pub(in crate::serve) fn before_write(_place: &Place, _user: &User, _document: &mut Incoming) -> Result<(), Failure> {
-    Ok(())
-}
-
-/// Before a document is shown. Nothing yet.
-pub(in crate::serve) fn before_show(_place: &Place, _user: &User, _opened: &mut Opened) -> Result<(), Failure> {
-    Ok(())
+/// Before a document is shown: users see only their own.
+pub(in crate::serve) fn before_show(place: &Place, user: &User, opened: &mut Opened) -> Result<(), Failure> {
+    if place.database.name() != account::DATABASE {
+        return Ok(());
+    }
+    account::before_show(user, &access::security(&place.database)?, &opened.id)
 }
 
 /// The user as functions see it.
