@@ -42,6 +42,8 @@ pub(in crate::serve) mod produce;
 pub mod request;
 mod server_wide;
 mod session;
+#[cfg(test)]
+mod tests;
 pub(in crate::serve) mod views;
 
 /// What `Server:` says: clients look for CouchDB's name, people for ours.

@@ -125,13 +125,13 @@ async fn drive(
         }
         has_waited = true;
         match wait(&live, &telling, &mut bell, &mut stopping).await {
-            Woken::Changed => {}
-            Woken::Waited if telling.arguments.has_heartbeat => {
-                if !live.text(heartbeat(telling.arguments.feed)).await {
-                    return Ok(());
-                }
-            }
-            Woken::Waited | Woken::Ended => break,
+            Woken::Waited if !telling.arguments.has_heartbeat => break,
+            Woken::Ended => break,
+            // CouchDB gives a sign of life before it tells what has changed, too.
+            Woken::Changed | Woken::Waited => {}
+        }
+        if !live.text(heartbeat(telling.arguments.feed)).await {
+            return Ok(());
         }
     }
     if !has_waited && telling.arguments.feed == Feed::EventSource && !live.text("\n").await {

@@ -129,6 +129,13 @@ pub(in crate::serve) fn authorize_name(
     match segments {
         [] if matches!(*method, Method::PUT | Method::DELETE) => require_server_admin(user),
         ["_all_docs" | "_changes", ..] if is_system => require_server_admin(user),
+        // What shows several documents at once, or what functions make of them, does not look whose they are.
+        ["_find" | "_explain" | "_index" | "_local" | "_local_docs" | "_design_docs" | "_bulk_get", ..]
+        | ["_design", _, _, ..]
+            if name == "_users" =>
+        {
+            require_server_admin(user)
+        }
         ["_purge" | "_purged_infos_limit" | "_sync_shards"] => require_server_admin(user),
         _ => Ok(()),
     }
@@ -215,7 +222,10 @@ mod tests {
             assert_eq!(authorize_server_wide(&Method::GET, segments, &nobody).is_ok(), open, "{segments:?}");
             assert!(authorize_server_wide(&Method::GET, segments, &admin).is_ok(), "{segments:?}");
         }
-        let named: [(Method, &str, &[&str], bool); 7] = [
+        let named: [(Method, &str, &[&str], bool); 10] = [
+            (Method::POST, "_users", &["_find"], false),
+            (Method::GET, "_users", &["_design", "x", "_view", "y"], false),
+            (Method::GET, "db", &["_design", "x", "_view", "y"], true),
             (Method::PUT, "db", &[], false),
             (Method::DELETE, "db", &[], false),
             (Method::GET, "db", &[], true),

@@ -135,7 +135,8 @@ impl Batch {
         let mut emitted = self.emitted.into_iter();
         let mut replaced = Vec::with_capacity(self.ids.len());
         for (id, is_mapped) in self.ids {
-            let emitted = if is_mapped { emitted.next().unwrap_or_default() } else { Vec::new() };
+            let mut emitted = if is_mapped { emitted.next().unwrap_or_default() } else { Vec::new() };
+            emitted.iter_mut().for_each(|rows| rows.retain(|row| is_readable(&row.key) && is_readable(&row.value)));
             replaced.push((id, rows(emitted, &collations)?));
         }
         writer.replace(&replaced, self.sequence)
@@ -183,6 +184,26 @@ fn rows(emitted: Vec<Vec<Emitted>>, collations: &[Collation]) -> Result<Vec<New>
         all.extend(rows);
     }
     Ok(all)
+}
+
+/// Whether JSON is not nested deeper than any reader takes; a row of such a kind is left out.
+fn is_readable(json: &str) -> bool {
+    const DEEPEST: usize = 120;
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => depth += 1,
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return false;
+        }
+    }
+    true
 }
 
 /// JavaScript prints numbers as CouchDB does, but for those that are too small for CouchDB.

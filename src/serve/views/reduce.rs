@@ -284,39 +284,31 @@ fn custom(functions: &Functions, source: &str, groups: Vec<(String, Pieces)>) ->
         shares.push((key, pieces.done, mine.len()));
         inputs.extend(mine);
     }
-    let sizes: Vec<usize> = inputs.iter().map(size).collect();
-    let mut outputs = functions.reduce(source, inputs)?.into_iter().zip(sizes);
+    let mut outputs = functions.reduce(source, inputs)?.into_iter();
     let (mut keys, mut finals) = (Vec::new(), Vec::new());
     for (key, mut done, share) in shares {
-        let mut overflow = None;
-        for (output, size) in outputs.by_ref().take(share) {
-            overflow = overflow.or_else(|| excess(size, &output));
-            done.push(output);
-        }
+        done.extend(outputs.by_ref().take(share));
         let mut input = Reduction { keys: None, values: format!("[{}]", done.join(",")) };
         if done.len() > 1 {
             input.values = format!("[{}]", functions.reduce(source, vec![input.clone()])?.join(","));
         }
         finals.push(input);
-        keys.push((key, overflow));
+        keys.push(key);
     }
     let values = functions.reduce(source, finals)?;
-    let results = keys.into_iter().zip(values).map(|((key, overflow), value)| match overflow {
+    let results = keys.into_iter().zip(values).map(|(key, value)| match overflow(&value) {
         Some(reason) => Reduced::Overflow(reason),
         None => Reduced::Row { key, value },
     });
     Ok(results.collect())
 }
 
-/// What CouchDB sends for a call, without the function.
-fn size(input: &Reduction) -> usize {
-    let count = input.keys.as_deref().map_or(0, |keys| keys.matches("],[").count() + 1);
-    input.keys.as_ref().map_or(0, String::len) + input.values.len() + 2 * count + 15
-}
-
-/// The rule of CouchDB's `reduce_limit`.
-fn excess(input: usize, output: &str) -> Option<String> {
-    let output = output.len() + 2;
-    (output > 4096 && output * 2 > input)
-        .then(|| format!("Reduce output must shrink more rapidly: input size: {input} output size: {output}"))
+/// What stands for the result of a function that gave back too much.
+fn overflow(value: &str) -> Option<String> {
+    const NAME: &str = "reduce_overflow_error";
+    if !value.starts_with("{\"reduce_overflow_error\":") {
+        return None;
+    }
+    let value: Value = serde_json::from_str(value).ok()?;
+    value.get(NAME).and_then(Value::as_str).map(str::to_owned)
 }

@@ -236,6 +236,29 @@ fn many_rows_are_reduced_in_pieces() {
 }
 
 #[test]
+fn a_reduce_that_gives_back_too_much_has_its_error_in_the_row() {
+    let fixture = Fixture::new(json!({ "views": { "v": {
+        "map": "function (doc) { emit(1, 1); }",
+        "reduce": "function () { return 'x'.repeat(10000); }",
+    } } }));
+    fixture.put("a", json!({}));
+    let row = fixture.try_ask("v", "").unwrap();
+    assert!(
+        row.starts_with(r#"{"key":null,"error":"reduce_overflow_error","reason":"Reduce output must shrink"#),
+        "{row}"
+    );
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_left_out() {
+    let map = "function (doc) { var deep = '\\\\\"[['; for (var i = 0; i < 200; i++) { deep = [deep]; }
+        emit(deep, 1); emit(1, deep); emit(2, '\\\\\"' + '['.repeat(200)); }";
+    let fixture = Fixture::new(json!({ "views": { "v": { "map": map } } }));
+    fixture.put("a", json!({}));
+    assert!(fixture.ask("v", "").starts_with("1 0 a:2="));
+}
+
+#[test]
 fn what_cannot_be_built_is_an_error() {
     let broken = Fixture::new(json!({ "views": { "v": { "map": "function (doc) {" } } }));
     broken.put("a", json!({}));
