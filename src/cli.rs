@@ -12,15 +12,17 @@ pub mod generate;
 mod global;
 pub mod help;
 mod media;
-
 #[cfg(feature = "serve")]
-pub use commands::ServeArgs;
+mod serve;
+
 pub use commands::{
     AppArgs, AuthCommand, BrowseArgs, CloneArgs, ConfigCommand, CspCommand, DiffArgs, Generated, InitArgs, OldArgs,
     PushArgs, Shell, StatusArgs,
 };
 pub use global::GlobalArgs;
 pub use media::{DumpArgs, SelectionArgs, SyncDirArgs};
+#[cfg(feature = "serve")]
+pub use serve::ServeArgs;
 
 /// The whole command line.
 #[derive(Clone, Parser)]
@@ -55,6 +57,10 @@ pub enum Command {
     /// Start a new app in a folder
     #[command(before_help = help::INIT, after_help = help::INIT_EXITS, help_template = help::TEMPLATE)]
     Init(InitArgs),
+    /// Start an endpoint on this computer, with apps and files in it that follow their folders
+    #[cfg(feature = "serve")]
+    #[command(before_help = help::SERVE, after_help = help::SERVE_EXITS, help_template = help::TEMPLATE)]
+    Serve(ServeArgs),
     /// Write a folder from a design document
     #[command(before_help = help::CLONE, after_help = help::CLONE_EXITS, help_template = help::TEMPLATE)]
     Clone(CloneArgs),
@@ -85,10 +91,6 @@ pub enum Command {
     /// Let apps run their own JavaScript on CouchDB 3.5, or forbid it again
     #[command(subcommand, before_help = help::CSP, after_help = help::CSP_EXITS, help_template = help::TEMPLATE)]
     Csp(CspCommand),
-    /// Start the embedded endpoint
-    #[cfg(feature = "serve")]
-    #[command(hide = true)]
-    Serve(ServeArgs),
     /// Print the completions of a shell
     #[command(before_help = help::COMPLETIONS, after_help = help::CONFIG_EXITS, help_template = help::TEMPLATE)]
     Completions {

@@ -22,6 +22,7 @@ pub mod outside;
 mod resume;
 mod state;
 mod walk;
+mod watch;
 mod write;
 mod writer;
 
@@ -40,6 +41,7 @@ pub use lock::Lock;
 pub use resume::sync_file_system;
 pub use state::{Base, BaseAttachment, Kept, Loaded, Origin, State};
 pub use walk::{FileEntry, Ignored, Listing, Problem, ProblemKind, Special};
+pub use watch::Watch;
 pub use write::{Access, Before, Destination, Existing, WriteOptions};
 pub use writer::Writer;
 

@@ -43,6 +43,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// Whether apps are sandboxed as CouchDB 3.5 does by default.
     pub csp: bool,
+    /// Whether open pages reload when their app changes.
+    pub reload: bool,
     /// What functions may use up.
     pub limits: Limits,
     /// Administrators of the server. Without one everybody is, and nobody but this computer may ask.
@@ -53,7 +55,8 @@ impl Options {
     /// On this computer only, at a free port, without a sandbox.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Self { host, port: 0, folder: folder.into(), csp: false, limits: Limits::default(), administrators: Vec::new() }
+        let (limits, administrators) = (Limits::default(), Vec::new());
+        Self { host, port: 0, folder: folder.into(), csp: false, reload: false, limits, administrators }
     }
 }
 

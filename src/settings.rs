@@ -26,6 +26,8 @@ mod netrc;
 mod output;
 mod project;
 mod resolve;
+#[cfg(feature = "serve")]
+mod serve;
 mod suggest;
 mod targets;
 #[cfg(test)]

@@ -207,24 +207,6 @@ pub enum CspCommand {
     },
 }
 
-/// `couchapp serve`
-#[cfg(feature = "serve")]
-#[derive(Clone, Args)]
-pub struct ServeArgs {
-    /// The port to listen at; 0 takes a free one
-    #[arg(long, value_name = "PORT", default_value_t = 5984)]
-    pub port: u16,
-    /// Where the databases are kept
-    #[arg(long, value_name = "DIR", required_unless_present = "memory")]
-    pub data: Option<PathBuf>,
-    /// Keep nothing: everything is gone when it ends
-    #[arg(long, conflicts_with = "data")]
-    pub memory: bool,
-    /// Put a sandbox around apps, as CouchDB 3.5 does
-    #[arg(long)]
-    pub csp: bool,
-}
-
 /// A command of the old tool, with whatever it was given.
 #[derive(Clone, Args)]
 pub struct OldArgs {

@@ -12,7 +12,7 @@ couchapp: keep a folder and a CouchDB design document in step
   couchapp push prod --dry-run         # show what would change
 
 Commands
-  start   init  clone
+  start   init  clone  serve
   work    status  diff  push  browse
   data    sync-dir  dump
   server  auth  csp
@@ -38,6 +38,19 @@ Exit codes
   2  bad flag, argument or file           7  server unavailable, try again later
   3  differences (with --exit-code)       8  some items failed, others are done
   4  credentials missing or refused       9  refused for safety, nothing was written";
+
+/// `serve`
+pub const SERVE: &str = "\
+Examples
+  couchapp serve .                                    this app, at http://127.0.0.1:5984
+  couchapp serve examples/pics --media fixtures/photos
+  couchapp serve --memory --port 0                    an empty server for tests
+
+It speaks CouchDB's API on one node, for development: it is no database to keep things in.
+Every save is pushed, and open pages reload.
+";
+/// `serve`
+pub const SERVE_EXITS: &str = "Exit codes 0 1 2 6 130; `couchapp --help` explains them";
 
 /// `init`
 pub const INIT: &str = "\

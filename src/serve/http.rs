@@ -27,7 +27,6 @@ pub(in crate::serve) mod body;
 pub(in crate::serve) mod bulk;
 pub(in crate::serve) mod changes;
 mod cors;
-pub(in crate::serve) mod csp;
 pub(in crate::serve) mod databases;
 pub(in crate::serve) mod design;
 pub(in crate::serve) mod designs;
@@ -117,6 +116,11 @@ impl Server {
         &self.uuid
     }
 
+    /// Whether attachments are sandboxed, as CouchDB 3.5 does by default.
+    pub fn sandboxes_attachments(&self) -> bool {
+        self.configuration.is("csp", "attachments_enable", true)
+    }
+
     /// Whether what functions of apps answer is sandboxed, as CouchDB 3.5 does by default.
     pub fn csp(&self) -> bool {
         self.configuration.is("csp", "showlist_enable", true)
@@ -132,13 +136,12 @@ impl Server {
 pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
     let accepts_json = request::accepts(incoming.headers(), "application/json");
     let sent = incoming.headers().clone();
-    let mut response = match cors::preflight(server.configuration(), incoming.method(), &sent) {
-        Some(response) => response,
-        None => {
-            let mut response = respond(&server, incoming).await.unwrap_or_else(IntoResponse::into_response);
-            cors::decorate(server.configuration(), &sent, &mut response);
-            response
-        }
+    let mut response = if let Some(response) = cors::preflight(server.configuration(), incoming.method(), &sent) {
+        response
+    } else {
+        let mut response = respond(&server, incoming).await.unwrap_or_else(IntoResponse::into_response);
+        cors::decorate(server.configuration(), &sent, &mut response);
+        response
     };
     if !accepts_json && response.extensions().get::<JsonAnswer>().is_some() {
         let text = HeaderValue::from_static("text/plain; charset=utf-8");

@@ -1,5 +1,7 @@
 //! The commands as they are carried out: arguments resolved, defaults filled in.
 
+#[cfg(feature = "serve")]
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::destination::{Destination, Endpoint};
@@ -215,12 +217,22 @@ pub struct CspSettings {
 #[cfg(feature = "serve")]
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
-    /// At which port; 0 takes a free one.
-    pub port: u16,
+    /// The folders of the apps, absolute.
+    pub apps: Vec<PathBuf>,
+    /// The folder of files, absolute.
+    pub media: Option<PathBuf>,
+    /// At which port; 0 takes a free one, `None` the usual one or the next that is free.
+    pub port: Option<u16>,
+    /// Where it listens.
+    pub host: IpAddr,
     /// Where the databases are kept; `None`: only for as long as it runs.
     pub data: Option<PathBuf>,
     /// Whether apps are sandboxed.
     pub csp: bool,
+    /// Open pages reload when their app changes.
+    pub reload: bool,
+    /// The folders are watched.
+    pub watch: bool,
 }
 
 impl Command {

@@ -252,11 +252,7 @@ impl Meaning<'_> {
                 Command::Csp(CspSettings { servers: servers.unwrap_or_default(), allow })
             }
             #[cfg(feature = "serve")]
-            Some(cli::Command::Serve(serve)) => Command::Serve(super::command::ServeSettings {
-                port: serve.port,
-                data: serve.data.as_ref().map(|folder| self.environment.directory.join(folder)),
-                csp: serve.csp,
-            }),
+            Some(cli::Command::Serve(serve)) => Command::Serve(super::serve::meaning(serve, self.environment)?),
             Some(cli::Command::Completions { shell }) => Command::Completions(*shell),
             Some(cli::Command::Generate { form, into }) => Command::Generate {
                 form: *form,

@@ -131,12 +131,10 @@ fn run(place: &Place, whole: &Whole, outlet: &mut Outlet) -> Result<(), Message>
     let object = whole.asked.object(place, &whole.segments, None, &object::FIELDS).map_err(Message::Failed)?;
     let mut has_ended = false;
     let mut rows = answer.rows().map(|row| {
-        row.map(|row| answer.text(&row)).map_err(|failure| {
-            FunctionError {
-                status: failure.status.as_u16(),
-                error: failure.error,
-                reason: failure.reason.unwrap_or_default(),
-            }
+        row.map(|row| answer.text(&row)).map_err(|failure| FunctionError {
+            status: failure.status.as_u16(),
+            error: failure.error,
+            reason: failure.reason.unwrap_or_default(),
         })
     });
     let mut rows = std::iter::from_fn(|| {
@@ -145,7 +143,8 @@ fn run(place: &Place, whole: &Whole, outlet: &mut Outlet) -> Result<(), Message>
         row
     });
     let (head, object) = (Value::Object(head).to_string(), object.to_string());
-    let told = server.functions().list(&design.design, name, &head, &object, &mut rows, &mut |piece| outlet.take(piece));
+    let told =
+        server.functions().list(&design.design, name, &head, &object, &mut rows, &mut |piece| outlet.take(piece));
     finish(told, outlet, has_ended)
 }
 

@@ -1,0 +1,152 @@
+//! Tells when something beneath some folders has changed.
+//!
+//! What has changed is for a new listing to find out: systems lose events, double them and mix up their order
+//! (<https://docs.rs/notify/latest/notify/#known-problems>).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::LocalError;
+
+/// What this tool and others write for themselves.
+const OWN: [&str; 2] = [".couchapp", ".git"];
+
+/// Changes that never end are told of all the same, after so many times the quiet that was waited for.
+const PATIENCE: u32 = 20;
+
+/// Folders under watch. Dropped, it ends.
+pub struct Watch {
+    seen: Arc<Seen>,
+    _watcher: RecommendedWatcher,
+}
+
+/// The numbers of the folders in which something happened since they were asked for.
+#[derive(Default)]
+struct Seen {
+    folders: Mutex<BTreeSet<usize>>,
+    news: Notify,
+}
+
+impl Seen {
+    fn add(&self, folders: impl Iterator<Item = usize>) {
+        let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known.len();
+        let mut any = false;
+        known.extend(folders.inspect(|_| any = true));
+        if any || known.len() > before {
+            self.news.notify_one();
+        }
+    }
+
+    fn take(&self) -> BTreeSet<usize> {
+        std::mem::take(&mut *self.folders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Watch {
+    /// Watches folders and what is in them, now and later. An error names the first that cannot be watched.
+    pub fn start(folders: &[PathBuf]) -> Result<Self, LocalError> {
+        let seen = Arc::new(Seen::default());
+        let failed = |path: &Path, error: notify::Error| {
+            let source = match error.kind {
+                notify::ErrorKind::Io(source) => source,
+                notify::ErrorKind::PathNotFound => io::ErrorKind::NotFound.into(),
+                _ => io::Error::other(error),
+            };
+            LocalError::from_io("watch", path.to_owned(), source)
+        };
+        let telling = teller(folders.to_vec(), Arc::clone(&seen));
+        let first = folders.first().map_or(Path::new("."), PathBuf::as_path);
+        let mut watcher = notify::recommended_watcher(telling).map_err(|error| failed(first, error))?;
+        for folder in folders {
+            watcher.watch(folder, RecursiveMode::Recursive).map_err(|error| failed(folder, error))?;
+        }
+        Ok(Self { seen, _watcher: watcher })
+    }
+
+    /// Waits until something has changed and then nothing more for as long as `quiet`. Gives the folders it was in, by
+    /// their place in the list.
+    pub async fn changed(&self, quiet: Duration) -> BTreeSet<usize> {
+        loop {
+            self.seen.news.notified().await;
+            let end = Instant::now() + quiet * PATIENCE;
+            while Instant::now() < end && timeout(quiet, self.seen.news.notified()).await.is_ok() {}
+            let folders = self.seen.take();
+            if !folders.is_empty() {
+                return folders;
+            }
+        }
+    }
+}
+
+fn teller(folders: Vec<PathBuf>, seen: Arc<Seen>) -> impl Fn(notify::Result<Event>) + Send + 'static {
+    move |event| match event {
+        Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
+        Ok(event) if event.paths.is_empty() || event.need_rescan() => seen.add(0..folders.len()),
+        Ok(event) => seen.add(event.paths.iter().flat_map(|path| touched(&folders, path))),
+        // Something was missed.
+        Err(_) => seen.add(0..folders.len()),
+    }
+}
+
+/// The folders that `path` is in and matters to.
+fn touched<'a>(folders: &'a [PathBuf], path: &'a Path) -> impl Iterator<Item = usize> + 'a {
+    let is_in = move |folder: &Path| {
+        let inner = path.strip_prefix(folder).ok()?;
+        let is_own = |part: std::path::Component<'_>| OWN.iter().any(|own| part.as_os_str() == *own);
+        Some(!inner.components().any(is_own))
+    };
+    folders.iter().enumerate().filter(move |(_, folder)| is_in(folder) == Some(true)).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn a_path_belongs_to_the_folders_around_it() {
+        let folders = [PathBuf::from("/a"), PathBuf::from("/a/b"), PathBuf::from("/c")];
+        let table: [(&str, &[usize]); 6] = [
+            ("/a/x", &[0]),
+            ("/a/b/x", &[0, 1]),
+            ("/c", &[2]),
+            ("/ab", &[]),
+            ("/a/.couchapp/data/db", &[]),
+            ("/a/b/.git/index", &[]),
+        ];
+        for (path, expected) in table {
+            assert_eq!(touched(&folders, Path::new(path)).collect::<Vec<_>>(), expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_are_told_once_they_rest() {
+        let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let folders: Vec<PathBuf> = roots.iter().map(|root| root.path().to_owned()).collect();
+        let watch = Watch::start(&folders).unwrap();
+        std::fs::create_dir(folders[1].join("new")).unwrap();
+        std::fs::write(folders[1].join("new/file"), "x").unwrap();
+        assert_eq!(watch.changed(QUIET).await, BTreeSet::from([1]));
+        std::fs::write(folders[0].join("file"), "x").unwrap();
+        std::fs::rename(folders[0].join("file"), folders[1].join("moved")).unwrap();
+        assert_eq!(watch.changed(QUIET).await, BTreeSet::from([0, 1]));
+        // Reading is no change.
+        std::fs::read(folders[1].join("moved")).unwrap();
+        assert!(timeout(QUIET * 5, watch.changed(QUIET)).await.is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_watched_is_named() {
+        let error = Watch::start(&[PathBuf::from("/no/such/folder")]).err().unwrap();
+        assert!(error.to_string().contains("/no/such/folder"), "{error}");
+    }
+}

@@ -1,0 +1,37 @@
+//! Open pages reload when their app changes.
+
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use futures_util::stream::{self, StreamExt as _};
+
+/// Follows the page's own design document by the changes feed, and starts anew after each of its changes.
+const SCRIPT: &str = r#"
+<script>
+(() => {
+  const [database, design, name] = location.pathname.split('/').slice(1);
+  if (design !== '_design' || !window.EventSource) return;
+  const ids = encodeURIComponent(JSON.stringify([`_design/${decodeURIComponent(name)}`]));
+  const feed = new EventSource(`/${database}/_changes?feed=eventsource&since=now&filter=_doc_ids&doc_ids=${ids}`);
+  feed.onmessage = () => location.reload();
+  addEventListener('beforeunload', () => feed.close());
+})();
+</script>
+"#;
+
+/// Adds the script to a page; anything else stays as it is.
+pub(super) fn follow(mut response: Response) -> Response {
+    let headers = response.headers();
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_page = response.status() == StatusCode::OK
+        && content_type.starts_with("text/html")
+        && !headers.contains_key(header::CONTENT_ENCODING);
+    if !is_page {
+        return response;
+    }
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.map(|body| {
+        let script = stream::once(async { Ok(Bytes::from_static(SCRIPT.as_bytes())) });
+        Body::from_stream(body.into_data_stream().chain(script))
+    })
+}
