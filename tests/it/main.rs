@@ -7,6 +7,8 @@ mod architecture;
 mod client;
 mod contract;
 mod ddoc;
+#[cfg(feature = "serve")]
+mod differential;
 mod fake;
 mod fake_couch;
 mod fault_proxy;
