@@ -57,15 +57,8 @@ impl Options {
     /// On this computer only, at a free port, without a sandbox.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Self {
-            host,
-            port: 0,
-            folder: folder.into(),
-            csp: false,
-            reload: false,
-            limits: Limits::default(),
-            administrators: Vec::new(),
-        }
+        let (limits, administrators) = (Limits::default(), Vec::new());
+        Self { host, port: 0, folder: folder.into(), csp: false, reload: false, limits, administrators }
     }
 }
 

@@ -27,7 +27,6 @@ pub(in crate::serve) mod body;
 pub(in crate::serve) mod bulk;
 pub(in crate::serve) mod changes;
 mod cors;
-pub(in crate::serve) mod csp;
 pub(in crate::serve) mod databases;
 pub(in crate::serve) mod design;
 pub(in crate::serve) mod designs;
@@ -117,6 +116,11 @@ impl Server {
         &self.uuid
     }
 
+    /// Whether attachments are sandboxed, as CouchDB 3.5 does by default.
+    pub fn sandboxes_attachments(&self) -> bool {
+        self.configuration.is("csp", "attachments_enable", true)
+    }
+
     /// Whether what functions of apps answer is sandboxed, as CouchDB 3.5 does by default.
     pub fn csp(&self) -> bool {
         self.configuration.is("csp", "showlist_enable", true)
@@ -131,13 +135,12 @@ impl Server {
 /// Answers any request.
 pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
     let sent = incoming.headers().clone();
-    let mut response = match cors::preflight(server.configuration(), incoming.method(), &sent) {
-        Some(response) => response,
-        None => {
-            let mut response = respond(&server, incoming).await.unwrap_or_else(IntoResponse::into_response);
-            cors::decorate(server.configuration(), &sent, &mut response);
-            response
-        }
+    let mut response = if let Some(response) = cors::preflight(server.configuration(), incoming.method(), &sent) {
+        response
+    } else {
+        let mut response = respond(&server, incoming).await.unwrap_or_else(IntoResponse::into_response);
+        cors::decorate(server.configuration(), &sent, &mut response);
+        response
     };
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
@@ -188,11 +191,6 @@ fn effective(method: &Method, headers: &HeaderMap) -> Method {
     let known = |name: &Method| ["GET", "HEAD", "POST", "PUT", "DELETE", "COPY"].contains(&name.as_str());
     let method = named.filter(known).unwrap_or_else(|| method.clone());
     if method == Method::HEAD { Method::GET } else { method }
-}
-
-/// A sequence as CouchDB writes it: a number, a hyphen, and something that is nobody's business.
-pub(in crate::serve) fn sequence_text(sequence: u64) -> String {
-    format!("{sequence}-couchapp")
 }
 
 /// An answer without a body.

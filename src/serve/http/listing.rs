@@ -12,6 +12,7 @@ use super::documents::{hooks, local, show};
 use super::produce::{self, Sink, produce};
 use super::request::{Failure, Place, Query, Request, User};
 use super::body;
+use super::changes::sequence;
 use crate::json::Object;
 use crate::serve::store::{Database, Document, Range, Row};
 use crate::serve::views::parameters::Parameters;
@@ -111,7 +112,10 @@ impl Listing {
         if self.parameters.update_seq {
             head["update_seq"] = match self.kind {
                 Kind::Local => Value::Null,
-                _ => sequence_text(self.database().info()?.sequence).into(),
+                _ => {
+                    let info = self.database().info()?;
+                    sequence::text(info.instance, info.sequence).into()
+                }
             };
         }
         let head = head.to_string();
