@@ -46,12 +46,7 @@ fn shows_fail_as_in_couchdb() {
         ("var a = []; while (1) a.push({ a: 'x' + a.length })", 500, "os_process_error", "{exit_status,1}"),
         ("var s = 'x'; while (1) s += s", 500, "", ""),
         ("function f() { return f() + 1 } f()", 500, "os_process_error", "{exit_status,139}"),
-        (
-            "return require('lib/nope')",
-            500,
-            "invalid_require_path",
-            "Object has no property \"lib\". {",
-        ),
+        ("return require('lib/nope')", 500, "invalid_require_path", "Object has no property \"lib\". {"),
         ("return /(a+)+$/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab')", 500, "", ""),
     ];
     for (body, status, error, reason) in cases {
@@ -450,6 +445,50 @@ fn an_exhausted_engine_does_no_harm_to_the_next_call() {
     for name in ["bomb", "loop", "deep", "bomb", "native", "loop"] {
         assert!(functions.show(&design, name, None, &request()).is_err(), "{name}");
         assert_eq!(functions.show(&design, "good", None, &request()).as_deref(), Ok("{\"body\":\"fine\"}"), "{name}");
+    }
+}
+
+/// Functions that want the process down. Each may answer anything, in bounded time, and the next call gets its answer.
+#[test]
+fn hostile_functions_end() {
+    let bodies = [
+        "var s = 'x'; while (1) s += s",
+        "return new Array(1e9).fill(0)",
+        "eval('['.repeat(1e6))",
+        "eval('function f(){'.repeat(1e5))",
+        "eval('!'.repeat(1e6))",
+        "JSON.parse('['.repeat(1e6))",
+        "return 'a'.repeat(1e9)",
+        "return new Uint8Array(1e9)",
+        "var f = function () { try { f() } finally { f() } }; f()",
+        "emit.constructor('while (1);')()",
+        "emit.constructor('return this')().JSON.parse = null; Object.prototype.toJSON = function () { while (1); }; return {}",
+        "throw new Proxy({}, { get: function () { throw 1 } })",
+        "return new Proxy({}, { get: function () { while (1); } })",
+        "(async function () { while (1); })()",
+        "new RegExp('('.repeat(1e5))",
+        "var a = {}; for (var i = 0; ; i++) a['k' + i] = i",
+        "JSON.stringify(new Proxy([], { get: function () { return 1e9 } }))",
+        "var a = []; a[0] = a; return {json: a}",
+        "while (1) { try { while (1); } catch (e) {} }",
+        "function* g() { while (1) yield 1 } return [...g()]",
+        "var p = Promise.resolve(); (function f() { p.then(f) })(); return 'x'",
+        "while (1) send('0123456789')",
+        "return {body: { toString: null, toJSON: function () { throw {} } }}",
+        "var l = 0; var o = {}; while (1) { o = { o: o, l: l++ } }",
+        "return 'x'.padEnd(5e8) + 'y'.padEnd(5e8)",
+        "return /(x+x+)+y/.test('x'.repeat(40))",
+    ];
+    let functions = functions();
+    for body in bodies {
+        let shows = json!({ "bad": format!("function () {{ {body} }}"), "good": "function () { return 'fine' }" });
+        let design = design(json!({ "shows": shows }));
+        let _ = functions.show(&design, "bad", None, &request());
+        let told = functions.show(&design, "good", None, &request());
+        // What a function does to the names of its own design document is its own affair.
+        if !body.contains("JSON.parse = null") {
+            assert_eq!(told.as_deref(), Ok("{\"body\":\"fine\"}"), "{body}");
+        }
     }
 }
 
