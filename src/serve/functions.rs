@@ -6,6 +6,7 @@
 
 mod call;
 mod engine;
+mod fields;
 mod list;
 mod pool;
 mod verdict;

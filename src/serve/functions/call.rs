@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::engine::Engine;
 use super::pool::{Engines, Pool};
-use super::{Design, Emitted, FunctionError, Functions, Limits, Mapping, Reduction, Updated, Validation, key, verdict};
+use super::{
+    Design, Emitted, FunctionError, Functions, Limits, Mapping, Reduction, Updated, Validation, fields, key, verdict,
+};
 use crate::json::Object;
 
 /// Documents that one job maps: enough that a thread is not changed for each, few enough that other calls come in between.
@@ -149,9 +151,10 @@ impl Functions {
         })
     }
 
-    /// What CouchDB checks when a design document is written: whether its `map` and `reduce` functions compile. The error
-    /// names the view.
+    /// What CouchDB checks when a design document is written: that its members are what they have to be, and that its `map`
+    /// and `reduce` functions compile. The error names the view.
     pub fn check_views(&self, document: &Object) -> Result<(), FunctionError> {
+        fields::check(document)?;
         let language = document.get("language").and_then(Value::as_str).unwrap_or("javascript");
         let Some(Value::Object(views)) = document.get("views") else { return Ok(()) };
         if language != "javascript" {

@@ -47,7 +47,7 @@ pub(super) struct Pool {
 /// Engines of one thread, the one that was used last at the end.
 pub(super) struct Engines {
     limits: Limits,
-    engines: Vec<(Key, Engine)>,
+    kept: Vec<(Key, Engine)>,
     known: Arc<Mutex<Vec<Key>>>,
 }
 
@@ -63,24 +63,23 @@ impl Engines {
         prepare: impl FnOnce(&mut Engine) -> Result<(), FunctionError>,
         work: impl FnOnce(&mut Engine) -> Result<T, FunctionError>,
     ) -> Result<T, FunctionError> {
-        let mut engine = match self.engines.iter().position(|(known, _)| *known == key) {
-            Some(at) => self.engines.remove(at).1,
-            None => {
-                let mut engine = Engine::new(&self.limits)?;
-                prepare(&mut engine)?;
-                engine
-            }
+        let mut engine = if let Some(at) = self.kept.iter().position(|(known, _)| *known == key) {
+            self.kept.remove(at).1
+        } else {
+            let mut engine = Engine::new(&self.limits)?;
+            prepare(&mut engine)?;
+            engine
         };
         let start = Instant::now();
         let result = work(&mut engine);
         engine.tidy(start.elapsed());
         if engine.is_sound() {
-            if self.engines.len() >= KEPT {
-                self.engines.remove(0);
+            if self.kept.len() >= KEPT {
+                self.kept.remove(0);
             }
-            self.engines.push((key, engine));
+            self.kept.push((key, engine));
         }
-        *lock(&self.known) = self.engines.iter().map(|(key, _)| *key).collect();
+        *lock(&self.known) = self.kept.iter().map(|(key, _)| *key).collect();
         result
     }
 }
@@ -91,7 +90,7 @@ impl Worker {
         let known = Arc::<Mutex<Vec<Key>>>::default();
         let shared = Arc::clone(&known);
         let work = move || {
-            let mut engines = Engines { limits, engines: Vec::new(), known: shared };
+            let mut engines = Engines { limits, kept: Vec::new(), known: shared };
             while let Ok(job) = inbox.recv() {
                 job(&mut engines);
             }

@@ -36,7 +36,8 @@ pub(super) fn of(told: &str) -> (FunctionError, bool) {
 
 fn status(error: &str) -> u16 {
     match error {
-        "bad_request" | "query_parse_error" | "illegal_docid" | "doc_validation" | "illegal_partition" => 400,
+        "bad_request" | "query_parse_error" | "illegal_docid" | "doc_validation" | "illegal_partition"
+        | "invalid_design_doc" => 400,
         "unauthorized" => 401,
         "forbidden" | "partition_overflow" => 403,
         "not_found" => 404,

@@ -62,7 +62,8 @@ struct Whole {
 
 impl Whole {
     async fn read(request: Request) -> Result<Self, Failure> {
-        let has_body = request.headers.contains_key("content-length") || request.headers.contains_key("transfer-encoding");
+        let has_body =
+            request.headers.contains_key("content-length") || request.headers.contains_key("transfer-encoding");
         let bytes = body::bytes(&request.headers, request.body, body::LARGEST_JSON).await?;
         let asked = Asked {
             method: request.method.clone(),

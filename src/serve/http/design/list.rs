@@ -56,7 +56,8 @@ pub(in crate::serve) async fn list(place: &Place, request: Request) -> Result<Re
     let (sender, receiver) = mpsc::channel(4);
     let keeper = place.clone();
     tokio::task::spawn_blocking(move || {
-        let mut outlet = Outlet { sender, csp: keeper.server.csp(), head: None, has_begun: false, has_ended: false, failed: None };
+        let mut outlet =
+            Outlet { sender, csp: keeper.server.csp(), head: None, has_begun: false, has_ended: false, failed: None };
         let last = match run(&keeper, &whole, &mut outlet, lines) {
             Ok(()) => Message::End,
             Err(message) => message,

@@ -30,19 +30,8 @@ pub(super) const FIELDS: [&str; 15] = [
 ];
 
 /// What the function `rewrites` is told.
-pub(super) const REWRITE_FIELDS: [&str; 11] = [
-    "method",
-    "requested_path",
-    "path",
-    "raw_path",
-    "query",
-    "headers",
-    "body",
-    "peer",
-    "cookie",
-    "userCtx",
-    "secObj",
-];
+pub(super) const REWRITE_FIELDS: [&str; 11] =
+    ["method", "requested_path", "path", "raw_path", "query", "headers", "body", "peer", "cookie", "userCtx", "secObj"];
 
 /// What a request asks.
 pub(super) struct Asked {
@@ -159,7 +148,9 @@ mod tests {
     #[test]
     fn headers_are_told_without_credentials() {
         let mut map = HeaderMap::new();
-        for (name, value) in [("x-foo-bar", "1"), ("authorization", "a"), ("cookie", "b"), ("accept", "x"), ("accept", "y")] {
+        for (name, value) in
+            [("x-foo-bar", "1"), ("authorization", "a"), ("cookie", "b"), ("accept", "x"), ("accept", "y")]
+        {
             map.append(header::HeaderName::from_static(name), header::HeaderValue::from_static(value));
         }
         let told = headers(&map);

@@ -91,9 +91,12 @@ impl<'a> Rule<'a> {
     }
 
     fn target(&self, bindings: Bindings, rest: &[&str]) -> Result<String, Failure> {
-        let mut query: Bindings = self.query.into_iter().flatten().map(|(name, value)| {
-            (name.clone(), self.replaced(value, &bindings))
-        }).collect();
+        let mut query: Bindings = self
+            .query
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), self.replaced(value, &bindings)))
+            .collect();
         query.reverse();
         let mut last: Bindings =
             bindings.into_iter().filter(|(name, _)| query.iter().all(|(known, _)| known != name)).collect();
@@ -193,8 +196,7 @@ fn parts(path: &str) -> Result<Vec<Part>, Failure> {
 
 /// Escapes as forms do: a space is `+`.
 pub(super) fn quote(text: &str) -> String {
-    const ESCAPED: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
     utf8_percent_encode(text, ESCAPED).to_string().replace(' ', "+")
 }
 
@@ -242,10 +244,17 @@ mod tests {
             (one("/x y/é", "e/x y"), "/x%20y/%C3%A9", good("e/x+y")),
             (one("/v", "v"), "/v?key=%22d1%22", good("v?key=%22d1%22")),
             (one("/v", "v"), "/v?key=bad", Err((400, "invalid UTF-8 JSON".to_owned()))),
-            (json!([{ "from": "/v", "to": "v", "query": { "key": ["d1", 1] } }]), "/v", good("v?key=%5B%22d1%22%2C1%5D")),
+            (
+                json!([{ "from": "/v", "to": "v", "query": { "key": ["d1", 1] } }]),
+                "/v",
+                good("v?key=%5B%22d1%22%2C1%5D"),
+            ),
             (json!([{ "from": "/v", "to": "v", "query": { "limit": "1" } }]), "/v?limit=2", good("v?limit=1")),
-            (json!([{ "from": "/v/:k", "to": "v", "query": { "key": [":k", {}] }, "formats": { "k": "int" } }]), "/v/12",
-                good("v?k=12&key=%5B12%2C%7B%7D%5D")),
+            (
+                json!([{ "from": "/v/:k", "to": "v", "query": { "key": [":k", {}] }, "formats": { "k": "int" } }]),
+                "/v/12",
+                good("v?key=%5B12%2C%7B%7D%5D&k=12"),
+            ),
             (json!([{ "from": "/v", "to": "v", "query": { "n": 5 } }]), "/v", Err((500, "badarg".to_owned()))),
             (json!([{ "from": "/x" }]), "/y", Err((500, "invalid_rewrite_target".to_owned()))),
             (json!([5]), "/x", missing.clone()),
