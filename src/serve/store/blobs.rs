@@ -27,7 +27,7 @@ pub(super) const LARGEST_ROW: usize = 64 * 1024;
 /// So many bytes may wait in memory for their documents; more become files.
 const MOST_WAITING: usize = 32 * 1024 * 1024;
 
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(60 * 60);
+const GIVEN_UP_AFTER: Duration = Duration::from_hours(1);
 
 /// What a database knows of bytes that are not in the database yet.
 #[derive(Clone)]
@@ -72,7 +72,8 @@ impl Blobs {
             length: 0,
             address: Sha256::new(),
             digest: Md5::new(),
-            expanded: is_gzip.then(|| Some(MultiGzDecoder::new(Counter::default()))),
+            is_gzip,
+            expanded: is_gzip.then(|| MultiGzDecoder::new(Counter::default())),
         }
     }
 
@@ -177,8 +178,9 @@ pub struct BlobWriter {
     length: u64,
     address: Sha256,
     digest: Md5,
-    /// For gzip; `None` inside when it is none.
-    expanded: Option<Option<MultiGzDecoder<Counter>>>,
+    is_gzip: bool,
+    /// Counts what comes out of a gzip; `None` where it is none after all.
+    expanded: Option<MultiGzDecoder<Counter>>,
 }
 
 impl BlobWriter {
@@ -201,7 +203,7 @@ impl BlobWriter {
         if self.file.is_some() || !self.blobs.pin_bytes(address, &mut self.buffer) {
             self.keep_file(address)?;
         }
-        Ok(Blob { address, digest, stored_length: self.length, length, is_gzip: self.expanded.is_some() })
+        Ok(Blob { address, digest, stored_length: self.length, length, is_gzip: self.is_gzip })
     }
 
     fn spill(&mut self) -> Result<(), StoreError> {
@@ -224,18 +226,15 @@ impl BlobWriter {
 
     fn count(&mut self, bytes: &[u8]) {
         if let Some(decoder) = &mut self.expanded {
-            let has_failed = decoder.as_mut().is_none_or(|decoder| {
-                decoder.get_mut().most += Counter::MOST_EACH * bytes.len() as u64;
-                io::Write::write_all(decoder, bytes).is_err()
-            });
-            if has_failed {
-                *decoder = None;
+            decoder.get_mut().most += Counter::MOST_EACH * bytes.len() as u64;
+            if io::Write::write_all(decoder, bytes).is_err() {
+                self.expanded = None;
             }
         }
     }
 
     fn expanded_length(&mut self) -> Option<u64> {
-        let mut decoder = self.expanded.as_mut()?.take()?;
+        let mut decoder = self.expanded.take()?;
         decoder.try_finish().ok()?;
         Some(decoder.get_ref().seen)
     }

@@ -46,7 +46,7 @@ impl Database {
                 None => self.read(|connection| row(connection, &blob.address))?,
             };
             match bytes {
-                Some(bytes) => from_memory(bytes, blob, from),
+                Some(bytes) => from_memory(&bytes, blob, from),
                 None => from_file(self.blobs.files(), blob, from),
             }
         })
@@ -92,8 +92,8 @@ fn row(connection: &Connection, address: &Address) -> Result<Option<Bytes>, Stor
     bytes.map(|bytes| bytes.map(Bytes::from)).ok_or_else(|| StoreError::failed("the bytes of the attachment are gone"))
 }
 
-fn from_memory(bytes: Bytes, blob: &Blob, from: u64) -> Result<BlobReader, StoreError> {
-    if bytes.len() as u64 != blob.stored_length || Sha256::digest(&bytes)[..] != blob.address {
+fn from_memory(bytes: &Bytes, blob: &Blob, from: u64) -> Result<BlobReader, StoreError> {
+    if bytes.len() as u64 != blob.stored_length || Sha256::digest(bytes)[..] != blob.address {
         return Err(damaged());
     }
     let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());

@@ -22,7 +22,7 @@ impl Database {
     pub fn write(&self, edits: Vec<Edit>, check: &Check<'_>) -> Result<Vec<Outcome>, StoreError> {
         let (outcomes, claimed, rings) = self.change(|transaction| {
             let mut batch = Batch::begin(transaction, &self.blobs)?;
-            let outcomes = edits.iter().map(|edit| batch.apply(edit, check)).collect::<Result<Vec<_>, _>>()?;
+            let outcomes = edits.into_iter().map(|edit| batch.apply(&edit, check)).collect::<Result<Vec<_>, _>>()?;
             let rings = (batch.state.sequence > batch.first).then_some(batch.state.sequence);
             if rings.is_some() {
                 batch.state.save(transaction)?;

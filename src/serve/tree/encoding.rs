@@ -26,8 +26,9 @@ impl Tree {
             bytes.extend_from_slice(hash);
             let parent = node.parent.as_ref().and_then(|parent| self.find(parent).ok());
             push_number(&mut bytes, parent.map_or(0, |parent| (index - parent) as u64));
+            let is_deleted = if node.is_deleted { IS_DELETED } else { 0 };
             let has_place = if node.place.is_some() { HAS_PLACE } else { 0 };
-            push_number(&mut bytes, u64::from(node.is_deleted) * IS_DELETED | has_place);
+            push_number(&mut bytes, is_deleted | has_place);
             if let Some(place) = node.place {
                 push_number(&mut bytes, place.number);
                 push_number(&mut bytes, place.size);
@@ -75,11 +76,10 @@ fn read_node(rest: &mut &[u8], before: &[Node]) -> Result<Node, Unreadable> {
 
 fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number > 0x7f {
-        // Only the lowest seven bits are left.
-        bytes.push((number & 0x7f) as u8 | 0x80);
+        bytes.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push(number.to_le_bytes()[0]);
 }
 
 fn number(rest: &mut &[u8]) -> Result<u64, Unreadable> {

@@ -173,10 +173,13 @@ fn damaged_bytes_are_no_tree() {
     }
 }
 
+/// Revisions with their ancestors, and whether each is a tombstone.
+type Histories = Vec<(Vec<Revision>, bool)>;
+
 /// A document that is edited at random: each entry makes a child of an earlier revision, or a root, and is its history.
-fn histories() -> impl Strategy<Value = Vec<(Vec<Revision>, bool)>> {
+fn histories() -> impl Strategy<Value = Histories> {
     proptest::collection::vec((any::<proptest::sample::Index>(), 0u8..4, 0u64..3), 1..24).prop_map(|edits| {
-        let mut made: Vec<(Vec<Revision>, bool)> = Vec::new();
+        let mut made: Histories = Vec::new();
         for (number, (upon, kind, root)) in edits.into_iter().enumerate() {
             let mut history: Vec<Revision> = Vec::new();
             if !made.is_empty() && kind > 0 {
@@ -192,7 +195,7 @@ fn histories() -> impl Strategy<Value = Vec<(Vec<Revision>, bool)>> {
 }
 
 /// Histories with a part of each: at least its first `cut` revisions, and an order to merge them in.
-fn shuffled() -> impl Strategy<Value = (Vec<(Vec<Revision>, bool)>, Vec<usize>, Vec<usize>)> {
+fn shuffled() -> impl Strategy<Value = (Histories, Vec<usize>, Vec<usize>)> {
     histories().prop_flat_map(|histories| {
         let order: Vec<usize> = (0..histories.len()).collect();
         let count = histories.len();

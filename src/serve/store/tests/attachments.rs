@@ -96,8 +96,8 @@ fn what_nothing_refers_to_is_swept_away() {
     // An upload that was given up, one that waits for its document, and one that goes on.
     drop(database.begin_blob(false).unwrap());
     let mut unfinished = database.begin_blob(false).unwrap();
-    unfinished.write(&[1; 70_000]).unwrap();
-    let waiting = store_bytes(&database, &[9; 80_000], false);
+    unfinished.write(&vec![1; 70_000]).unwrap();
+    let waiting = store_bytes(&database, &vec![9; 80_000], false);
     assert_eq!(files(&place).len(), 3);
     drop(unfinished);
     let second = write_one(&database, leaf("a", &first, "{}"));
@@ -132,7 +132,7 @@ fn what_nothing_refers_to_is_swept_away() {
 fn damaged_bytes_are_not_handed_out() {
     let place = Place::new();
     let database = place.database();
-    let blob = store_bytes(&database, &[5; 100_000], false);
+    let blob = store_bytes(&database, &vec![5; 100_000], false);
     write_one(&database, with_attachments(leaf("a", "", "{}"), vec![attachment("x", blob.clone())]));
     let file = files(&place).remove(0);
     let mut bytes = std::fs::read(&file).unwrap();

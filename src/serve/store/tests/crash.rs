@@ -5,6 +5,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
 use super::random::cases;
 use super::*;
 
@@ -20,7 +23,7 @@ fn bytes_of(number: u64) -> Vec<u8> {
         kind => kind * 700,
     };
     let seed = number / 3;
-    (0..length).map(|index| (index * 31 + seed * 17) as u8).collect()
+    (0..length).map(|index| (index * 31 + seed * 17).to_le_bytes()[0]).collect()
 }
 
 /// Not a test: what the process does that is killed.
@@ -70,7 +73,8 @@ fn writes_until_it_is_killed() {
 /// Writes that were acknowledged: number, id and revision.
 type Acknowledged = Vec<(u64, String, String)>;
 
-fn run_and_kill(folder: &Path, after: Duration) -> Acknowledged {
+/// Runs the writer and kills it: so many microseconds after its first write, or after its start.
+fn run_and_kill(folder: &Path, is_writing: bool, microseconds: u64) -> Acknowledged {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "serve::store::tests::crash::writes_until_it_is_killed", "--ignored", "--nocapture"])
         .env(FOLDER, folder)
@@ -86,12 +90,13 @@ fn run_and_kill(folder: &Path, after: Duration) -> Acknowledged {
         let number = words[0].parse().unwrap();
         acknowledged.extend(words[1..].chunks(2).map(|pair| (number, pair[0].to_owned(), pair[1].to_owned())));
     };
-    // It has opened the store at the first; from then on any moment will do.
-    while lines.read_line(&mut line).unwrap() > 0 && !line.starts_with(MARK) {
+    while is_writing && !line.starts_with(MARK) {
         line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "it did not write");
     }
     take(&line);
-    std::thread::sleep(after);
+    // Not for something to happen, but for any moment to be the last.
+    std::thread::sleep(Duration::from_micros(microseconds));
     child.kill().unwrap();
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
@@ -110,7 +115,10 @@ fn look(folder: &Path, acknowledged: &Acknowledged) {
     if names.len() > 1 {
         store.delete("other").unwrap();
     }
-    let database = store.database("db").unwrap();
+    let Ok(database) = store.database("db") else {
+        assert!(acknowledged.is_empty());
+        return;
+    };
     verify(&database);
     let mut latest: HashMap<&str, (u64, &str)> = HashMap::new();
     for (number, id, written) in acknowledged {
@@ -135,16 +143,19 @@ fn look(folder: &Path, acknowledged: &Acknowledged) {
 
 #[test]
 fn a_killed_process_loses_nothing_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut acknowledged = Acknowledged::new();
-    for case in 0..cases(8) {
-        // Another folder now and then, so that beginnings are hit as well.
-        let place = folder.path().join((case / 5).to_string());
-        if case % 5 == 0 {
-            acknowledged.clear();
+    let config = Config { cases: cases(4), failure_persistence: None, max_shrink_iters: 10, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[3; 32]));
+    let kills = proptest::collection::vec((prop::bool::weighted(0.7), 0u64..25_000), 1..5);
+    let result = runner.run(&kills, |kills| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut acknowledged = Acknowledged::new();
+        for (is_writing, microseconds) in kills {
+            acknowledged.extend(run_and_kill(folder.path(), is_writing, microseconds));
+            look(folder.path(), &acknowledged);
         }
-        acknowledged.extend(run_and_kill(&place, Duration::from_micros(u64::from(case) * 7919 % 30_000)));
-        assert!(!acknowledged.is_empty());
-        look(&place, &acknowledged);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
     }
 }
