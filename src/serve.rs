@@ -18,12 +18,14 @@ use tokio::task::JoinHandle;
 
 use self::functions::{Functions, Limits};
 use self::http::Server;
+use self::lenient::LenientListener;
 use self::store::{Store, StoreError};
 use self::users::Administrator;
 
 pub mod configuration;
 pub mod functions;
 pub mod http;
+mod lenient;
 pub mod mango;
 pub mod store;
 pub mod tree;
@@ -56,15 +58,8 @@ impl Options {
     /// On this computer only, at a free port, without a sandbox.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Self {
-            host,
-            port: 0,
-            folder: folder.into(),
-            csp: false,
-            reload: false,
-            limits: Limits::default(),
-            administrators: Vec::new(),
-        }
+        let (limits, administrators) = (Limits::default(), Vec::new());
+        Self { host, port: 0, folder: folder.into(), csp: false, reload: false, limits, administrators }
     }
 }
 
@@ -150,7 +145,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let stopped = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
-        axum::serve(listener, router).with_graceful_shutdown(stopped).await
+        axum::serve(LenientListener(listener), router).with_graceful_shutdown(stopped).await
     });
     Ok(Running { address, stop, task })
 }

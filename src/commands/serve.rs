@@ -35,7 +35,9 @@ pub(super) async fn run(context: &Context, command: &ServeSettings) -> Result<Ex
     context.printer.document("serve", fields);
     context.printer.answer(&format!("{url}/"));
     let kept = if scratch.is_some() { "kept nowhere" } else { "kept" };
-    context.printer.note(&format!("A development endpoint: one node, for you alone; databases are {kept}. Ctrl-C stops"));
+    context
+        .printer
+        .note(&format!("A development endpoint: one node, for you alone; databases are {kept}. Ctrl-C stops"));
     let jobs = follow::jobs(command, &url)?;
     let watch = follow::watch(context, command, &jobs);
     follow::all(context, &jobs, &folder).await;

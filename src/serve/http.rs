@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
 use self::designs::{Designs, Known};
-use self::request::{Failure, JsonAnswer, Query, Request, User};
+use self::request::{Failure, Query, Request, User};
 use crate::hexadecimal;
 use crate::name::Revision;
 use crate::random;
@@ -27,7 +27,6 @@ pub(in crate::serve) mod body;
 pub(in crate::serve) mod bulk;
 pub(in crate::serve) mod changes;
 mod cors;
-pub(in crate::serve) mod csp;
 pub(in crate::serve) mod databases;
 pub(in crate::serve) mod design;
 pub(in crate::serve) mod designs;
@@ -118,6 +117,11 @@ impl Server {
         &self.uuid
     }
 
+    /// Whether attachments are sandboxed, as CouchDB 3.5 does by default.
+    pub fn sandboxes_attachments(&self) -> bool {
+        self.configuration.is("csp", "attachments_enable", true)
+    }
+
     /// Whether what functions of apps answer is sandboxed, as CouchDB 3.5 does by default.
     pub fn csp(&self) -> bool {
         self.configuration.is("csp", "showlist_enable", true)
@@ -131,20 +135,14 @@ impl Server {
 
 /// Answers any request.
 pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
-    let accepts_json = request::accepts(incoming.headers(), "application/json");
     let sent = incoming.headers().clone();
-    let mut response = match cors::preflight(server.configuration(), incoming.method(), &sent) {
-        Some(response) => response,
-        None => {
-            let mut response = respond(&server, incoming).await.unwrap_or_else(IntoResponse::into_response);
-            cors::decorate(server.configuration(), &sent, &mut response);
-            response
-        }
+    let mut response = if let Some(response) = cors::preflight(server.configuration(), incoming.method(), &sent) {
+        response
+    } else {
+        let mut response = respond(&server, incoming).await.unwrap_or_else(IntoResponse::into_response);
+        cors::decorate(server.configuration(), &sent, &mut response);
+        response
     };
-    if !accepts_json && response.extensions().get::<JsonAnswer>().is_some() {
-        let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, text);
-    }
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
     if let Ok(id) = HeaderValue::from_str(&random::hexadecimal()[..10]) {
@@ -170,9 +168,14 @@ async fn respond(server: &Arc<Server>, incoming: Incoming<Body>) -> Result<Respo
 fn take(incoming: Incoming<Body>, user: User) -> Result<Request, Failure> {
     let (parts, body) = incoming.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let segments = path::segments(parts.uri.path())?;
+    let method = effective(&parts.method, &parts.headers);
+    let segments = path::segments(parts.uri.path()).map_err(|failure| match failure.error.as_str() {
+        // What cannot be an id is not there either.
+        "illegal_docid" if method == Method::GET => Failure::not_found("missing"),
+        _ => failure,
+    })?;
     Ok(Request {
-        method: effective(&parts.method, &parts.headers),
+        method,
         segments,
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         target,
@@ -189,11 +192,6 @@ fn effective(method: &Method, headers: &HeaderMap) -> Method {
     let known = |name: &Method| ["GET", "HEAD", "POST", "PUT", "DELETE", "COPY"].contains(&name.as_str());
     let method = named.filter(known).unwrap_or_else(|| method.clone());
     if method == Method::HEAD { Method::GET } else { method }
-}
-
-/// A sequence as CouchDB writes it: a number, a hyphen, and something that is nobody's business.
-pub(in crate::serve) fn sequence_text(sequence: u64) -> String {
-    format!("{sequence}-couchapp")
 }
 
 /// An answer without a body.

@@ -13,7 +13,7 @@ mod connection;
 mod database;
 mod edit;
 mod error;
-mod files;
+pub(in crate::serve) mod files;
 mod local;
 mod model;
 mod names;

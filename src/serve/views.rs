@@ -30,7 +30,7 @@ use self::index::{Index, Reader};
 use self::parameters::{Parameters, Update};
 use crate::serve::functions::Functions;
 use crate::serve::http::request::Failure;
-use crate::serve::store::Database;
+use crate::serve::store::{Database, files};
 
 /// All indexes that are open.
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl Views {
         let index = self.index(database, group)?;
         let reader = index.reader()?;
         let pending = database.info()?.sequence.saturating_sub(reader.sequence);
-        let file = std::fs::metadata(index.path()).map_or(0, |file| file.len());
+        let file = files::size(index.path());
         let external = reader.external_size()?;
         Ok(json!({
             "updates_pending": { "minimum": pending, "preferred": pending, "total": pending },
@@ -100,16 +100,15 @@ impl Views {
 
     /// Removes the indexes that belong to none of these signatures.
     pub fn clean(&self, database: &Database, signatures: &[String]) -> Result<(), Failure> {
-        let Ok(files) = std::fs::read_dir(database.index_folder()) else { return Ok(()) };
+        let Ok(paths) = files::entries(&database.index_folder()) else { return Ok(()) };
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        for file in files.flatten() {
-            let path = file.path();
-            let name = file.file_name().to_string_lossy().into_owned();
-            let Some((signature, rest)) = name.split_once('.') else { continue };
+        for path in paths {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some((signature, rest)) = name.and_then(|name| name.split_once('.')) else { continue };
             if rest.starts_with("view") && !signatures.iter().any(|known| known == signature) {
                 indexes.remove(&path);
                 // Whoever reads it still has it open.
-                let _ = std::fs::remove_file(path);
+                let _ = files::remove_file(&path);
             }
         }
         Ok(())

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use self::range::Ranges;
 use super::body;
-use super::csp;
 use super::documents::incoming::{self, Attachment, Incoming, LARGEST_ATTACHMENT, Source, parse_revision};
 use super::documents::open::{self, Opened};
 use super::documents::options::Options;
@@ -53,9 +52,10 @@ async fn shown(place: &Place, stored: &Stored, headers: &HeaderMap) -> Result<Re
         // A content type that cannot stand in a header.
         set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
     }
-    response.extensions_mut().remove::<super::request::JsonAnswer>();
     set(&mut response, header::ACCEPT_RANGES, if blob.is_gzip { "none" } else { "bytes" });
-    csp::sandbox(place.server.configuration(), csp::Part::Attachments, &mut response);
+    if place.server.sandboxes_attachments() {
+        set(&mut response, header::CONTENT_SECURITY_POLICY, "sandbox");
+    }
     let database = Arc::clone(&place.database);
     if !blob.is_gzip {
         return match range::of(headers, blob.length)? {

@@ -107,23 +107,15 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         ("POST", "_bulk_get", []) => bulk::get::handle(place, request).await,
         ("POST", "_revs_diff", []) => bulk::revs_diff(place, request).await,
         ("POST", "_missing_revs", []) => bulk::missing_revs(place, request).await,
-        (_, "_bulk_docs" | "_bulk_get" | "_revs_diff" | "_missing_revs", []) => Ok(not_allowed("POST")),
         ("GET" | "POST", "_all_docs" | "_design_docs" | "_local_docs", []) => {
             listing::documents(place, first, request).await
         }
         ("POST", "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => {
             listing::queries(place, first, request).await
         }
-        (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"]) => Ok(not_allowed("POST")),
         (_, "_all_docs" | "_design_docs" | "_local_docs", []) => Ok(not_allowed("GET,HEAD,POST")),
-        ("POST", "_find" | "_explain", []) => {
-            if first == "_find" {
-                mango::find(place, request).await
-            } else {
-                mango::explain(place, request).await
-            }
-        }
-        (_, "_find" | "_explain", []) => Ok(not_allowed("POST")),
+        ("POST", "_find", []) => mango::find(place, request).await,
+        ("POST", "_explain", []) => mango::explain(place, request).await,
         (_, "_index", rest) => indexes(place, rest, request).await,
         (_, "_changes", []) => changes::changes(place, request).await,
         (_, "_security", []) => databases::security(place, request).await,
@@ -132,7 +124,13 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         (_, "_ensure_full_commit", []) => databases::ensure_full_commit(place, request).await,
         ("POST", "_view_cleanup", []) => views::clean(place, request).await,
         ("POST", "_compact", [design]) => views::compact(place, design, request).await,
-        (_, "_view_cleanup", []) | (_, "_compact", [_]) => Ok(not_allowed("POST")),
+        (
+            _,
+            "_bulk_docs" | "_bulk_get" | "_revs_diff" | "_missing_revs" | "_find" | "_explain" | "_view_cleanup",
+            [],
+        )
+        | (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"])
+        | (_, "_compact", [_]) => Ok(not_allowed("POST")),
         ("POST", "_temp_view", []) => views::temporary(),
         (
             _,
@@ -213,11 +211,14 @@ async fn document(place: &Place, id: &str, request: Request) -> Answer {
         return Err(Failure::bad_request("Invalid _local document id."));
     }
     match request.method.as_str() {
-        "GET" if id.starts_with("_design/") && has_escaped_slash(&request.target) => redirect(&request.target),
+        "GET" if id.starts_with("_design/") && has_escaped_slash(&request.target) => redirect(&request),
         "GET" => documents::get(place, id, request).await,
         "PUT" => documents::put(place, id, request).await,
         "DELETE" => documents::delete(place, id, request).await,
         "COPY" => documents::copy(place, id, request).await,
+        "POST" if !request.headers.contains_key(header::REFERER) => {
+            Err(Failure::bad_request("Referer header required."))
+        }
         "POST" => Err(Failure::absent("the upload of forms")),
         _ => Ok(not_allowed("DELETE,GET,HEAD,POST,PUT,COPY")),
     }
@@ -244,9 +245,11 @@ fn escaped_slash(target: &str) -> Option<usize> {
 }
 
 /// CouchDB sends those who escape the slash of `_design/` to the plain one.
-fn redirect(target: &str) -> Answer {
+fn redirect(request: &Request) -> Answer {
+    let target = request.target.as_str();
     let at = escaped_slash(target).ok_or_else(|| Failure::not_found("missing"))?;
-    let plain = format!("{}_design/{}", &target[..at], &target[at + "_design%2F".len()..]);
+    let (before, behind) = (&target[..at], &target[at + "_design%2F".len()..]);
+    let plain = format!("{}{before}_design/{behind}", documents::location(&request.headers, &[]));
     let mut response = empty(StatusCode::MOVED_PERMANENTLY);
     let location = HeaderValue::from_str(&plain).map_err(|_| Failure::bad_request("invalid_url_encoding"))?;
     response.headers_mut().insert(header::LOCATION, location);

@@ -83,7 +83,7 @@ async fn get_several(
 ) -> Result<Response, Failure> {
     let (keeper, owned, asked, is_latest) = (place.clone(), id.to_owned(), wanted.clone(), options.latest);
     let found = blocking(move || {
-        let mut found = open::several(&keeper.database, &owned, &asked, is_latest)?;
+        let mut found = open::several(&keeper.database, &owned, &asked, is_latest, open::Order::Ascending)?;
         for found in &mut found {
             if let Found::Opened(opened) = found {
                 hooks::before_show(&keeper, &request.user, opened)?;
@@ -292,7 +292,7 @@ pub(in crate::serve) fn location(headers: &HeaderMap, segments: &[&str]) -> Stri
 /// Whether the client has what this ETag is of.
 pub(in crate::serve) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let Some(known) = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()) else { return false };
-    known.split(',').any(|known| matches!(known.trim(), "*") || known.trim() == etag)
+    known.split(',').any(|known| known.trim() == etag)
 }
 
 /// 304

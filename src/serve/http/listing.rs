@@ -11,7 +11,8 @@ use super::documents::options::Options;
 use super::documents::{hooks, local, show};
 use super::produce::{self, Sink, produce};
 use super::request::{Failure, Place, Query, Request, User};
-use super::{body, sequence_text};
+use super::body;
+use super::changes::sequence;
 use crate::json::Object;
 use crate::serve::store::{Database, Document, Range, Row};
 use crate::serve::views::parameters::Parameters;
@@ -111,7 +112,10 @@ impl Listing {
         if self.parameters.update_seq {
             head["update_seq"] = match self.kind {
                 Kind::Local => Value::Null,
-                _ => sequence_text(self.database().info()?.sequence).into(),
+                _ => {
+                    let info = self.database().info()?;
+                    sequence::text(info.instance, info.sequence).into()
+                }
             };
         }
         let head = head.to_string();
@@ -122,12 +126,15 @@ impl Listing {
     fn write_range(&self, sink: &mut Sink) -> Result<(), Failure> {
         let total = self.total()?;
         let Some(mut range) = wanted(&self.parameters, self.kind) else {
-            self.begin(sink, Some(total), Some(0))?;
+            let offset = if self.parameters.is_descending { total } else { 0 };
+            self.begin(sink, Some(total), Some(offset))?;
             return sink.text("\r\n]}");
         };
-        let before = self.database().offset(&Range { skip: 0, limit: None, ..range.clone() })?;
-        let foreign = self.foreign(range.is_descending)?;
-        let offset = before.saturating_sub(foreign).saturating_add(range.skip).min(total);
+        let offset = match (self.kind, range.is_descending) {
+            // So does CouchDB.
+            (Kind::Design, true) => total,
+            _ => self.before(&range)?.saturating_add(range.skip).min(total),
+        };
         self.begin(sink, Some(total), Some(offset))?;
         let (mut left, mut is_first) = (range.limit.unwrap_or(u64::MAX), true);
         while left > 0 {
@@ -148,24 +155,20 @@ impl Listing {
     /// How many documents this kind of listing shows in all.
     fn total(&self) -> Result<u64, Failure> {
         match self.kind {
-            Kind::Design => Ok(self.between(false)?.1),
+            Kind::Design => Ok(self.offset(range::DESIGN_END)?.saturating_sub(self.offset(range::DESIGN_START)?)),
             _ => Ok(self.database().info()?.documents),
         }
     }
 
-    /// Documents that come before all that this kind of listing shows.
-    fn foreign(&self, is_descending: bool) -> Result<u64, Failure> {
-        if self.kind == Kind::Design { Ok(self.between(is_descending)?.0) } else { Ok(0) }
+    /// How many of the documents that this kind of listing shows come before a range.
+    fn before(&self, range: &Range) -> Result<u64, Failure> {
+        let before = self.database().offset(&Range { skip: 0, limit: None, ..range.clone() })?;
+        let foreign = if self.kind == Kind::Design { self.offset(range::DESIGN_START)? } else { 0 };
+        Ok(before.saturating_sub(foreign))
     }
 
-    /// How many documents stand before the design documents, and how many design documents there are.
-    fn between(&self, is_descending: bool) -> Result<(u64, u64), Failure> {
-        let (low, high) = (range::DESIGN_START.to_owned(), range::DESIGN_END.to_owned());
-        let (first, behind) = if is_descending { (high, low) } else { (low, high) };
-        let before =
-            |start: String| self.database().offset(&Range { start: Some(start), is_descending, ..Range::default() });
-        let (before, until) = (before(first)?, before(behind)?);
-        Ok((before, until.saturating_sub(before)))
+    fn offset(&self, start: &str) -> Result<u64, Failure> {
+        Ok(self.database().offset(&Range { start: Some(start.to_owned()), ..Range::default() })?)
     }
 
     fn write_rows(&self, sink: &mut Sink, rows: &[Row], is_first: &mut bool) -> Result<(), Failure> {

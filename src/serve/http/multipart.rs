@@ -258,6 +258,5 @@ pub(in crate::serve) fn begin_bulk(is_mixed: bool) -> (String, Response) {
     let kind = if is_mixed { "mixed" } else { "related" };
     let mut response = produce::head(200, "application/json");
     set(&mut response, header::CONTENT_TYPE, &format!("multipart/{kind}; boundary=\"{boundary}\""));
-    response.extensions_mut().remove::<super::request::JsonAnswer>();
     (boundary, response)
 }

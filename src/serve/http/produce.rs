@@ -115,7 +115,7 @@ fn gone() -> Failure {
 }
 
 fn damaged() -> Failure {
-    Failure::new(500, "internal_server_error", "an attachment is damaged")
+    Failure::new(500, "unknown_error", "data_error")
 }
 
 /// The content of an attachment, without the store's compression.
@@ -196,9 +196,6 @@ pub(in crate::serve) fn head(status: u16, content_type: &str) -> Response {
     *response.body_mut() = Body::empty();
     if let Ok(content_type) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    }
-    if content_type != "application/json" {
-        response.extensions_mut().remove::<super::request::JsonAnswer>();
     }
     response
 }

@@ -136,11 +136,6 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Marks an answer as JSON of the API (and not an attachment that is JSON): those who do not accept JSON are told that it is
-/// text.
-#[derive(Clone, Copy, Debug)]
-pub struct JsonAnswer;
-
 /// Whether a client accepts a media type, by the header `Accept`; without one it accepts everything.
 pub fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
@@ -166,7 +161,6 @@ pub fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
 pub fn answer(status: u16, value: &Value) -> Response {
     let mut response = Response::new(Body::from(format!("{value}\n")));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.extensions_mut().insert(JsonAnswer);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("must-revalidate"));

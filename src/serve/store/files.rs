@@ -28,7 +28,7 @@ pub(super) struct Temporary {
 }
 
 /// Makes a folder that only its owner may enter, unless it is there.
-pub(super) fn make_private(folder: &Path) -> io::Result<()> {
+pub(in crate::serve) fn make_private(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -60,8 +60,18 @@ pub(super) fn lock(path: &Path) -> io::Result<Lock> {
 }
 
 /// What is in a folder.
-pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(in crate::serve) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// How large a file is; 0 when it is not there.
+pub(in crate::serve) fn size(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |file| file.len())
+}
+
+/// Removes a file. Whoever has it open keeps it.
+pub(in crate::serve) fn remove_file(file: &Path) -> io::Result<()> {
+    fs::remove_file(file)
 }
 
 /// Renames a folder.

@@ -106,13 +106,11 @@ pub(in crate::serve) fn require_member(user: &User, security: &Value) -> Result<
 /// What belongs to the whole server: most of it is for administrators. `segments` are those of the whole path.
 pub(in crate::serve) fn authorize_server_wide(method: &Method, segments: &[&str], user: &User) -> Result<(), Failure> {
     match segments {
-        [] | ["favicon.ico", ..] | ["_up" | "_uuids" | "_session"] => Ok(()),
-        // `_active_tasks` looks by itself.
-        ["_utils", ..] if matches!(*method, Method::GET | Method::HEAD) => Ok(()),
         ["_replicate"] if user.name.is_none() && !is_server_admin(user) => {
             Err(Failure::new(401, "unauthorized", "You are not an authenticated user"))
         }
-        ["_replicate"] => Ok(()),
+        [] | ["favicon.ico", ..] | ["_up" | "_uuids" | "_session" | "_replicate"] => Ok(()),
+        ["_utils", ..] if matches!(*method, Method::GET | Method::HEAD) => Ok(()),
         _ => require_server_admin(user),
     }
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::collation::Collation;
 use super::rows::number;
 use crate::serve::http::request::Failure;
+use crate::serve::store::files;
 
 /// The rows of a group of views.
 pub struct Index {
@@ -58,7 +59,7 @@ impl Index {
     pub(super) fn open(path: &Path, instance: u64, collations: Vec<Collation>) -> Result<Self, Failure> {
         if let Some(folder) = path.parent() {
             let failed = |_| Failure::new(500, "internal_server_error", "the folder of the index cannot be made");
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            files::make_private(folder).map_err(failed)?;
         }
         let writer = connect(path)?;
         writer.execute_batch(TABLES).map_err(failed)?;

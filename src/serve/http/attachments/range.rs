@@ -29,15 +29,18 @@ pub(super) fn of(headers: &HeaderMap, length: u64) -> Result<Ranges, Failure> {
 fn parse(text: &str, length: u64) -> Result<Ranges, Failure> {
     let Some(items) = text.trim().strip_prefix("bytes=") else { return Ok(Ranges::Whole) };
     let mut ranges = Vec::new();
-    for item in items.split(',') {
+    for item in items.split(',').filter(|item| !item.is_empty()) {
         let Some((from, to)) = item.trim().split_once('-') else { return Ok(Ranges::Whole) };
         let number = |text: &str| text.parse::<u64>().ok();
         let (from, to) = match (from, number(from), to, number(to)) {
             // From the very beginning to the end is everything.
             (_, Some(0), "", _) => return Ok(Ranges::Whole),
             (_, Some(from), "", _) => (from, length.saturating_sub(1)),
-            // CouchDB counts back from the end, and forth from the beginning where that is not far enough.
-            ("", _, _, Some(back)) => (length.abs_diff(back).min(length), length.saturating_sub(1)),
+            // CouchDB never counts back to the very first byte.
+            ("", _, _, Some(back)) => {
+                let last = length.saturating_sub(1);
+                (length - back.min(last), last)
+            }
             (_, Some(from), _, Some(to)) if to < from => return Err(unsatisfiable()),
             (_, Some(from), _, Some(to)) => (from, to.min(length.saturating_sub(1))),
             _ => return Ok(Ranges::Whole),
@@ -74,7 +77,10 @@ mod tests {
             ("bytes=1-2, 4-5", Ranges::Many(vec![(1, 2), (4, 5)])),
             ("foo", Ranges::Whole),
             ("bytes=x-y", Ranges::Whole),
-            ("bytes=", Ranges::Whole),
+            ("bytes=", Ranges::Many(vec![])),
+            ("bytes=-30", Ranges::One(1, 9)),
+            ("bytes=-10", Ranges::One(1, 9)),
+            ("bytes=-9", Ranges::One(1, 9)),
             ("lines=1-2", Ranges::Whole),
             (&format!("bytes={}", ["1-2"; 12].join(",")), Ranges::Whole),
         ];

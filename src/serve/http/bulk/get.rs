@@ -26,6 +26,7 @@ enum Wanted {
 /// One answer to it.
 enum Given {
     Opened(Box<Opened>),
+    Missing { id: Value, revision: Revision },
     Refused { id: Value, revision: Value, error: String, reason: String },
 }
 
@@ -118,7 +119,7 @@ impl Asked {
                     options.atts_since.clone_from(atts_since);
                     options.attachments = true;
                 }
-                let found = open::several(&self.place.database, id, revisions, options.latest)?;
+                let found = open::several(&self.place.database, id, revisions, options.latest, open::Order::Tree)?;
                 let told = Value::from(id.as_str());
                 if found.is_empty() {
                     let given = Given::refused(told.clone(), "undefined".into(), "not_found", "missing");
@@ -129,9 +130,7 @@ impl Asked {
                         hooks::before_show(&self.place, &self.user, &mut opened)?;
                         Ok(Given::Opened(opened))
                     }
-                    Found::Missing(revision) => {
-                        Ok(Given::refused(told.clone(), revision.as_str().into(), "not_found", "missing"))
-                    }
+                    Found::Missing(revision) => Ok(Given::Missing { id: told.clone(), revision }),
                 });
                 let given = given.collect::<Result<_, Failure>>()?;
                 Ok((told, given, options))
@@ -162,8 +161,13 @@ async fn as_json(asked: Asked, wanted: Vec<Wanted>) -> Result<Response, Failure>
                         show::write(sink, &database, opened, &options)?;
                         sink.text("}")?;
                     }
+                    Given::Missing { id, revision } => {
+                        let revision = revision.as_str();
+                        let told = json!({ "rev": revision, "reason": "missing", "id": id, "error": "not_found" });
+                        sink.text(&json!({ "error": told }).to_string())?;
+                    }
                     Given::Refused { id, revision, error, reason } => {
-                        let told = json!({ "id": id, "rev": revision, "error": error, "reason": reason });
+                        let told = json!({ "rev": revision, "reason": reason, "id": id, "error": error });
                         sink.text(&json!({ "error": told }).to_string())?;
                     }
                 }
@@ -214,8 +218,12 @@ fn write_part(
             }
             related.write(sink, database)
         }
+        Given::Missing { revision, .. } => {
+            let told = json!({ "rev": revision.as_str(), "error": "not_found", "reason": "missing" });
+            sink.text(&format!("Content-Type: application/json; error=\"true\"\r\n\r\n{told}"))
+        }
         Given::Refused { id, revision, error, reason } => {
-            let told = json!({ "id": id, "rev": revision, "error": error, "reason": reason });
+            let told = json!({ "rev": revision, "reason": reason, "id": id, "error": error });
             sink.text(&format!("Content-Type: application/json; error=\"true\"\r\n\r\n{told}"))
         }
     }

@@ -253,7 +253,7 @@ mod tests {
             (
                 json!([{ "from": "/v/:k", "to": "v", "query": { "key": [":k", {}] }, "formats": { "k": "int" } }]),
                 "/v/12",
-                good("v?key=%5B12%2C%7B%7D%5D&k=12"),
+                good("v?k=12&key=%5B12%2C%7B%7D%5D"),
             ),
             (json!([{ "from": "/v", "to": "v", "query": { "n": 5 } }]), "/v", Err((500, "badarg".to_owned()))),
             (json!([{ "from": "/x" }]), "/y", Err((500, "invalid_rewrite_target".to_owned()))),

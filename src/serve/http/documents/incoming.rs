@@ -1,5 +1,6 @@
 //! A document as a client sends it: what CouchDB's `couch_doc:from_json_obj` makes of JSON. Pure.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::Value;
 
 use crate::couch::digest::Digest;
@@ -222,7 +223,14 @@ fn digest(members: &Object) -> Result<Option<Digest>, Failure> {
     let Some(text) = members.get("digest").and_then(Value::as_str).filter(|text| text.starts_with("md5-")) else {
         return Ok(None);
     };
-    text.parse().map(Some).map_err(|_| Failure::new(500, "unknown_error", "function_clause"))
+    let clause = || Failure::new(500, "unknown_error", "function_clause");
+    let bytes = BASE64_STANDARD.decode(&text["md5-".len()..]).map_err(|_| clause())?;
+    match <[u8; 16]>::try_from(bytes) {
+        Ok(md5) => Ok(Some(Digest::from_md5(md5))),
+        // What a stub says is never looked at.
+        Err(_) if members.get("stub") == Some(&Value::Bool(true)) => Ok(None),
+        Err(_) => Err(clause()),
+    }
 }
 
 /// The id of a document that is written.

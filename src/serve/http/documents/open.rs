@@ -74,15 +74,36 @@ pub(in crate::serve) fn revision(
     Ok(Some(Opened { id: document.id.clone(), history, is_deleted, body, meta: Object::new() }))
 }
 
+/// The order of several revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::serve) enum Order {
+    /// By generation and hash: `open_revs`.
+    Ascending,
+    /// As they stand in the tree, the youngest root first: `_bulk_get`.
+    Tree,
+}
+
+fn rank(revision: &Revision) -> (u64, String) {
+    (revision.generation(), revision.hash().to_owned())
+}
+
+/// The root, the greatest first, and then the way from there.
+fn place_in_tree(document: &Document, revision: &Revision) -> (std::cmp::Reverse<(u64, String)>, Vec<String>) {
+    let history = document.tree.history(revision).unwrap_or_default();
+    let root = history.last().map(rank).unwrap_or_default();
+    (std::cmp::Reverse(root), history.iter().rev().map(|revision| revision.hash().to_owned()).collect())
+}
+
 /// Several revisions, as `open_revs` and `_bulk_get` ask for them; nothing when all are asked for and there is none.
 pub(in crate::serve) fn several(
     database: &Database,
     id: &str,
     wanted: &OpenRevs,
     is_latest: bool,
+    order: Order,
 ) -> Result<Vec<Found>, Failure> {
     let document = database.document(id)?;
-    let (found, missing) = match (wanted, &document) {
+    let (mut found, mut missing) = match (wanted, &document) {
         (OpenRevs::All, None) => return Ok(Vec::new()),
         (OpenRevs::All, Some(document)) => {
             (document.tree.leaves().into_iter().map(|leaf| leaf.revision).collect(), vec![])
@@ -90,6 +111,11 @@ pub(in crate::serve) fn several(
         (OpenRevs::Some(revisions), None) => (Vec::new(), revisions.clone()),
         (OpenRevs::Some(revisions), Some(document)) => select(document, revisions, is_latest),
     };
+    match (&document, order) {
+        (Some(document), Order::Tree) => found.sort_by_cached_key(|revision| place_in_tree(document, revision)),
+        _ => found.sort_by_cached_key(rank),
+    }
+    missing.sort_by_cached_key(rank);
     let mut results = Vec::new();
     if let Some(document) = &document {
         for wanted in found {

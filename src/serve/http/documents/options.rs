@@ -66,7 +66,9 @@ impl Options {
                 ("rev", rev) => options.rev = Some(revision_of(rev)?),
                 ("open_revs", "all") => options.open_revs = Some(OpenRevs::All),
                 ("open_revs", revs) => {
-                    options.open_revs = Some(OpenRevs::Some(revisions_of(&body::parse(revs.as_bytes())?)?));
+                    let revisions = revisions_of(&body::parse(revs.as_bytes())?)?;
+                    // None at all is the winner.
+                    options.open_revs = (!revisions.is_empty()).then_some(OpenRevs::Some(revisions));
                 }
                 ("atts_since", revs) => {
                     options.atts_since = Some(revisions_of(&body::parse(revs.as_bytes())?)?);

@@ -193,7 +193,11 @@ fn stored(
                 return kept(attachment, before).ok_or_else(|| missing_stub(&document.id, &attachment.name));
             }
             Source::Inline(data) => storing::inline(database, &attachment.name, &attachment.content_type, data)?,
-            Source::Stored(blob) => blob.clone(),
+            Source::Stored(blob) => {
+                let (name, content_type) = (attachment.name.clone(), attachment.content_type.clone());
+                let revpos = attachment.revpos.unwrap_or_else(|| revpos(None));
+                return Ok(Stored { name, content_type, revpos, blob: blob.clone() });
+            }
             Source::Follows(_) => {
                 return Err(Failure::bad_request(format!("no part follows for attachment {}", attachment.name)));
             }
