@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use self::arguments::{Arguments, Feed};
 use self::filter::{Asked, Filter};
-use self::rows::{Progress, Telling};
+use self::rows::{Progress, Round, Telling};
 use super::body;
 use super::dispatch::not_allowed;
 use super::documents::{is_known, not_modified, set};
 use super::produce::live::{Live, live};
 use super::produce::{head, produce};
-use super::request::{Failure, Place, Request, blocking};
+use super::request::{Failure, JsonAnswer, Place, Request, blocking};
 use crate::serve::store::{Database, StoreError};
 use crate::serve::users::password::seal;
 
@@ -60,7 +60,7 @@ pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result
     if is_known(&headers, &etag) {
         return Ok(not_modified(&etag));
     }
-    let mut response = head(200, "application/json");
+    let mut response = streamed("application/json");
     set(&mut response, header::ETAG, &etag);
     produce(response, move |sink| {
         sink.text(BEGINNING)?;
@@ -68,9 +68,16 @@ pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result
         while !progress.is_through && !progress.is_full() {
             progress = telling.batch(sink, progress)?;
         }
-        telling.end(sink, progress, start)
+        telling.end(sink, progress)
     })
     .await
+}
+
+/// An answer that is of its type whatever the client accepts, as CouchDB's are that go out piece by piece.
+fn streamed(content_type: &str) -> Response {
+    let mut response = head(200, content_type);
+    response.extensions_mut().remove::<JsonAnswer>();
+    response
 }
 
 fn etag(instance: u64, sequence: u64) -> String {
@@ -79,14 +86,15 @@ fn etag(instance: u64, sequence: u64) -> String {
 }
 
 fn beginning(telling: &Telling, start: u64) -> Progress {
-    Progress { position: start, left: telling.arguments.limit, told: 0, is_through: false }
+    let left = telling.arguments.limit;
+    Progress { position: start, left, told: 0, is_through: false, round: Round { start, told: 0 } }
 }
 
 /// A feed that goes on.
 async fn follow(telling: Telling, start: u64, bell: watch::Receiver<u64>) -> Result<Response, Failure> {
-    let mut response = head(200, "application/json");
+    let mut response = streamed("application/json");
     if telling.arguments.feed == Feed::EventSource {
-        response = head(200, "text/event-stream");
+        response = streamed("text/event-stream");
         set(&mut response, header::CACHE_CONTROL, "no-cache");
     }
     let stopping = telling.place.server.stopping();
@@ -137,7 +145,7 @@ async fn drive(
     if !has_waited && telling.arguments.feed == Feed::EventSource && !live.text("\n").await {
         return Ok(());
     }
-    live.step(move |sink| telling.end(sink, progress, start)).await
+    live.step(move |sink| telling.end(sink, progress)).await
 }
 
 /// Tells all there is, a batch at a time, with signs of life when that takes long.
@@ -149,6 +157,7 @@ async fn read(
 ) -> Result<Progress, Failure> {
     let mut quiet_since = Instant::now();
     progress.is_through = false;
+    progress.round = Round { start: progress.position, told: progress.told };
     if !*has_begun && progress.is_full() && telling.arguments.feed == Feed::Longpoll {
         live.text(BEGINNING).await;
         *has_begun = true;
