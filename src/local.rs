@@ -38,7 +38,7 @@ pub use lock::Lock;
 pub use resume::sync_file_system;
 pub use state::{Base, BaseAttachment, Kept, Loaded, Origin, State};
 pub use walk::{FileEntry, Ignored, Listing, Problem, ProblemKind, Special};
-pub use write::{Access, Destination, Existing, WriteOptions};
+pub use write::{Access, Destination, Existing, Look, WriteOptions};
 pub use writer::Writer;
 
 /// What went wrong on the disk, and where.
@@ -85,6 +85,12 @@ pub enum LocalError {
     /// The file changed while it was read, and again when it was read once more.
     #[error("`{}` changed while it was read", shown(.path))]
     Changed {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file is no longer the one that was to be replaced or removed.
+    #[error("`{}` was changed meanwhile", shown(.path))]
+    Edited {
         /// The path.
         path: PathBuf,
     },
@@ -145,6 +151,7 @@ impl LocalError {
             | Self::Leaves { path }
             | Self::Exists { path }
             | Self::Changed { path }
+            | Self::Edited { path }
             | Self::TooLarge { path, .. }
             | Self::NotText { path }
             | Self::Locked { path }

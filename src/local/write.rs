@@ -11,8 +11,9 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 
+use super::folder::nanoseconds;
 use super::writer::{Writer, sync_folder};
-use super::{LocalError, beneath};
+use super::{FileEntry, LocalError, beneath};
 use crate::filter::temporary_name;
 use crate::path::RelPath;
 use crate::random;
@@ -27,6 +28,37 @@ pub enum Existing {
     Refuse,
     /// Replace it at once, keeping its permissions.
     Replace,
+    /// Replace it, unless it looks otherwise by now: then refuse with [`LocalError::Edited`].
+    ReplaceSeen(Look),
+}
+
+/// How a file looked when it was decided what becomes of it. Whoever edits it changes at least one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    length: u64,
+    modified: i64,
+    inode: u64,
+}
+
+impl Look {
+    /// As a listing found it.
+    pub fn of(file: &FileEntry) -> Self {
+        Self { length: file.length, modified: file.modified, inode: file.inode }
+    }
+
+    /// Whether `name` in `folder` still looks like that. Nothing, a folder or a link does not.
+    pub(super) fn is_still(&self, folder: &Dir, name: &str) -> io::Result<bool> {
+        let found = match folder.symlink_metadata(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            found => found?,
+        };
+        let modified = found.modified().map_or(0, |time| nanoseconds(time.into_std()));
+        #[cfg(unix)]
+        let inode = cap_std::fs::MetadataExt::ino(&found);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Ok(found.is_file() && *self == Self { length: found.len(), modified, inode })
+    }
 }
 
 /// Who may read a new file.
@@ -117,6 +149,9 @@ impl Destination {
         if present.is_some() && options.existing == Existing::Refuse {
             return Err(LocalError::Exists { path: self.locate(path) });
         }
+        if let Existing::ReplaceSeen(look) = options.existing {
+            self.ensure_still(&folder, path, look)?;
+        }
         let unfinished = open(&folder)?;
         let writer = Writer::new(folder, unfinished, path.name(), self.locate(path), options);
         if let Some(present) = present.filter(|_| options.access == Access::Shared) {
@@ -159,6 +194,24 @@ impl Destination {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(source) => Err(LocalError::from_io("remove", self.locate(path), source)),
+        }
+    }
+
+    /// [`remove`](Self::remove), if the file still looks as it did; otherwise [`LocalError::Edited`]. One that is gone is
+    /// removed.
+    pub fn remove_seen(&self, path: &RelPath, look: Look) -> Result<bool, LocalError> {
+        let Some(folder) = self.parent(path, None)? else { return Ok(false) };
+        if self.exists(path)? {
+            self.ensure_still(&folder, path, look)?;
+        }
+        self.remove(path)
+    }
+
+    fn ensure_still(&self, folder: &Dir, path: &RelPath, look: Look) -> Result<(), LocalError> {
+        match look.is_still(folder, path.name()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LocalError::Edited { path: self.locate(path) }),
+            Err(source) => Err(LocalError::from_io("read", self.locate(path), source)),
         }
     }
 

@@ -92,25 +92,34 @@ impl Writer {
     /// Gives the file its name. Until this has returned, whatever stood there stands there still.
     pub fn commit(mut self) -> Result<(), LocalError> {
         let Some(file) = self.file.take() else { return Ok(()) };
-        let result = self.finish(&file).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
-            _ => failed_write(&self.path, source),
-        });
+        let result = self.finish(&file);
         if result.is_err() && self.resumed.is_none() {
             self.remove_temporary();
         }
         result
     }
 
-    fn finish(&self, file: &File) -> io::Result<()> {
+    fn finish(&self, file: &File) -> Result<(), LocalError> {
+        let failed = |source| failed_write(&self.path, source);
         if self.options.durable {
-            file.sync_all()?;
+            file.sync_all().map_err(failed)?;
         }
-        match self.options.existing {
-            Existing::Replace => self.folder.rename(&self.temporary, &self.folder, &self.name)?,
-            Existing::Refuse => self.name_new()?,
+        if let Existing::ReplaceSeen(look) = self.options.existing
+            && !look.is_still(&self.folder, &self.name).map_err(failed)?
+        {
+            return Err(LocalError::Edited { path: self.path.clone() });
         }
-        if self.options.durable { sync_folder(&self.folder) } else { Ok(()) }
+        let named = match self.options.existing {
+            Existing::Replace | Existing::ReplaceSeen(_) => {
+                self.folder.rename(&self.temporary, &self.folder, &self.name)
+            }
+            Existing::Refuse => self.name_new(),
+        };
+        named.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
+            _ => failed(source),
+        })?;
+        if self.options.durable { sync_folder(&self.folder).map_err(failed) } else { Ok(()) }
     }
 
     /// Renaming replaces what is there; a second name for the file does not, but not every file system has those.

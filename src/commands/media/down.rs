@@ -1,6 +1,8 @@
 //! Database to folder: files of documents become files on the disk. `dump` and `sync-dir URL DIR` differ in what they
 //! take and in what they may remove.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde_json::{Map, Value};
 
@@ -10,9 +12,10 @@ use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Info};
 use crate::exit::{Exit, Failure};
 use crate::filter::Rules;
-use crate::local::{Destination, outside};
+use crate::local::{Destination, Look, outside};
 use crate::mark::Mark;
 use crate::name::DocId;
+use crate::path::RelPath;
 use crate::plan::Mirror;
 use crate::report::human_size;
 use crate::settings::media::MediaFolder;
@@ -24,6 +27,8 @@ mod plan;
 mod say;
 mod take;
 mod write;
+
+pub(in crate::commands) use list::changed_since;
 
 /// What is wanted of a database, and how it is put into a folder.
 pub(in crate::commands) struct Order {
@@ -75,6 +80,10 @@ struct Down<'a> {
     tree: Option<Tree>,
     memory: Memory,
     troubles: Troubles,
+    /// How the files looked that are to be replaced or removed.
+    looks: BTreeMap<RelPath, Look>,
+    /// Some documents could not be read: what seems to be gone may be in one of them.
+    is_unsure: bool,
 }
 
 /// Carries an order out. `address` names the place, for the memory.
@@ -112,6 +121,8 @@ pub(in crate::commands) async fn run(
         tree,
         memory,
         troubles: Troubles::new("`--force` replaces what was changed here"),
+        looks: BTreeMap::new(),
+        is_unsure: false,
     };
     down.work(&info).await
 }
@@ -122,7 +133,7 @@ impl Order {
         let prefix = self.scope.prefix.as_ref().map(ToString::to_string);
         let view = self.view.as_ref().map(|(design, view)| format!("{design}/{view}"));
         let flags = (self.scope.whole, self.everything, self.documents, self.conflicts, self.escape_names);
-        format!("down {prefix:?} {:?} {view:?} {:?} {flags:?}", self.tags, self.since)
+        format!("fetch {prefix:?} {:?} {view:?} {:?} {flags:?}", self.tags, self.since)
     }
 }
 
@@ -142,19 +153,20 @@ impl Down<'_> {
             removal.check(limit, self.order.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
+            self.tell_of_question(&plan);
             return self.troubles.conclude(self.context, (&would(&plan, "fetch"), all), 0);
         }
         self.confirm(&plan)?;
         if idle {
-            self.clear_away()?;
             self.memory.save_news(self.context);
+            self.clear_away();
             let text = format!("Up to date: {}, nothing fetched, {}", files(plan.same), self.seconds());
             return self.troubles.conclude(self.context, (&text, all), 0);
         }
         let (count, bytes) = self.fetch(&plan).await?;
         let removed = self.remove(&plan)?;
-        self.clear_away()?;
         self.keep();
+        self.clear_away();
         self.conclude(&plan, (count, bytes, removed), all)
     }
 

@@ -29,13 +29,23 @@ impl Down<'_> {
                 .printer
                 .note(&format!("{things} here are not in the database and stay (`--delete` removes them)"));
         }
-        for change in plan.with(Mark::Conflict) {
+        // A difference is what `--verify` looks for.
+        for change in plan.with(Mark::Conflict).filter(|_| !self.order.verify) {
             self.troubles.conflict(change.path.as_str(), CHANGED_HERE);
         }
         if let Some(tree) = &self.tree {
             for problem in &tree.listing.problems {
                 self.context.printer.detail(&problem.to_string());
             }
+        }
+    }
+
+    /// What a dry run does not ask.
+    pub(super) fn tell_of_question(&self, plan: &Mirror) {
+        let overwritten = plan.overwrites();
+        if overwritten > 0 && !self.context.settings.yes {
+            let things = files(overwritten);
+            self.context.printer.note(&format!("Replacing or removing {things} will have to be confirmed (`--yes`)"));
         }
     }
 
@@ -60,6 +70,9 @@ impl Down<'_> {
             _ => format!("Verified: {} as in the database, {missing} missing, {other} different", files(plan.same)),
         };
         if missing + other > 0 {
+            for line in self.troubles.lines() {
+                self.context.printer.warning("not_verified", line);
+            }
             self.context.printer.summary(&text, fields);
             return Ok(Exit::Differs);
         }

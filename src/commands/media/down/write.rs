@@ -4,9 +4,10 @@ use anyhow::Result;
 
 use super::list::is_json;
 use super::{Down, take};
-use crate::commands::media::Memory;
+use crate::commands::media::{Memory, Troubles};
+use crate::commands::sending::chain;
 use crate::couch::digest::Digest;
-use crate::local::{Destination, Entry, Existing, Held, Synced, WriteOptions, blocking, sync_file_system};
+use crate::local::{Destination, Entry, Existing, Held, LocalError, Synced, WriteOptions, blocking, sync_file_system};
 use crate::mark::Mark;
 use crate::media;
 use crate::name::{AttName, DocId, Revision};
@@ -19,10 +20,13 @@ const AT_ONCE: usize = 500;
 
 impl Down<'_> {
     /// Removes what runs that were killed have left unfinished, unless it is still of use.
-    pub(super) fn clear_away(&self) -> Result<()> {
-        let Some(tree) = self.tree.as_ref().filter(|_| self.troubles.files() == 0) else { return Ok(()) };
-        Destination::open(tree.folder.root())?.remove_temporaries(&tree.listing, &|_| false)?;
-        Ok(())
+    pub(super) fn clear_away(&self) {
+        let Some(tree) = self.tree.as_ref().filter(|_| self.troubles.files() == 0) else { return };
+        let into = Destination::open(tree.folder.root());
+        if let Err(error) = into.and_then(|into| into.remove_temporaries(&tree.listing, &|_| false)) {
+            let message = format!("an unfinished file of an earlier run stays: {}", chain(&error));
+            self.context.printer.warning("unfinished_files", &message);
+        }
     }
 
     /// Fetches what the plan adds and changes; how many files and bytes that were.
@@ -31,7 +35,7 @@ impl Down<'_> {
         for change in plan.transfers() {
             let entry = self.memory.ledger.entries.get(change.path.as_str());
             let Some(held) = entry.and_then(|entry| entry.remote.as_ref()) else { continue };
-            let existing = if change.fate.mark == Mark::New { Existing::Refuse } else { Existing::Replace };
+            let existing = self.looks.get(&change.path).map_or(Existing::Refuse, |look| Existing::ReplaceSeen(*look));
             match is_json(held) {
                 true => documents.push((change.path.clone(), held.clone(), existing)),
                 false => wanted.extend(self.wanted(&change.path, held, existing)),
@@ -55,7 +59,8 @@ impl Down<'_> {
                     total += arrived.length;
                     note(memory, fetch, &arrived);
                 }
-                Err(error) => troubles.file(fetch.path.as_str(), &crate::commands::sending::chain(&error)),
+                Err(TransferError::Local(error)) => trouble(troubles, &fetch.path, &error),
+                Err(error) => troubles.file(fetch.path.as_str(), &chain(&error)),
             }
             if memory.is_due() && sync_file_system(into.root()).is_ok() {
                 memory.save(context);
@@ -74,15 +79,21 @@ impl Down<'_> {
         Ok((count + written.0, total + written.1))
     }
 
-    fn wanted(&self, path: &RelPath, held: &Held, existing: Existing) -> Option<Fetch> {
+    /// The document and the attachment of a file.
+    pub(super) fn source(&self, path: &RelPath, held: &Held) -> (DocId, AttName) {
         let id = held.id.as_deref().and_then(|id| DocId::new(id).ok());
         let name = held.attachment.as_deref().and_then(|name| AttName::new(name).ok());
         let filed = self.order.scope.filed(path);
+        (id.unwrap_or_else(|| media::document_id(&filed)), name.unwrap_or_else(|| media::file_attachment(&filed)))
+    }
+
+    fn wanted(&self, path: &RelPath, held: &Held, existing: Existing) -> Option<Fetch> {
+        let (id, name) = self.source(path, held);
         Some(Fetch {
             path: path.clone(),
-            id: id.unwrap_or_else(|| media::document_id(&filed)),
+            id,
             revision: Revision::new(&*held.revision).ok()?,
-            name: name.unwrap_or_else(|| media::file_attachment(&filed)),
+            name,
             length: held.length,
             digest: held.digest.map(Digest::from_md5),
             encoded: held.encoded,
@@ -105,20 +116,24 @@ impl Down<'_> {
             let known: Vec<_> = slice.iter().filter_map(|item| Some((item, id(&item.1)?))).collect();
             let ids: Vec<DocId> = known.iter().map(|(_, id)| id.clone()).collect();
             let found = self.database.documents(&ids).await.map_err(|error| self.reached.failure(error))?;
-            for (((path, held, existing), _), document) in known.into_iter().zip(found) {
-                let Some(document) = document else { continue };
+            for (((path, _, existing), _), document) in known.into_iter().zip(found) {
+                let Some(document) = document else {
+                    self.troubles.file(path.as_str(), &"the document was deleted meanwhile");
+                    continue;
+                };
                 let (text, options) = (take::text(&document), options(*existing, self.order.fsync));
                 let (to, at) = (into.clone(), path.clone());
                 let size = text.len() as u64;
                 match blocking(move || to.write(&at, &text, options)).await? {
                     Ok(()) => {
                         (count, bytes) = (count + 1, bytes + size);
+                        // It can be of a later revision than the one that was listed.
+                        let held = take::json(&document);
                         let base = held.sha256.map(|sha256| Synced { sha256, digest: held.digest });
                         let entry = self.memory.ledger.entries.entry(path.as_str().into()).or_default();
-                        entry.base = base.filter(|_| held.revision == entry_revision(entry));
-                        entry.local = None;
+                        **entry = Entry { local: None, remote: Some(held), base };
                     }
-                    Err(error) => self.troubles.file(path.as_str(), &error),
+                    Err(error) => trouble(&mut self.troubles, path, &error),
                 }
             }
         }
@@ -130,12 +145,14 @@ impl Down<'_> {
         let into = Destination::open(&self.order.into.path)?;
         let mut removed = 0;
         for change in plan.with(Mark::Removed) {
-            match into.remove(&change.path).and_then(|_| into.remove_empty_parents(&change.path)) {
+            let Some(look) = self.looks.get(&change.path) else { continue };
+            let outcome = into.remove_seen(&change.path, *look);
+            match outcome.and_then(|_| into.remove_empty_parents(&change.path)) {
                 Ok(()) => {
                     removed += 1;
                     self.memory.ledger.entries.remove(change.path.as_str());
                 }
-                Err(error) => self.troubles.file(change.path.as_str(), &error),
+                Err(error) => trouble(&mut self.troubles, &change.path, &error),
             }
         }
         Ok(removed)
@@ -161,8 +178,13 @@ impl Down<'_> {
     }
 }
 
-fn entry_revision(entry: &Entry) -> Box<str> {
-    entry.remote.as_ref().map(|held| held.revision.clone()).unwrap_or_default()
+/// What was edited or created while the files were on their way stays, and is as good a conflict as what was there before.
+fn trouble(troubles: &mut Troubles, path: &RelPath, error: &LocalError) {
+    match error {
+        LocalError::Edited { .. } => troubles.conflict(path.as_str(), "changed here meanwhile"),
+        LocalError::Exists { .. } => troubles.conflict(path.as_str(), "something has this name here by now"),
+        error => troubles.file(path.as_str(), &chain(error)),
+    }
 }
 
 fn options(existing: Existing, durable: bool) -> WriteOptions {
