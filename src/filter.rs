@@ -16,7 +16,7 @@ use crate::path::RelPath;
 mod builtin;
 mod expressions;
 
-pub use builtin::{is_own, temporary_name, temporary_part};
+pub use builtin::{is_own, is_unfinished, temporary_name, temporary_part};
 
 /// Where rules come from, and in which language they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,8 @@ pub struct Doubt {
 pub struct Rules {
     /// Weakest first.
     layers: Vec<Layer>,
+    /// Every file of ours is left out; otherwise only unfinished ones and those that may hold a password.
+    is_app: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -139,14 +141,14 @@ struct Expression {
 impl Default for Rules {
     /// The built-in rules alone.
     fn default() -> Self {
-        Self { layers: vec![Layer::Patterns(builtin::patterns())] }
+        Self { layers: vec![Layer::Patterns(builtin::patterns())], is_app: true }
     }
 }
 
 impl Rules {
     /// No rules at all, for folders that are no app.
     pub fn none() -> Self {
-        Self { layers: Vec::new() }
+        Self { layers: Vec::new(), is_app: false }
     }
 
     /// The built-in rules and those of `sources`, weakest first.
@@ -196,7 +198,8 @@ impl Rules {
     /// [`verdict`](Self::verdict) for a walk from the top, which never enters a folder that is left out.
     pub(crate) fn verdict_of_entry(&self, path: &str, is_dir: bool) -> Verdict {
         let name = path.rsplit('/').next().unwrap_or(path);
-        if is_own(name) {
+        let is_left_out = if self.is_app { is_own(name) } else { builtin::is_private(name) };
+        if is_left_out {
             let source = builtin::SOURCE.to_owned();
             return Verdict::Ignored(Reason { rule: name.to_owned(), source, kind: RuleKind::Own });
         }

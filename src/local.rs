@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::path::RelPath;
 use crate::path::portable::for_display;
 
+mod cores;
 mod find;
 mod folder;
 mod hash;
@@ -27,6 +28,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use cores::on_all_cores;
 pub use find::{
     Child, Kind, canonical, children, current_folder, find_up, is_exposed, kind, read_optional_text, read_text,
     write_file,
@@ -38,7 +40,7 @@ pub use lock::Lock;
 pub use resume::sync_file_system;
 pub use state::{Base, BaseAttachment, Kept, Loaded, Origin, State};
 pub use walk::{FileEntry, Ignored, Listing, Problem, ProblemKind, Special};
-pub use write::{Access, Destination, Existing, Look, WriteOptions};
+pub use write::{Access, Before, Destination, Existing, WriteOptions};
 pub use writer::Writer;
 
 /// What went wrong on the disk, and where.
@@ -85,12 +87,6 @@ pub enum LocalError {
     /// The file changed while it was read, and again when it was read once more.
     #[error("`{}` changed while it was read", shown(.path))]
     Changed {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The file is no longer the one that was to be replaced or removed.
-    #[error("`{}` was changed meanwhile", shown(.path))]
-    Edited {
         /// The path.
         path: PathBuf,
     },
@@ -151,7 +147,6 @@ impl LocalError {
             | Self::Leaves { path }
             | Self::Exists { path }
             | Self::Changed { path }
-            | Self::Edited { path }
             | Self::TooLarge { path, .. }
             | Self::NotText { path }
             | Self::Locked { path }

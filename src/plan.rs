@@ -15,7 +15,7 @@ mod summary;
 pub use compose::{compose, restore};
 pub use guard::{Limit, Refusal, Removal, guard};
 pub use merge::{File, Files, Merge, MergeInput, Merged, SameField, merge};
-pub use mirror::{Fate, FileChange, Mirror, MirrorPolicy, Since, Target, fate};
+pub use mirror::{Fate, FileChange, Mirror, MirrorPolicy, Since, TAKEN, Target, fate};
 pub use push::{Clash, Input, Policy, Step, plan};
 pub use snapshot::{AttachmentEntry, Content, KeyPath, Snapshot, leaves};
 pub use summary::{Counts, Line, lines};

@@ -30,6 +30,12 @@ impl Sequence {
         self.count().zip(other.count()).is_some_and(|(own, other)| own < other)
     }
 
+    /// How many writes a database has seen since `earlier`, where both begin with a number as CouchDB's do: the sum of
+    /// what its shards have counted. `None` where that cannot be told.
+    pub fn writes_since(&self, earlier: &Self) -> Option<u64> {
+        self.count()?.checked_sub(earlier.count()?)
+    }
+
     fn count(&self) -> Option<u64> {
         match &self.0 {
             Value::String(text) => text.split('-').next()?.parse().ok(),
@@ -103,6 +109,11 @@ impl Row {
 }
 
 impl Info {
+    /// Whether every document is kept on one node only, so that all answers come from the same copies.
+    pub fn has_one_copy(&self) -> bool {
+        self.raw.get("cluster").and_then(|cluster| cluster.get("n")).and_then(Value::as_u64) == Some(1)
+    }
+
     /// The point in history at which the facts were told: what is read afterwards is at least as new.
     pub fn sequence(&self) -> Option<Sequence> {
         self.raw.get("update_seq").cloned().and_then(Sequence::of)

@@ -198,6 +198,15 @@ impl Database {
     /// The documents of these ids, in the same order, as [`Database::pages`] gives them; `None` for what is missing or
     /// deleted. One that cannot be taken apart is [`CouchError::Protocol`].
     pub async fn documents(&self, ids: &[DocId]) -> Result<Vec<Option<Document>>, CouchError> {
+        let found = self.readable_documents(ids).await?.into_iter();
+        found.map(|document| document.transpose().map_err(|unreadable| self.not_readable(&unreadable))).collect()
+    }
+
+    /// [`documents`](Self::documents), where one that cannot be taken apart is told by itself.
+    pub async fn readable_documents(
+        &self,
+        ids: &[DocId],
+    ) -> Result<Vec<Option<Result<Document, Unreadable>>>, CouchError> {
         /// As many as a page: what is asked again after a lost answer.
         const SLICE: usize = 2000;
         let mut documents = Vec::with_capacity(ids.len());
@@ -207,23 +216,37 @@ impl Database {
         Ok(documents)
     }
 
-    async fn slice(&self, ids: &[DocId]) -> Result<Vec<Option<Document>>, CouchError> {
+    fn not_readable(&self, Unreadable { id, why }: &Unreadable) -> CouchError {
+        let request = self.request(Method::POST, self.with_documents(), "list");
+        self.protocol(&request, format!("`{id}` cannot be read: {why}"))
+    }
+
+    async fn slice(&self, ids: &[DocId]) -> Result<Vec<Option<Result<Document, Unreadable>>>, CouchError> {
         let keys: Vec<&str> = ids.iter().map(DocId::as_str).collect();
         let request = self.request(Method::POST, self.with_documents(), "list").json(&json!({ "keys": keys }));
         let read = |reply| async {
             let mut found = Vec::with_capacity(ids.len());
             let take = |text: &[u8]| {
-                let row = row(text).map_err(|Unreadable { id, why }| format!("`{id}` cannot be read: {why}"))?;
-                match (ids.get(found.len()), row.key.as_str()) {
-                    (Some(id), Some(key)) if id.as_str() == key => {}
-                    _ => return Err("its rows are not those that were asked for".to_owned()),
+                let others = "its rows are not those that were asked for".to_owned();
+                let Some(id) = ids.get(found.len()) else { return Err(others) };
+                let unreadable = |why: String| Unreadable { id: id.to_string(), why };
+                let row = match row(text) {
+                    Ok(row) => row,
+                    Err(Unreadable { why, .. }) => {
+                        found.push(Some(Err(unreadable(why))));
+                        return Ok(());
+                    }
+                };
+                if row.key.as_str() != Some(id.as_str()) {
+                    return Err(others);
                 }
-                let document = row.doc.map(taken_apart).transpose();
-                let document = document.map_err(|Unreadable { why, .. }| format!("`{}`: {why}", row.key))?;
-                if document.as_ref().is_some_and(|document| Some(document.id.as_str()) != row.key.as_str()) {
+                let document = row.doc.map(|document| taken_apart(document).map_err(|error| unreadable(error.why)));
+                if let Some(Ok(document)) = &document
+                    && document.id != *id
+                {
                     return Err(format!("the row of {} has another document", row.key));
                 }
-                found.push(document.filter(|document| !document.deleted));
+                found.push(document.filter(|document| !document.as_ref().is_ok_and(|document| document.deleted)));
                 Ok(())
             };
             rows::read(reply, "rows", take).await?;

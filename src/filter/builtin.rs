@@ -75,6 +75,16 @@ pub fn is_own(name: &str) -> bool {
     OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) || temporary_part(name).is_some()
 }
 
+/// Whether `name` is never content, whatever a folder is: state, passwords of old apps, unfinished files.
+pub(super) fn is_private(name: &str) -> bool {
+    [".couchapp", ".couchapprc"].iter().any(|own| own.eq_ignore_ascii_case(name)) || temporary_part(name).is_some()
+}
+
+/// Whether `name` is that of a file which a run of this tool has left unfinished.
+pub fn is_unfinished(name: &str) -> bool {
+    temporary_part(name).is_some()
+}
+
 /// How the names of unfinished files begin and end.
 const TEMPORARY: (&str, &str) = (".couchapp-", ".tmp");
 

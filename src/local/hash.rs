@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use md5::{Digest as _, Md5};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::folder::{ATTEMPTS, Folder, Stamp, nanoseconds};
-use super::{FileEntry, LocalError};
+use super::{FileEntry, LocalError, on_all_cores};
 use crate::hexadecimal;
 use crate::path::RelPath;
 
@@ -71,9 +70,6 @@ const CLOCK_GRAIN: i64 = 2_000_000_000;
 
 /// How much is read at once, in bytes.
 const BUFFER: usize = 256 * 1024;
-
-/// Hashing is bound by cores, and reading by the disk: more threads than this only make a disk seek.
-const MAX_THREADS: usize = 8;
 
 impl HashCache {
     /// The sums of `file`, if they are known and include what is wanted.
@@ -140,33 +136,13 @@ impl Folder {
         sums: Sums,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Vec<Result<Fingerprint, LocalError>> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done = Vec::new();
-            while let Some((index, file)) = take_next(files, &next) {
-                let known = cache.get(file, sums);
-                if let Some(known) = &known {
-                    progress(known.length);
-                }
-                done.push((index, known.map_or_else(|| self.fingerprint(&file.path, sums, progress), Ok)));
+        on_all_cores(files.iter().collect(), |file| {
+            let known = cache.get(file, sums);
+            if let Some(known) = &known {
+                progress(known.length);
             }
-            done
-        };
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = cores.min(MAX_THREADS).min(files.len());
-        let mut done = std::thread::scope(|scope| {
-            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut done = work();
-            for helper in helpers {
-                match helper.join() {
-                    Ok(more) => done.extend(more),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            done
-        });
-        done.sort_by_key(|(index, _)| *index);
-        done.into_iter().map(|(_, result)| result).collect()
+            known.map_or_else(|| self.fingerprint(&file.path, sums, progress), Ok)
+        })
     }
 
     /// The sums of one file. Blocks.
@@ -234,11 +210,6 @@ impl Folder {
         }
         Err(LocalError::Changed { path: self.locate(path) })
     }
-}
-
-fn take_next<'a>(files: &'a [FileEntry], next: &AtomicUsize) -> Option<(usize, &'a FileEntry)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    files.get(index).map(|file| (index, file))
 }
 
 /// By what a file that was read from `started` on can be recognised later.

@@ -68,6 +68,8 @@ pub struct Held {
     pub modified: Option<i64>,
     /// The document was not made by this tool.
     pub foreign: bool,
+    /// The document holds more than the file: members or attachments that people added.
+    pub extras: bool,
 }
 
 /// The content when both sides were last known equal.

@@ -28,36 +28,33 @@ pub enum Existing {
     Refuse,
     /// Replace it at once, keeping its permissions.
     Replace,
-    /// Replace it, unless it looks otherwise by now: then refuse with [`LocalError::Edited`].
-    ReplaceSeen(Look),
+    /// Replace it as long as it is what was seen; refuse with [`LocalError::Changed`] otherwise.
+    ReplaceOnly(Before),
 }
 
-/// How a file looked when it was decided what becomes of it. Whoever edits it changes at least one of these.
+/// A file as it was seen, by what it would be another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct Before {
     length: u64,
     modified: i64,
     inode: u64,
 }
 
-impl Look {
-    /// As a listing found it.
+impl Before {
+    /// As a listing has it.
     pub fn of(file: &FileEntry) -> Self {
         Self { length: file.length, modified: file.modified, inode: file.inode }
     }
 
-    /// Whether `name` in `folder` still looks like that. Nothing, a folder or a link does not.
-    pub(super) fn is_still(&self, folder: &Dir, name: &str) -> io::Result<bool> {
-        let found = match folder.symlink_metadata(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            found => found?,
-        };
+    /// Whether `name` in `folder` still is this file.
+    pub(super) fn is_in(self, folder: &Dir, name: &str) -> bool {
+        let Ok(found) = folder.symlink_metadata(name) else { return false };
         let modified = found.modified().map_or(0, |time| nanoseconds(time.into_std()));
         #[cfg(unix)]
         let inode = cap_std::fs::MetadataExt::ino(&found);
         #[cfg(not(unix))]
         let inode = 0;
-        Ok(found.is_file() && *self == Self { length: found.len(), modified, inode })
+        found.is_file() && self == Self { length: found.len(), modified, inode }
     }
 }
 
@@ -149,9 +146,6 @@ impl Destination {
         if present.is_some() && options.existing == Existing::Refuse {
             return Err(LocalError::Exists { path: self.locate(path) });
         }
-        if let Existing::ReplaceSeen(look) = options.existing {
-            self.ensure_still(&folder, path, look)?;
-        }
         let unfinished = open(&folder)?;
         let writer = Writer::new(folder, unfinished, path.name(), self.locate(path), options);
         if let Some(present) = present.filter(|_| options.access == Access::Shared) {
@@ -197,21 +191,14 @@ impl Destination {
         }
     }
 
-    /// [`remove`](Self::remove), if the file still looks as it did; otherwise [`LocalError::Edited`]. One that is gone is
-    /// removed.
-    pub fn remove_seen(&self, path: &RelPath, look: Look) -> Result<bool, LocalError> {
+    /// Removes the file `path` as long as it is what was seen; [`LocalError::Changed`] otherwise.
+    pub fn remove_only(&self, path: &RelPath, before: Before) -> Result<bool, LocalError> {
         let Some(folder) = self.parent(path, None)? else { return Ok(false) };
-        if self.exists(path)? {
-            self.ensure_still(&folder, path, look)?;
-        }
-        self.remove(path)
-    }
-
-    fn ensure_still(&self, folder: &Dir, path: &RelPath, look: Look) -> Result<(), LocalError> {
-        match look.is_still(folder, path.name()) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(LocalError::Edited { path: self.locate(path) }),
-            Err(source) => Err(LocalError::from_io("read", self.locate(path), source)),
+        match before.is_in(&folder, path.name()) {
+            true => self.remove(path),
+            // Somebody else has removed it.
+            false if !self.exists(path)? => Ok(false),
+            false => Err(LocalError::Changed { path: self.locate(path) }),
         }
     }
 

@@ -92,34 +92,33 @@ impl Writer {
     /// Gives the file its name. Until this has returned, whatever stood there stands there still.
     pub fn commit(mut self) -> Result<(), LocalError> {
         let Some(file) = self.file.take() else { return Ok(()) };
-        let result = self.finish(&file);
+        if let Existing::ReplaceOnly(before) = self.options.existing
+            && !before.is_in(&self.folder, &self.name)
+        {
+            self.remove_temporary();
+            return Err(LocalError::Changed { path: self.path.clone() });
+        }
+        let result = self.finish(&file).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
+            _ => failed_write(&self.path, source),
+        });
         if result.is_err() && self.resumed.is_none() {
             self.remove_temporary();
         }
         result
     }
 
-    fn finish(&self, file: &File) -> Result<(), LocalError> {
-        let failed = |source| failed_write(&self.path, source);
+    fn finish(&self, file: &File) -> io::Result<()> {
         if self.options.durable {
-            file.sync_all().map_err(failed)?;
+            file.sync_all()?;
         }
-        if let Existing::ReplaceSeen(look) = self.options.existing
-            && !look.is_still(&self.folder, &self.name).map_err(failed)?
-        {
-            return Err(LocalError::Edited { path: self.path.clone() });
-        }
-        let named = match self.options.existing {
-            Existing::Replace | Existing::ReplaceSeen(_) => {
-                self.folder.rename(&self.temporary, &self.folder, &self.name)
+        match self.options.existing {
+            Existing::Replace | Existing::ReplaceOnly(_) => {
+                self.folder.rename(&self.temporary, &self.folder, &self.name)?;
             }
-            Existing::Refuse => self.name_new(),
-        };
-        named.map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => LocalError::Exists { path: self.path.clone() },
-            _ => failed(source),
-        })?;
-        if self.options.durable { sync_folder(&self.folder).map_err(failed) } else { Ok(()) }
+            Existing::Refuse => self.name_new()?,
+        }
+        if self.options.durable { sync_folder(&self.folder) } else { Ok(()) }
     }
 
     /// Renaming replaces what is there; a second name for the file does not, but not every file system has those.

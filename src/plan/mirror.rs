@@ -36,6 +36,9 @@ pub struct MirrorPolicy {
     pub force: bool,
 }
 
+/// The reason where something else stands in a file's place.
+pub const TAKEN: &str = "something else has this name there";
+
 /// What happens to one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fate {
@@ -54,7 +57,7 @@ pub fn fate(source: bool, target: Target, policy: MirrorPolicy) -> Option<Fate> 
     Some(match (source, target) {
         (true, Target::Absent) => plain(Mark::New),
         (true, Target::Same) => plain(Mark::Same),
-        (true, Target::Foreign) => because(Mark::Conflict, "something else has this name there"),
+        (true, Target::Foreign) => because(Mark::Conflict, TAKEN),
         (true, Target::Other(Since::Unchanged)) => plain(Mark::Changed),
         (true, Target::Other(Since::Changed)) if !policy.force => {
             because(Mark::Conflict, "changed on both sides, or only in the target, since the last run")

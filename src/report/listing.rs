@@ -130,7 +130,10 @@ fn row(line: &PlanLine, width: usize, said: Verbosity, color: bool) -> String {
         // Writing to a String cannot fail.
         let _ = write!(row, "{:pad$} {:>11}", "", human_size(bytes));
     }
-    let telling = matches!(line.mark, Mark::Ignored | Mark::Conflict | Mark::Kept) || said >= Verbosity::Verbose;
+    let asks = line.reason.as_deref() == Some("overwrites");
+    let telling = matches!(line.mark, Mark::Ignored | Mark::Conflict | Mark::Kept | Mark::Removed)
+        || asks
+        || said >= Verbosity::Verbose;
     if let Some(reason) = line.reason.as_deref().filter(|_| telling) {
         let _ = write!(row, "  ({})", clean(reason));
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::couch::digest::Digest;
 use crate::couch::{Change, CouchError, Database, Document, IdRange, Info, Sequence, Stub, Unreadable};
-use crate::local::{Entry, Held, Ledger};
+use crate::local::{Held, Ledger};
 use crate::media::{self, Record};
 use crate::name::{AttName, DocId};
 use crate::path::RelPath;
@@ -29,6 +29,11 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// What tells this part of a database from others, for the memory. Both directions have the same.
+    pub fn name(&self) -> String {
+        self.prefix.as_ref().map_or_else(String::new, ToString::to_string)
+    }
+
     /// The path in the database of a path in the folder.
     pub fn filed(&self, path: &RelPath) -> RelPath {
         let prefix = self.prefix.as_ref().filter(|_| !self.whole);
@@ -127,11 +132,12 @@ async fn list(
     let mut refreshed = Refreshed { listed: true, ..Refreshed::default() };
     let mut pages = database.pages(&scope.range(), PAGE);
     while let Some(documents) = pages.next().await? {
-        documents.iter().for_each(|document| refreshed.enter(document, ledger, take));
+        documents.iter().for_each(|document| refreshed.enter(document, scope, ledger, take));
     }
     refreshed.unreadable.extend_from_slice(pages.unreadable());
     // As it was before the listing: what changed meanwhile will be seen again.
     ledger.sequence = info.sequence().map(|sequence| sequence.text());
+    refreshed.forget_unreadable(ledger);
     Ok(refreshed)
 }
 
@@ -139,15 +145,14 @@ async fn list(
 pub async fn select(
     database: &Database,
     ids: &[DocId],
+    scope: &Scope,
     ledger: &mut Ledger,
     take: &mut Take<'_>,
 ) -> Result<Refreshed, CouchError> {
     ledger.entries.values_mut().for_each(|entry| entry.remote = None);
     let mut refreshed = Refreshed { listed: true, ..Refreshed::default() };
     for ids in ids.chunks(PAGE) {
-        for document in database.documents(ids).await?.iter().flatten() {
-            refreshed.enter(document, ledger, take);
-        }
+        refreshed.read(database, ids, scope, ledger, take).await?;
     }
     Ok(refreshed)
 }
@@ -185,66 +190,111 @@ async fn catch_up(
         let news = unknown(&news, scope, ledger);
         let living: Vec<DocId> = news.iter().filter(|change| !change.deleted).map(|change| change.id.clone()).collect();
         for ids in living.chunks(PAGE) {
-            for document in database.documents(ids).await?.iter().flatten() {
-                refreshed.enter(document, ledger, take);
-            }
+            refreshed.read(database, ids, scope, ledger, take).await?;
         }
         if is_last {
             break;
         }
     }
     ledger.sequence = Some(since.text());
+    refreshed.forget_unreadable(ledger);
     Ok(refreshed)
 }
 
-/// The changes that the ledger does not know yet; what it knew of those documents is forgotten.
+/// The changes that the ledger does not know yet; what it knew of those documents is forgotten, all of it.
 fn unknown(changes: &[Change], scope: &Scope, ledger: &mut Ledger) -> Vec<Change> {
-    let mut others: HashMap<&str, (&Change, bool)> = HashMap::new();
-    let mut news = Vec::new();
-    for change in changes {
-        let entry = scope.path_of(change.id.as_str()).and_then(|path| ledger.entries.get_mut(path.as_str()));
-        match entry.filter(|entry| entry.remote.as_ref().is_some_and(|held| held.id.is_none())) {
-            Some(entry) if !is_known(entry, change) => {
-                entry.remote = None;
-                news.push(change.clone());
-            }
-            Some(_) => {}
-            None => {
-                others.insert(change.id.as_str(), (change, false));
-            }
-        }
+    let by_id: HashMap<&str, &Change> = changes.iter().map(|change| (change.id.as_str(), change)).collect();
+    let path_of = |id: &str| scope.path_of(id).map(|path| path.to_string());
+    let paths: HashMap<String, &str> = by_id.keys().filter_map(|id| Some((path_of(id)?, *id))).collect();
+    // A document can stand behind several entries: its files, itself as JSON, losing revisions.
+    let owner = |key: &str, held: &Held| match &held.id {
+        Some(id) => by_id.get_key_value(&**id).map(|(id, _)| *id),
+        None => paths.get(key).copied(),
+    };
+    let mut known: HashMap<&str, bool> = HashMap::new();
+    for (key, entry) in &ledger.entries {
+        let Some(held) = &entry.remote else { continue };
+        let Some((id, change)) = owner(key, held).and_then(|id| Some((id, by_id.get(id)?))) else { continue };
+        let is_known = is_known(held, change);
+        known.entry(id).and_modify(|known| *known &= is_known).or_insert(is_known);
     }
-    if !others.is_empty() {
-        for entry in ledger.entries.values_mut() {
-            let id = entry.remote.as_ref().and_then(|held| held.id.as_deref());
-            let Some((change, known)) = id.and_then(|id| others.get_mut(id)) else { continue };
-            *known = is_known(entry, change);
-            if !*known {
-                entry.remote = None;
-            }
-        }
+    let is_news = |id: &str| !known.get(id).copied().unwrap_or(false);
+    for (key, entry) in &mut ledger.entries {
+        let stays = |held: &Held| !owner(key, held).is_some_and(is_news);
+        entry.remote = entry.remote.take().filter(stays);
     }
-    news.extend(others.into_values().filter(|(_, known)| !known).map(|(change, _)| change.clone()));
-    news
+    changes.iter().filter(|change| is_news(change.id.as_str())).cloned().collect()
 }
 
-fn is_known(entry: &Entry, change: &Change) -> bool {
-    let revision = entry.remote.as_ref().map(|held| &*held.revision);
+fn is_known(held: &Held, change: &Change) -> bool {
     // What else a branched document has is to be told, whatever is known of its winner.
-    !change.deleted && !change.branched && revision == Some(change.revision.as_str())
+    !change.deleted && !change.branched && *held.revision == *change.revision.as_str()
 }
+
+/// Stands between the parts of a key that can be no path: for what has no place of its own.
+pub const NO_PATH: char = '\0';
 
 impl Refreshed {
-    fn enter(&mut self, document: &Document, ledger: &mut Ledger, take: &mut Take<'_>) {
+    async fn read(
+        &mut self,
+        database: &Database,
+        ids: &[DocId],
+        scope: &Scope,
+        ledger: &mut Ledger,
+        take: &mut Take<'_>,
+    ) -> Result<(), CouchError> {
+        for document in database.readable_documents(ids).await?.into_iter().flatten() {
+            match document {
+                Ok(document) => self.enter(&document, scope, ledger, take),
+                Err(unreadable) => self.unreadable.push(unreadable),
+            }
+        }
+        Ok(())
+    }
+
+    /// The changes from here on would not tell of a document again that could not be read.
+    fn forget_unreadable(&self, ledger: &mut Ledger) {
+        if !self.unreadable.is_empty() {
+            ledger.sequence = None;
+        }
+    }
+
+    fn enter(&mut self, document: &Document, scope: &Scope, ledger: &mut Ledger, take: &mut Take<'_>) {
         let mut is_taken = false;
         for (key, held) in take(document) {
             is_taken = true;
-            ledger.entries.entry(key).or_default().remote = Some(held);
+            put(scope, ledger, &key, held);
         }
         if is_taken && !document.conflicts.is_empty() {
             self.conflicts.push(document.id.clone());
         }
     }
+}
+
+/// Puts what a document holds at `key` into `ledger`. Two things for one path: the file of this tool has it, or else who
+/// came first; the other one is kept under a key that is no path.
+pub fn put(scope: &Scope, ledger: &mut Ledger, key: &str, held: Held) {
+    let entry = ledger.entries.entry(key.into()).or_default();
+    let Some(other) = entry.remote.replace(held) else { return };
+    let loser = match &mut entry.remote {
+        Some(held) if is_same_thing(held, &other) => return,
+        Some(held) if other.id.is_none() || held.id.is_some() => std::mem::replace(held, other),
+        _ => other,
+    };
+    let id = loser.id.clone().unwrap_or_else(|| owner_of(scope, key));
+    let nowhere = format!("{id}{NO_PATH}{key}").into();
+    let loser = Held { id: Some(id), foreign: true, ..loser };
+    ledger.entries.entry(nowhere).or_default().remote = Some(loser);
+}
+
+/// Whether both are of one document and one attachment of it, at one key.
+fn is_same_thing(held: &Held, other: &Held) -> bool {
+    held.id == other.id && (held.id.is_none() || held.attachment == other.attachment)
+}
+
+/// The document that a path gives.
+fn owner_of(scope: &Scope, key: &str) -> Box<str> {
+    RelPath::new(key).map_or_else(|_| key.into(), |path| scope.id(&path).as_str().into())
 }
 
 /// The file that a document of this tool holds, by its path in the database; `None` for any other document.
@@ -256,9 +306,18 @@ pub fn file_of(document: &Document) -> Option<(RelPath, Held)> {
         attachment: (record.attachment != usual).then(|| record.attachment.as_str().into()),
         sha256: Some(record.sha256),
         modified: Some(record.modified),
+        extras: has_extras(document, &record),
         ..held(document, stub)
     };
     Some((record.path, held))
+}
+
+/// Whether people added something to the document of a file: members, or attachments.
+fn has_extras(document: &Document, record: &Record) -> bool {
+    let thumbnail = record.facts.get(media::Thumbnail::FACT).and_then(|fact| fact.get("attachment")?.as_str());
+    let is_ours = |name: &AttName| *name == record.attachment || Some(name.as_str()) == thumbnail;
+    document.body.keys().any(|key| !["type", "tags", "file"].contains(&key.as_str()))
+        || !document.attachments.iter().all(|(name, _)| is_ours(name))
 }
 
 /// An attachment as the ledger keeps it: nothing is claimed of its content, and its key is the usual one.
@@ -273,6 +332,7 @@ pub fn held(document: &Document, stub: &Stub) -> Held {
         sha256: None,
         modified: None,
         foreign: false,
+        extras: false,
     }
 }
 
@@ -288,5 +348,6 @@ pub fn foreign(document: &Document) -> Held {
         sha256: None,
         modified: None,
         foreign: true,
+        extras: false,
     }
 }

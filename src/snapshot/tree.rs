@@ -59,6 +59,9 @@ pub fn compare(
             continue;
         };
         let told = quick(file, entry, held);
+        if let (Some(Alike::Same), Some(seen)) = (told, &entry.local) {
+            entry.base = Some(Synced { sha256: seen.sha256, digest: held.digest });
+        }
         if told.is_none() {
             unread.push(index);
         }
@@ -176,6 +179,7 @@ mod tests {
             sha256: Some(content(bytes).sha256),
             modified: None,
             foreign: false,
+            extras: false,
         }
     }
 

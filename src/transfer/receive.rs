@@ -191,10 +191,15 @@ fn is_lost(error: &CouchError) -> bool {
     matches!(error, CouchError::Broken { .. } | CouchError::Timeout { .. })
 }
 
+fn is_down(error: &CouchError) -> bool {
+    matches!(error, CouchError::Server { source, .. } if source.status != 500)
+}
+
 /// Whether all other requests would end like this; `lost` counts those that broke without bringing anything.
 fn ends_all(error: &TransferError, lost: &mut u32) -> bool {
     match error {
-        TransferError::Couch(error) if is_lost(error) => {
+        // A backend that is down answers the rest alike; a single document may make it stumble (500).
+        TransferError::Couch(error) if is_lost(error) || is_down(error) => {
             *lost += 1;
             *lost >= LOST_IN_A_ROW
         }

@@ -7,30 +7,37 @@
 //! the content, or by what it lists afterwards (`confirm`).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
 
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::Semaphore;
 
 use super::TransferError;
+use crate::couch::Database;
 use crate::couch::digest::Digest;
-use crate::couch::{CouchError, Database, Missing};
 use crate::local::{Fingerprint, Folder};
-use crate::name::{DocId, Revision};
+use crate::name::{AttName, DocId, Revision};
 use crate::path::RelPath;
 
 mod batch;
 mod confirm;
 mod draft;
+mod picture;
 mod settle;
+mod share;
 mod single;
+mod sort;
 
 /// Files up to this length travel inside of JSON, in bytes. Beyond it, base64 costs the server more than a stream.
 const INLINE: u64 = 512 << 10;
 
 /// What one `_bulk_docs` takes: documents, and bytes of their files.
-const BATCH: (usize, u64) = (500, 2 << 20);
+const BATCH: (usize, u64) = (500, 4 << 20);
 
-/// Batches on their way at once: more keep no server busier, and each holds its files in memory.
+/// Batches on their way at once: more keep no server busier, and each holds its files in memory. While they are, others
+/// are read and composed.
 const BATCHES: usize = 2;
+const AHEAD: usize = 1;
 
 /// Files larger than this are sent four at a time, in bytes.
 const LARGE: u64 = 10 << 20;
@@ -52,8 +59,10 @@ pub struct Outbound {
 }
 
 /// The attachment that a file takes the place of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
+    /// The revision of its document.
+    pub revision: Box<str>,
     /// The digest of its stored bytes.
     pub digest: Option<Digest>,
 }
@@ -86,6 +95,8 @@ pub struct Sent {
     pub fingerprint: Fingerprint,
     /// The document's revision.
     pub revision: Revision,
+    /// The attachment that is the file.
+    pub attachment: AttName,
     /// The digest of the stored bytes.
     pub digest: Option<Digest>,
     /// Whether they are stored compressed.
@@ -103,7 +114,8 @@ type Outcomes = Vec<(Outbound, Outcome)>;
 /// Sends files. `done` hears of each when it is settled, `progress` of bytes sent (and, negative, of those that have to
 /// go again).
 ///
-/// An error of a single file is that file's outcome; the error of the whole means that nothing more can be sent.
+/// An error of a single file is that file's outcome; the error of the whole means that nothing more can be sent: every
+/// other file would meet it as well, or nobody has answered several writes in a row.
 pub async fn send(
     database: &Database,
     folder: &Folder,
@@ -112,12 +124,15 @@ pub async fn send(
     progress: &(dyn Fn(i64) + Send + Sync),
     done: &mut (dyn FnMut(Outbound, Outcome) + Send),
 ) -> Result<(), TransferError> {
-    let sender = Sender { database, folder, options, progress };
+    let outages = AtomicU32::new(0);
+    let lanes = Semaphore::new(BATCHES);
+    let sender = Sender { database, folder, options, progress, lanes: &lanes, outages: &outages };
     let (small, streamed): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.length <= INLINE);
     let (large, middle): (Vec<_>, Vec<_>) = streamed.into_iter().partition(|file| file.length > LARGE);
-    let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES);
-    while let Some(outcomes) = batches.next().await {
-        outcomes?.into_iter().for_each(|(file, outcome)| done(file, outcome));
+    let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES + AHEAD);
+    while let Some((outcomes, result)) = batches.next().await {
+        outcomes.into_iter().for_each(|(file, outcome)| done(file, outcome));
+        result?;
     }
     for (lane, at_once) in [(middle, options.jobs.max(1)), (large, LARGE_AT_ONCE.min(options.jobs.max(1)))] {
         let mut singles = stream::iter(lane).map(|file| sender.single(file)).buffer_unordered(at_once);
@@ -136,6 +151,10 @@ struct Sender<'a> {
     folder: &'a Folder,
     options: &'a SendOptions,
     progress: &'a (dyn Fn(i64) + Send + Sync),
+    /// Held by each batch that is on its way.
+    lanes: &'a Semaphore,
+    /// Requests in a row that nobody answered.
+    outages: &'a AtomicU32,
 }
 
 /// Groups files for `_bulk_docs`, in their order.
@@ -152,35 +171,6 @@ fn batches(files: Vec<Outbound>) -> Vec<Vec<Outbound>> {
         }
     }
     batches
-}
-
-/// Whether an error is about more than the document of the request, so that the next one would meet it as well.
-fn is_fatal(error: &TransferError) -> bool {
-    match error {
-        TransferError::Couch(error) => match error {
-            CouchError::NotFound { what, .. } => matches!(what, Missing::Database(_) | Missing::Endpoint),
-            CouchError::Conflict { .. }
-            | CouchError::Forbidden { .. }
-            | CouchError::TooLarge { .. }
-            | CouchError::MissingStub { .. }
-            | CouchError::Refused { .. }
-            | CouchError::Server { .. }
-            | CouchError::Corrupted { .. }
-            | CouchError::Unaddressable(_)
-            | CouchError::Source { .. } => false,
-            _ => true,
-        },
-        TransferError::Task(_) => true,
-        _ => false,
-    }
-}
-
-/// An error as the outcome of one file, or as the end of all.
-fn sort<T>(result: Result<T, TransferError>) -> Result<Result<T, TransferError>, TransferError> {
-    match result {
-        Err(error) if is_fatal(&error) => Err(error),
-        other => Ok(other),
-    }
 }
 
 #[cfg(test)]
@@ -200,8 +190,8 @@ mod tests {
         };
         assert!(sizes(&[]).is_empty());
         assert_eq!(sizes(&[1; 1001]), [500, 500, 1]);
-        assert_eq!(sizes(&[INLINE; 9]), [4, 4, 1]);
-        assert_eq!(sizes(&[1, INLINE, INLINE, INLINE, INLINE, 7]), [4, 2]);
+        assert_eq!(sizes(&[INLINE; 17]), [8, 8, 1]);
+        assert_eq!(sizes(&[1, BATCH.1 - 1, INLINE, 7]), [2, 2]);
         let files: Vec<Outbound> = (0..700).map(|index| file(&format!("f{index}"), index * 100)).collect();
         assert_eq!(batches(files.clone()).concat(), files);
     }

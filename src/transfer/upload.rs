@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::TryStreamExt as _;
 
 use super::TransferError;
 use crate::content_type;
 use crate::couch::digest::{self, Digest};
 use crate::couch::{ByteStream, Encoded, NewAttachment, Opening, Source};
-use crate::local::{Folder, LocalError, blocking};
+use crate::local::{Folder, LocalError, blocking, on_all_cores};
 use crate::name::AttName;
 use crate::path::RelPath;
 
@@ -67,16 +67,13 @@ pub async fn prepare(
     files: Vec<Outgoing>,
     encode: bool,
 ) -> Result<Vec<(AttName, NewAttachment)>, TransferError> {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let held = Arc::new(AtomicU64::new(0));
-    let work = files.into_iter().map(|file| {
-        let (folder, held) = (folder.clone(), Arc::clone(&held));
-        async move {
-            let prepared = blocking(move || attachment(&folder, file, encode, &held)).await;
-            prepared.map_err(TransferError::Task)?.map_err(TransferError::Local)
-        }
-    });
-    futures_util::stream::iter(work).buffered(cores).try_collect().await
+    let folder = folder.clone();
+    let work = move || {
+        let held = AtomicU64::new(0);
+        on_all_cores(files, |file| attachment(&folder, file, encode, &held))
+    };
+    let prepared = blocking(work).await.map_err(TransferError::Task)?;
+    prepared.into_iter().map(|attachment| attachment.map_err(TransferError::Local)).collect()
 }
 
 /// Makes an attachment of one file; `held` counts the bytes that are kept in memory. Blocks.

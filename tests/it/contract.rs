@@ -6,6 +6,7 @@
 
 pub(crate) mod album;
 pub(crate) mod app;
+pub(crate) mod both_ways;
 pub(crate) mod cloning;
 pub(crate) mod conflicts;
 pub(crate) mod credentials;
@@ -125,6 +126,15 @@ macro_rules! for_each_case {
                 an_unreachable_server_has_its_code,
             ];
             credentials: [wrong_passwords_have_their_code, every_source_of_a_password_works_and_none_shows_it];
+            both_ways: [
+                what_was_fetched_is_known_when_it_goes_up,
+                what_was_sent_and_edited_is_not_fetched_over,
+                a_database_that_the_run_made_is_remembered,
+                only_state_and_passwords_are_never_stored,
+                what_is_edited_during_a_fetch_is_not_replaced,
+                who_was_faster_is_not_overwritten,
+                two_things_for_one_path_are_both_told,
+            ];
             sending: [
                 a_tree_becomes_documents,
                 tags_are_given_once,
@@ -134,6 +144,8 @@ macro_rules! for_each_case {
                 a_touched_file_updates_nothing,
                 what_is_read_from_files_can_be_left_out,
                 thumbnails_are_a_second_attachment,
+                what_people_attached_stays_beside_thumbnails,
+                a_time_of_just_now_is_written_too,
                 a_missing_database_is_made_only_when_asked_for,
                 the_stream_of_events_tells_all,
             ];
@@ -146,10 +158,13 @@ macro_rules! for_each_case {
                 both_sides_alike_is_no_conflict,
                 without_a_memory_an_overwrite_needs_a_yes,
                 what_changes_during_a_run_is_noticed,
+                what_is_replaced_before_the_write_is_kept,
+                a_time_is_not_written_onto_another_file,
             ];
             mirroring: [
                 what_is_gone_goes_only_with_delete,
                 removing_what_is_not_known_needs_a_yes,
+                removing_more_than_the_file_needs_a_yes,
                 a_large_removal_is_stopped,
                 an_empty_folder_removes_nothing,
                 nothing_is_removed_after_a_read_error,
@@ -164,6 +179,7 @@ macro_rules! for_each_case {
                 a_document_keeps_what_is_not_a_file_of_the_folder,
                 an_attachment_that_both_sides_changed_is_a_conflict,
                 names_of_attachments_are_escaped_and_come_back,
+                a_file_that_is_gone_when_it_is_read_is_one_file,
             ];
             damage: [
                 one_altered_byte_is_a_failure_of_that_file,
@@ -172,11 +188,15 @@ macro_rules! for_each_case {
                 a_refused_document_is_one_file,
                 a_file_that_is_too_large_is_found_in_its_batch,
                 a_busy_server_is_asked_again_for_batches,
+                a_batch_that_fails_is_sent_one_by_one,
+                a_server_that_is_gone_ends_the_run,
+                conflicts_without_end_have_an_end,
                 a_killed_upload_goes_on,
             ];
             naming: [
                 special_names_travel_both_ways,
                 every_size_travels_both_ways,
+                names_that_do_not_come_back_are_told,
             ];
             fetching: [
                 a_folder_is_made_to_match,

@@ -8,7 +8,7 @@ use crate::commands::login::{Reached, with_server};
 use crate::commands::media::{Troubles, down};
 use crate::commands::{Context, database};
 use crate::couch::digest::{Damage, Verifier};
-use crate::couch::{CouchError, Database, Document, Read, Stub};
+use crate::couch::{CouchError, Database, Document, Read, Stub, Unreadable};
 use crate::exit::Exit;
 use crate::media;
 use crate::name::{AttName, DocId};
@@ -75,17 +75,23 @@ impl Lines<'_> {
                 self.print(document).await?;
             }
         }
-        for unreadable in pages.unreadable() {
-            self.troubles.entry(format!("the document `{}` cannot be read: {}", unreadable.id, unreadable.why));
-        }
+        pages.unreadable().iter().for_each(|unreadable| self.unreadable(unreadable));
         Ok(())
+    }
+
+    fn unreadable(&mut self, Unreadable { id, why }: &Unreadable) {
+        self.troubles.entry(format!("the document `{id}` cannot be read: {why}"));
     }
 
     async fn print_all(&mut self, ids: &[DocId], wanted: &(dyn Fn(&Document) -> bool + Sync)) -> Result<()> {
         for ids in ids.chunks(PAGE) {
-            let documents = self.database.documents(ids).await.map_err(|error| self.reached.failure(error))?;
-            for document in documents.iter().flatten().filter(|document| wanted(document)) {
-                self.print(document).await?;
+            let documents = self.database.readable_documents(ids).await.map_err(|error| self.reached.failure(error))?;
+            for document in documents.into_iter().flatten() {
+                match document {
+                    Ok(document) if wanted(&document) => self.print(&document).await?,
+                    Ok(_) => {}
+                    Err(unreadable) => self.unreadable(&unreadable),
+                }
             }
         }
         Ok(())

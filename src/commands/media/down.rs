@@ -1,7 +1,7 @@
 //! Database to folder: files of documents become files on the disk. `dump` and `sync-dir URL DIR` differ in what they
 //! take and in what they may remove.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use crate::commands::{Context, database, valve};
 use crate::couch::{Database, Info};
 use crate::exit::{Exit, Failure};
 use crate::filter::Rules;
-use crate::local::{Destination, Look, outside};
+use crate::local::{Before, Destination, Held, outside};
 use crate::mark::Mark;
 use crate::name::DocId;
 use crate::path::RelPath;
@@ -20,7 +20,7 @@ use crate::plan::Mirror;
 use crate::report::human_size;
 use crate::settings::media::MediaFolder;
 use crate::settings::values::MaxDelete;
-use crate::snapshot::library::Scope;
+use crate::snapshot::library::{NO_PATH, Scope};
 
 mod list;
 mod plan;
@@ -80,10 +80,10 @@ struct Down<'a> {
     tree: Option<Tree>,
     memory: Memory,
     troubles: Troubles,
-    /// How the files looked that are to be replaced or removed.
-    looks: BTreeMap<RelPath, Look>,
-    /// Some documents could not be read: what seems to be gone may be in one of them.
-    is_unsure: bool,
+    /// A document could not be read, so nothing may be concluded from a file that is missing.
+    unreadable: bool,
+    /// The files that stood in the folder and are to be replaced or removed, as they were seen.
+    before: HashMap<RelPath, Before>,
 }
 
 /// Carries an order out. `address` names the place, for the memory.
@@ -109,10 +109,15 @@ pub(in crate::commands) async fn run(
     let tree = if exists { Some(open_tree(&order.into.path, seen).await?) } else { None };
     let from = (address, order.selection());
     let known = (Some(&info), reached.welcome.kind);
-    let memory = match &tree {
+    let mut memory = match &tree {
         Some(_) => Memory::open(context, &order.into.path, (from.0, &from.1), known)?,
         None => Memory::none(),
     };
+    // Where a document of others stands is of no interest on the way down.
+    let is_in_the_way = |key: &str, held: &Held| held.foreign && !key.contains(NO_PATH);
+    for (key, entry) in &mut memory.ledger.entries {
+        entry.remote = entry.remote.take().filter(|held| !is_in_the_way(key, held));
+    }
     let down = Down {
         context,
         order,
@@ -121,19 +126,25 @@ pub(in crate::commands) async fn run(
         tree,
         memory,
         troubles: Troubles::new("`--force` replaces what was changed here"),
-        looks: BTreeMap::new(),
-        is_unsure: false,
+        unreadable: false,
+        before: HashMap::new(),
     };
     down.work(&info).await
 }
 
 impl Order {
-    /// What makes a memory useless for another order.
+    /// What makes a memory useless for another order. A plain mirror shares the memory of the way up, so that what came
+    /// down is known when it goes up again.
     fn selection(&self) -> String {
+        let selects = !self.tags.is_empty() || self.view.is_some() || self.since.is_some();
+        let adds = self.everything || self.documents || self.conflicts || self.escape_names || self.scope.whole;
+        if !selects && !adds {
+            return self.scope.name();
+        }
         let prefix = self.scope.prefix.as_ref().map(ToString::to_string);
         let view = self.view.as_ref().map(|(design, view)| format!("{design}/{view}"));
         let flags = (self.scope.whole, self.everything, self.documents, self.conflicts, self.escape_names);
-        format!("fetch {prefix:?} {:?} {view:?} {:?} {flags:?}", self.tags, self.since)
+        format!("down {prefix:?} {:?} {view:?} {:?} {flags:?}", self.tags, self.since)
     }
 }
 
@@ -153,7 +164,7 @@ impl Down<'_> {
             removal.check(limit, self.order.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
-            self.tell_of_question(&plan);
+            self.foretell(&plan);
             return self.troubles.conclude(self.context, (&would(&plan, "fetch"), all), 0);
         }
         self.confirm(&plan)?;

@@ -35,8 +35,7 @@ impl Memory {
         (info, kind): (Option<&Info>, Kind),
     ) -> Result<Self> {
         let saved = Instant::now();
-        let start = info.and_then(|info| info.instance_start_time.as_deref()).unwrap_or_default();
-        let trusted = matches!(kind, Kind::CouchDb | Kind::Couchapp | Kind::Other) && !matches!(start, "" | "0");
+        let (start, trusted) = (started(info), is_trusted(info, kind));
         let Some(home) = &context.settings.state_folder else {
             context.printer.detail("there is no place to remember this run");
             return Ok(Self { ledger: Ledger::default(), trusted, news: false, file: None, saved, _lock: None });
@@ -55,6 +54,22 @@ impl Memory {
         };
         let file = (!context.settings.dry_run).then_some(file);
         Ok(Self { ledger, trusted, news: false, file, saved, _lock: lock })
+    }
+
+    /// The database that was not there has been made: from now on it is this one that is remembered.
+    pub(in crate::commands) fn turn_to(
+        &mut self,
+        context: &Context,
+        folder: &Path,
+        (address, selection): (&str, &str),
+        (info, kind): (&Info, Kind),
+    ) -> Result<()> {
+        let (Some(home), Some(_)) = (&context.settings.state_folder, &self.file) else { return Ok(()) };
+        let folder = canonical(folder)?;
+        let key = LedgerKey { folder: &folder, address, instance_start_time: started(Some(info)), selection };
+        self.file = Some(LedgerFile::of(home, &key));
+        self.trusted = is_trusted(Some(info), kind);
+        Ok(())
     }
 
     /// Nothing is remembered of a folder that does not exist.
@@ -85,6 +100,15 @@ impl Memory {
     pub(in crate::commands) fn is_due(&self) -> bool {
         self.saved.elapsed() >= BETWEEN_SAVES
     }
+}
+
+fn started(info: Option<&Info>) -> &str {
+    info.and_then(|info| info.instance_start_time.as_deref()).unwrap_or_default()
+}
+
+/// Whether the changes since a remembered sequence can be believed: only of a database that says since when it exists.
+fn is_trusted(info: Option<&Info>, kind: Kind) -> bool {
+    matches!(kind, Kind::CouchDb | Kind::Couchapp | Kind::Other) && !matches!(started(info), "" | "0")
 }
 
 /// Keeps a second run out of the folder. Where nothing can be written, nothing is raced for.

@@ -9,10 +9,11 @@ use super::SyncDirSettings;
 use crate::commands::login::{Reached, with_server};
 use crate::commands::media::{Memory, Tree, Troubles, fields, files, open_tree, outcome, place, rules, would};
 use crate::commands::{Context, database, valve};
-use crate::couch::{Database, Document, Info};
+use crate::couch::{Database, Document, Info, Sequence};
 use crate::exit::{Exit, Failure};
 use crate::mark::Mark;
 use crate::name::DocId;
+use crate::path::RelPath;
 use crate::plan::Mirror;
 use crate::report::{Start, human_size};
 use crate::settings::Endpoint;
@@ -32,6 +33,8 @@ struct Run<'a> {
     reached: &'a Reached,
     database: &'a Database,
     scope: Scope,
+    /// The address by which the place is remembered.
+    place: String,
     tree: Tree,
     memory: Memory,
     troubles: Troubles,
@@ -39,6 +42,8 @@ struct Run<'a> {
     document: Option<Document>,
     /// Documents whose conflicts have been told of.
     told: BTreeSet<DocId>,
+    /// Files that are the same but for their times, and these, where they are to be corrected.
+    touched: Vec<(RelPath, i64)>,
 }
 
 /// Carries the command out.
@@ -63,16 +68,24 @@ async fn sync(context: &Context, command: &SyncDirSettings, endpoint: &Endpoint,
             .into());
     }
     let scope = Scope { document, prefix: command.selection.prefix.clone(), whole: false };
-    let below = scope.prefix.as_ref().map_or_else(String::new, ToString::to_string);
-    let memory = Memory::open(
-        context,
-        &command.folder.path,
-        (&endpoint.address.to_string(), &below),
-        (info.as_ref(), reached.welcome.kind),
-    )?;
+    let place = (database.address().with(Some(database.name().clone()), scope.document.clone())).to_string();
+    let known = (info.as_ref(), reached.welcome.kind);
+    let memory = Memory::open(context, &command.folder.path, (&place, &scope.name()), known)?;
     let troubles = Troubles::new("`--force` replaces what was changed in the database");
-    let (document, told) = (None, BTreeSet::new());
-    let mut run = Run { context, command, reached, database: &database, scope, tree, memory, troubles, document, told };
+    let mut run = Run {
+        context,
+        command,
+        reached,
+        database: &database,
+        scope,
+        place,
+        tree,
+        memory,
+        troubles,
+        document: None,
+        told: BTreeSet::new(),
+        touched: Vec::new(),
+    };
     run.list(info.as_ref()).await?;
     let plan = run.plan().await?;
     run.show(&plan);
@@ -110,7 +123,7 @@ impl Run<'_> {
     }
 
     async fn carry_out(mut self, plan: Mirror, info: Option<&Info>) -> Result<Exit> {
-        let touched = self.touched();
+        let touched = std::mem::take(&mut self.touched);
         let idle = plan.transfers().next().is_none() && plan.count(Mark::Removed) == 0 && touched.is_empty();
         let mut fields = fields(&plan);
         if !idle {
@@ -119,6 +132,7 @@ impl Run<'_> {
             removal.check(limit, self.command.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
+            self.foretell(&plan);
             return self.troubles.conclude(self.context, (&would(&plan, "send"), fields), 0);
         }
         self.confirm(&plan)?;
@@ -127,15 +141,16 @@ impl Run<'_> {
         }
         let info = match info {
             Some(info) => info.clone(),
-            None => database::create(self.context, self.reached, self.database).await?,
+            None => self.create().await?,
         };
-        let sent = match &self.scope.document {
-            Some(_) => self.send_attachments(&plan).await?,
+        let sent = match self.scope.document.clone() {
+            Some(id) => self.send_attachments(&plan, &id).await?,
             None => self.send(&plan).await?,
         };
+        self.warn(&sent);
         let touched = self.touch(touched).await?;
         let removed = self.remove(&plan).await?;
-        self.remember(&info).await;
+        self.remember(&info, sent.files + touched + removed).await;
         let done = [
             (sent.files, format!("sent {} ({})", files(sent.files), human_size(sent.bytes))),
             (removed, format!("removed {removed}")),
@@ -148,6 +163,29 @@ impl Run<'_> {
         self.troubles.conclude(self.context, (&text, fields), sent.files + removed + touched)
     }
 
+    /// Makes the database, which is remembered from now on.
+    async fn create(&mut self) -> Result<Info> {
+        let info = database::create(self.context, self.reached, self.database).await?;
+        let place = (self.place.as_str(), self.scope.name());
+        let known = (&info, self.reached.welcome.kind);
+        self.memory.turn_to(self.context, &self.command.folder.path, (place.0, &place.1), known)?;
+        self.memory.ledger.sequence = info.sequence().map(|sequence| sequence.text());
+        Ok(info)
+    }
+
+    /// Whether the database has seen our own writes and no other since it was listed, which its sequence tells in one
+    /// small request: what we wrote need not be read again. Then the ledger is as of now.
+    async fn is_alone(&mut self, writes: usize) -> bool {
+        let before = self.memory.ledger.sequence.as_deref().and_then(Sequence::new);
+        let (Some(before), Ok(info)) = (before, self.database.info().await) else { return false };
+        let Some(now) = info.sequence().filter(|_| info.has_one_copy()) else { return false };
+        let is_alone = now.writes_since(&before) == u64::try_from(writes).ok();
+        if is_alone {
+            self.memory.ledger.sequence = Some(now.text());
+        }
+        is_alone
+    }
+
     fn conclude_idle(mut self, plan: &Mirror, fields: Map<String, Value>, info: Option<&Info>) -> Result<Exit> {
         if info.is_some() {
             self.memory.save_news(self.context);
@@ -157,13 +195,11 @@ impl Run<'_> {
         self.troubles.conclude(self.context, (&text, fields), 0)
     }
 
-    /// Looks at what happened in the database meanwhile, our own writes included, and keeps the ledger.
-    async fn remember(&mut self, info: &Info) {
-        if self.memory.ledger.sequence.is_none() {
-            self.memory.ledger.sequence = info.sequence().map(|sequence| sequence.text());
-        }
+    /// Looks at what happened in the database meanwhile beside our own `writes`, and keeps the ledger.
+    async fn remember(&mut self, info: &Info, writes: usize) {
         if self.memory.trusted
             && self.scope.document.is_none()
+            && !self.is_alone(writes).await
             && let Err(error) = self.list(Some(info)).await
         {
             self.context.printer.detail(&format!("what happened meanwhile cannot be read: {error:#}"));

@@ -93,8 +93,13 @@ fn read_seen(text: &str) -> Option<Seen> {
 }
 
 fn write_held(line: &mut String, held: &Held, local: Option<&Seen>) {
-    let (encoded, foreign) = (if held.encoded { "e" } else { "" }, if held.foreign { "f" } else { "" });
-    line.push_str(&format!("{} {encoded}{foreign} ", held.length));
+    line.push_str(&format!("{} ", held.length));
+    for (is_so, letter) in [(held.encoded, 'e'), (held.foreign, 'f'), (held.extras, 'x')] {
+        if is_so {
+            line.push(letter);
+        }
+    }
+    line.push(' ');
     sum(line, held.digest.as_ref(), local.map(|seen| &seen.md5));
     line.push(' ');
     sum(line, held.sha256.as_ref(), local.map(|seen| &seen.sha256));
@@ -111,13 +116,11 @@ type Names = (Option<Box<str>>, Option<Box<str>>);
 fn read_held(text: &str, revision: Box<str>, (id, attachment): Names, local: Option<&Seen>) -> Option<Held> {
     let mut words = text.split(' ');
     let length = words.next()?.parse().ok()?;
-    let (encoded, foreign) = match words.next()? {
-        "" => (false, false),
-        "e" => (true, false),
-        "f" => (false, true),
-        "ef" => (true, true),
-        _ => return None,
-    };
+    let flags = words.next()?;
+    if !["", "e", "f", "x", "ef", "ex", "fx", "efx"].contains(&flags) {
+        return None;
+    }
+    let [encoded, foreign, extras] = ['e', 'f', 'x'].map(|letter| flags.contains(letter));
     let digest = optional(words.next()?, local.map(|seen| &seen.md5)).ok()?;
     let sha256 = optional(words.next()?, local.map(|seen| &seen.sha256)).ok()?;
     let modified = match words.next()? {
@@ -125,7 +128,7 @@ fn read_held(text: &str, revision: Box<str>, (id, attachment): Names, local: Opt
         SAME => Some(local?.modified),
         text => Some(text.parse().ok()?),
     };
-    let held = Held { id, attachment, revision, length, digest, encoded, sha256, modified, foreign };
+    let held = Held { id, attachment, revision, length, digest, encoded, sha256, modified, foreign, extras };
     words.next().is_none().then_some(held)
 }
 

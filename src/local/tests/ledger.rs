@@ -22,6 +22,7 @@ fn entry(number: u8) -> Entry {
             sha256: Some(sha256),
             modified: Some(-1),
             foreign: false,
+            extras: false,
         }),
         base: Some(Synced { sha256, digest: Some(md5) }),
     }
@@ -125,9 +126,9 @@ fn seen() -> impl Strategy<Value = Seen> {
 fn held() -> impl Strategy<Value = Held> {
     let names = (option::of(any::<Box<str>>()), option::of(any::<Box<str>>()), any::<Box<str>>());
     let sums = (option::of(prop::array::uniform16(0..2_u8)), option::of(prop::array::uniform32(0..2_u8)));
-    let rest = (any::<u64>(), any::<bool>(), any::<bool>(), option::of(-2..2_i64));
+    let rest = (any::<u64>(), any::<[bool; 3]>(), option::of(-2..2_i64));
     (names, sums, rest).prop_map(
-        |((id, attachment, revision), (digest, sha256), (length, encoded, foreign, modified))| Held {
+        |((id, attachment, revision), (digest, sha256), (length, [encoded, foreign, extras], modified))| Held {
             id,
             attachment,
             revision,
@@ -137,6 +138,7 @@ fn held() -> impl Strategy<Value = Held> {
             sha256,
             modified,
             foreign,
+            extras,
         },
     )
 }

@@ -46,7 +46,13 @@ const BUFFER: usize = 256 << 10;
 pub(super) fn pour(target: Target, mut orders: Receiver<Order>) -> Result<Option<Arrived>, TransferError> {
     let Target { mut writer, existing, expected, name, written } = target;
     let outcome = match take_all(&mut writer, &mut orders, (&expected, existing), &written) {
-        Ok(Some(checker)) => checker.finish().map_err(Trouble::Damage),
+        Ok(Some(checker)) => match checker.finish() {
+            Ok(sums) if !sums.is_proven => {
+                let why = "the server inflated it on the way, which leaves nothing to check it by";
+                Err(Trouble::Damage(Damage::Gzip(why.to_owned())))
+            }
+            finished => finished.map_err(Trouble::Damage),
+        },
         Ok(None) => return Ok(None),
         Err(trouble) => Err(trouble),
     };

@@ -1,7 +1,8 @@
 //! What was written is looked at: a file counts as sent when the server shows its very bytes.
 
 use super::draft::Draft;
-use super::{Outbound, Outcome, Outcomes, Sender, Sent, sort};
+use super::single::Onto;
+use super::{Outbound, Outcome, Outcomes, Sender, Sent};
 use crate::couch::digest::{Candidates, Digest, is_compressible};
 use crate::couch::{Attachment, CouchError, Document, Read, Stub, Written};
 use crate::local::{LocalError, blocking};
@@ -32,33 +33,54 @@ pub(super) fn liken(stub: &Stub, length: u64, plain: Digest, stored: Option<Dige
     }
 }
 
+/// What the server shows of a write.
+pub(super) enum Looked {
+    /// The very bytes that were sent.
+    Same(Box<Sent>),
+    /// Others; this is their document.
+    Altered(Box<Document>),
+}
+
 impl Sender<'_> {
-    /// Reads documents back whose revisions do not vouch for them.
+    /// Reads documents back whose revisions do not vouch for them, and returns the files of which nothing could be seen.
     pub(super) async fn confirm(
         &self,
         doubtful: Vec<(Draft, Written)>,
         outcomes: &mut Outcomes,
-    ) -> Result<(), TransferError> {
+    ) -> Result<Vec<Outbound>, TransferError> {
         let ids: Vec<DocId> = doubtful.iter().map(|(draft, _)| draft.file.id.clone()).collect();
-        let documents = self.database.documents(&ids).await?;
+        let Ok(documents) = self.sort(self.database.documents(&ids).await.map_err(TransferError::from))? else {
+            return Ok(doubtful.into_iter().map(|(draft, _)| draft.file).collect());
+        };
         for ((draft, written), document) in doubtful.into_iter().zip(documents) {
-            // Somebody may have written on top of ours at once; what ours was is no longer listed, but still there.
-            let document = match document.filter(|document| document.revision == written.revision) {
-                Some(document) => Some(document),
-                None => self.revision(&draft, &written).await?,
-            };
-            let Some(document) = document else {
-                let id = draft.file.id.clone();
-                outcomes.push((draft.file, Err(TransferError::Vanished { id })));
-                continue;
-            };
-            outcomes.push(match sort(self.compare(&draft, &document, written).await)? {
+            match self.sort(self.look_back(&draft, written, document).await)? {
                 // What was damaged on its way is sent once more, by itself and with its digest.
-                Err(TransferError::Altered { .. }) => self.send_onto(draft.file, Some(document)).await?,
-                outcome => (draft.file, outcome),
-            });
+                Ok(Looked::Altered(document)) => {
+                    let file = draft.file.onto(&document);
+                    outcomes.push(self.deliver(file, Onto::Known(Some(*document))).await?);
+                }
+                Ok(Looked::Same(sent)) => self.settled(draft.file, Ok(*sent), outcomes),
+                Err(error) => self.settled(draft.file, Err(error), outcomes),
+            }
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    async fn look_back(
+        &self,
+        draft: &Draft,
+        written: Written,
+        document: Option<Document>,
+    ) -> Result<Looked, TransferError> {
+        // Somebody may have written on top of ours at once; what ours was is no longer listed, but still there.
+        let document = match document.filter(|document| document.revision == written.revision) {
+            Some(document) => Some(document),
+            None => self.revision(draft, &written).await?,
+        };
+        let Some(document) = document else {
+            return Err(TransferError::Vanished { id: draft.file.id.clone() });
+        };
+        self.compare(draft, document, written).await
     }
 
     async fn revision(&self, draft: &Draft, written: &Written) -> Result<Option<Document>, TransferError> {
@@ -70,30 +92,35 @@ impl Sender<'_> {
         }
     }
 
-    /// The outcome for a draft of which the server shows `document`.
-    pub(super) async fn compare(&self, draft: &Draft, document: &Document, written: Written) -> Outcome {
-        let altered = || TransferError::Altered { id: draft.file.id.clone() };
+    /// Compares a draft with the document that the server shows of it.
+    pub(super) async fn compare(
+        &self,
+        draft: &Draft,
+        document: Document,
+        written: Written,
+    ) -> Result<Looked, TransferError> {
         for (name, sent) in &draft.write.attachments {
             let Attachment::New(new) = sent else { continue };
-            let stub = document.attachment(name).ok_or_else(altered)?;
+            let Some(stub) = document.attachment(name) else { return Ok(Looked::Altered(Box::new(document))) };
             let is_own = *name == draft.own;
             let plain = if is_own { Digest::from_md5(draft.fingerprint.md5) } else { new.digest };
             let likeness = match liken(stub, new.length, plain, draft.stored(name)) {
-                Likeness::Unknown if is_own => self.look_closer(draft, document, stub).await?,
+                Likeness::Unknown if is_own => self.look_closer(draft, &document, stub).await?,
                 likeness => likeness,
             };
             if likeness != Likeness::Same {
-                return Err(altered());
+                return Ok(Looked::Altered(Box::new(document)));
             }
         }
-        let stub = document.attachment(&draft.own).ok_or_else(altered)?;
-        Ok(Sent {
+        let Some(stub) = document.attachment(&draft.own) else { return Ok(Looked::Altered(Box::new(document))) };
+        Ok(Looked::Same(Box::new(Sent {
             fingerprint: draft.fingerprint.clone(),
             revision: document.revision.clone(),
+            attachment: draft.own.clone(),
             digest: stub.digest,
             encoded: stub.encoding.is_some(),
             weak: written.weak,
-        })
+        })))
     }
 
     /// Compresses the file as servers do, and where that tells nothing reads what the server holds.
@@ -119,10 +146,16 @@ impl Sender<'_> {
 impl Draft {
     /// The outcome for a write whose revision vouches for its content.
     pub(super) fn sent(self, written: Written) -> (Outbound, Outcome) {
+        let file = self.file.clone();
+        (file, Ok(self.held(written)))
+    }
+
+    /// What the server holds after such a write.
+    pub(super) fn held(self, written: Written) -> Sent {
         let digest = self.stored(&self.own);
         let encoded = digest.is_some_and(|digest| digest != Digest::from_md5(self.fingerprint.md5));
-        let (fingerprint, revision, weak) = (self.fingerprint, written.revision, written.weak);
-        (self.file, Ok(Sent { fingerprint, revision, digest, encoded, weak }))
+        let (fingerprint, attachment) = (self.fingerprint, self.own);
+        Sent { fingerprint, revision: written.revision, attachment, digest, encoded, weak: written.weak }
     }
 }
 

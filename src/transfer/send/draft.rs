@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
-use super::{INLINE, Outbound, SendOptions};
+use super::{INLINE, Outbound, SendOptions, picture};
 use crate::content_type;
 use crate::couch::digest::{self, Digest};
 use crate::couch::{Attachment, Document, NewAttachment, Stub, Write};
@@ -85,7 +85,7 @@ fn read(folder: &Folder, file: &Outbound, options: &SendOptions) -> Result<Readi
         Object::new()
     };
     let thumbnail = options.thumbnails.filter(|_| is_picture(&content_type));
-    let thumbnail = thumbnail.and_then(|size| media::thumbnail(&mut Cursor::new(&bytes), size));
+    let thumbnail = thumbnail.and_then(|size| picture::alone(|| media::thumbnail(&mut Cursor::new(&bytes), size)));
     let plain = Digest::from_md5(fingerprint.md5);
     let stored = match digest::is_compressible(&content_type) {
         true if options.compresses => Some(digest::of(&digest::gzip(&bytes, digest::SERVER_LEVEL))),
@@ -112,7 +112,8 @@ fn look_through(folder: &Folder, file: &Outbound, options: &SendOptions) -> Resu
     }
     let mut thumbnail = None;
     if let Some(size) = options.thumbnails.filter(|_| is_picture(&guessed)) {
-        thumbnail = media::thumbnail(&mut folder.open_reader(&file.path)?, size);
+        let mut reader = folder.open_reader(&file.path)?;
+        thumbnail = picture::alone(|| media::thumbnail(&mut reader, size));
     }
     let outgoing = Outgoing {
         name: media::file_attachment(&file.filed),
@@ -141,7 +142,6 @@ fn compose(
     parent: Option<&Document>,
     options: &SendOptions,
 ) -> Result<Draft, Box<(Outbound, TransferError)>> {
-    let own = media::file_attachment(&file.filed);
     let earlier = match parent.map(|parent| (parent, Record::read(&parent.id, &parent.body))) {
         Some((_, None)) => {
             let id = file.id.clone();
@@ -150,22 +150,20 @@ fn compose(
         Some((parent, Some(record))) => Some((parent, record)),
         None => None,
     };
+    let own = own_name(&file, earlier.as_ref());
+    let others: Vec<&(AttName, Stub)> = earlier.iter().flat_map(|(parent, record)| others(parent, record)).collect();
     let mut facts = reading.facts;
     let mut attachments = Vec::new();
     let mut stored: Vec<(AttName, Digest)> = reading.stored.map(|digest| (own.clone(), digest)).into_iter().collect();
-    if let Some(thumbnail) = reading.thumbnail {
-        let name = media::thumbnail_name(&own);
+    let name = picture::free_name(&own, &others);
+    if let (Some(thumbnail), Some(name)) = (reading.thumbnail, name) {
         facts.insert(media::Thumbnail::FACT.to_owned(), thumbnail.fact(&name));
-        let new = picture(thumbnail);
+        let new = picture::attachment(thumbnail);
         stored.push((name.clone(), new.digest));
         attachments.push((name, Attachment::New(new)));
     }
     attachments.push((own.clone(), Attachment::New(reading.attachment)));
-    for (name, stub) in earlier.iter().flat_map(|(parent, record)| others(parent, record)) {
-        if attachments.iter().all(|(taken, _)| taken != name) {
-            attachments.push((name.clone(), Attachment::Stub(stub.clone())));
-        }
-    }
+    attachments.extend(others.into_iter().map(|(name, stub)| (name.clone(), Attachment::Stub(stub.clone()))));
     let record = Record {
         path: file.filed.clone(),
         size: reading.fingerprint.length,
@@ -184,23 +182,19 @@ fn compose(
     Ok(Draft { file, write, own, fingerprint: reading.fingerprint, stored })
 }
 
-/// The attachments of a document that are not the tool's own: neither the file nor its small picture.
-fn others<'a>(document: &'a Document, record: &Record) -> impl Iterator<Item = &'a (AttName, Stub)> {
-    let own = record.attachment.clone();
-    let thumbnail = record.facts.get(media::Thumbnail::FACT).and_then(|fact| fact.get("attachment"));
-    let thumbnail = thumbnail.and_then(|name| name.as_str()).map(str::to_owned);
-    document.attachments.iter().filter(move |(name, _)| *name != own && Some(name.as_str()) != thumbnail.as_deref())
+/// The attachment that the file becomes: the one that its name gives, unless people have put something else there.
+fn own_name(file: &Outbound, earlier: Option<&(&Document, Record)>) -> AttName {
+    let usual = media::file_attachment(&file.filed);
+    match earlier {
+        Some((parent, record)) if parent.attachment(&usual).is_some() => record.attachment.clone(),
+        _ => usual,
+    }
 }
 
-fn picture(thumbnail: media::Thumbnail) -> NewAttachment {
-    let bytes = Bytes::from(thumbnail.bytes);
-    NewAttachment {
-        content_type: media::Thumbnail::CONTENT_TYPE.to_owned(),
-        length: bytes.len() as u64,
-        encoded: None,
-        digest: digest::of(&bytes),
-        source: Arc::new(bytes),
-    }
+/// The attachments of a document that are not the tool's own: neither the file nor its small picture.
+fn others<'a>(document: &'a Document, record: &Record) -> impl Iterator<Item = &'a (AttName, Stub)> {
+    let (own, thumbnail) = (record.attachment.clone(), picture::own_name(record));
+    document.attachments.iter().filter(move |(name, _)| *name != own && Some(name) != thumbnail.as_ref())
 }
 
 fn tags(file: &Outbound, options: &SendOptions) -> Vec<String> {

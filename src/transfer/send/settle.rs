@@ -4,47 +4,46 @@
 //! earlier run, killed before it saw the answer, has written after all is no conflict.
 
 use super::confirm::{Likeness, liken};
-use super::{Outbound, Outcome, Replaced, Sender, Sent, sort};
+use super::{Outbound, Replaced, Sender, Sent};
 use crate::couch::Document;
 use crate::couch::digest::Digest;
 use crate::local::{Fingerprint, Sums, blocking};
-use crate::media::{self, Record};
+use crate::media::Record;
 use crate::transfer::TransferError;
 
-impl Sender<'_> {
-    /// Settles a file whose document is not as it was when this was planned.
-    pub(super) async fn settle(self, file: Outbound) -> Result<(Outbound, Outcome), TransferError> {
-        let found = match sort(self.look(&file).await)? {
-            Ok(found) => found,
-            Err(error) => return Ok((file, Err(error))),
-        };
-        match found {
-            Found::Gone => {
-                let file = Outbound { replaces: None, ..file };
-                Box::pin(self.send_onto(file, None)).await
-            }
-            Found::Foreign => {
-                let id = file.id.clone();
-                Ok((file, Err(TransferError::Foreign { id })))
-            }
-            Found::Ours(sent) => {
-                (self.progress)(i64::try_from(sent.fingerprint.length).unwrap_or(i64::MAX));
-                Ok((file, Ok(*sent)))
-            }
-            Found::Edited(document) => Box::pin(self.send_onto(file, Some(*document))).await,
-            Found::Replaced => {
-                let id = file.id.clone();
-                Ok((file, Err(TransferError::Clash { id })))
-            }
+impl Outbound {
+    /// Whether a document is ours and holds the very file that this one was to replace. A digest that the server does
+    /// not tell is the same as no other.
+    pub(super) fn replaces_file_of(&self, document: &Document) -> bool {
+        let Some(replaced) = &self.replaces else { return false };
+        if Record::read(&document.id, &document.body).is_none() {
+            return false;
         }
+        let digest = file_digest(document);
+        document.revision.as_str() == &*replaced.revision || (digest.is_some() && digest == replaced.digest)
     }
 
+    /// The same file, to replace what `document` holds.
+    pub(super) fn onto(self, document: &Document) -> Self {
+        let (revision, digest) = (document.revision.as_str().into(), file_digest(document));
+        Self { replaces: Some(Replaced { revision, digest }), ..self }
+    }
+}
+
+/// The digest of the file that a document of ours holds.
+fn file_digest(document: &Document) -> Option<Digest> {
+    let record = Record::read(&document.id, &document.body)?;
+    document.attachment(&record.attachment)?.digest
+}
+
+impl Sender<'_> {
     /// The document of a file as it is now.
     pub(super) async fn current(&self, file: &Outbound) -> Result<Option<Document>, TransferError> {
         Ok(self.database.documents(std::slice::from_ref(&file.id)).await?.into_iter().next().flatten())
     }
 
-    async fn look(&self, file: &Outbound) -> Result<Found, TransferError> {
+    /// Looks at what stands where a file was to go.
+    pub(super) async fn look(&self, file: &Outbound) -> Result<Found, TransferError> {
         let Some(document) = self.current(file).await? else { return Ok(Found::Gone) };
         let Some(record) = Record::read(&document.id, &document.body) else { return Ok(Found::Foreign) };
         let stub = document.attachment(&record.attachment);
@@ -54,18 +53,17 @@ impl Sender<'_> {
         let same = stub.is_some_and(|stub| {
             let likeness = liken(stub, fingerprint.length, Digest::from_md5(fingerprint.md5), None);
             let claimed = Some(record.sha256) == fingerprint.sha256 && record.size == fingerprint.length;
-            claimed && likeness == Likeness::Same && record.attachment == media::file_attachment(&file.filed)
+            claimed && likeness == Likeness::Same
         });
         if let (true, Some(stub)) = (same, stub) {
             let (digest, encoded) = (stub.digest, stub.encoding.is_some());
-            let revision = document.revision.clone();
-            return Ok(Found::Ours(Box::new(Sent { fingerprint, revision, digest, encoded, weak: false })));
+            let (revision, attachment) = (document.revision.clone(), record.attachment);
+            return Ok(Found::Ours(Box::new(Sent { fingerprint, revision, attachment, digest, encoded, weak: false })));
         }
-        let is_as_planned = file.replaces == Some(Replaced { digest: stub.and_then(|stub| stub.digest) });
         // A new document of ours whose text cannot be compared by digests holds what it says, if nobody replaced it: its
         // content is sent again, which changes nothing but the revision.
         let is_own_text = file.replaces.is_none() && Some(record.sha256) == fingerprint.sha256;
-        if is_as_planned || is_own_text || self.options.force {
+        if file.replaces_file_of(&document) || is_own_text || self.options.force {
             return Ok(Found::Edited(Box::new(document)));
         }
         Ok(Found::Replaced)
@@ -73,7 +71,7 @@ impl Sender<'_> {
 }
 
 /// What stands where a file was to go.
-enum Found {
+pub(super) enum Found {
     Gone,
     Foreign,
     /// The file itself is there.
@@ -82,4 +80,89 @@ enum Found {
     Edited(Box<Document>),
     /// Another content.
     Replaced,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::couch::Stub;
+    use crate::couch::digest;
+    use crate::json::Object;
+    use crate::media::{created, file_attachment};
+    use crate::name::{DocId, Revision};
+    use crate::path::RelPath;
+
+    fn document(content: &[u8], digest: Option<Digest>) -> Document {
+        let path = RelPath::new("a.jpg").unwrap();
+        let record = Record {
+            size: content.len() as u64,
+            content_type: "image/jpeg".to_owned(),
+            modified: 1,
+            sha256: [1; 32],
+            attachment: file_attachment(&path),
+            facts: Object::new(),
+            path,
+        };
+        let stub = Stub {
+            content_type: "image/jpeg".into(),
+            length: content.len() as u64,
+            digest,
+            revpos: Some(1),
+            encoding: None,
+            encoded_length: None,
+            raw: Object::new(),
+        };
+        Document {
+            id: DocId::new("a.jpg").unwrap(),
+            revision: Revision::new("1-a").unwrap(),
+            deleted: false,
+            body: created(&record, &[]),
+            attachments: vec![(record.attachment.clone(), stub)],
+            conflicts: Vec::new(),
+            ancestors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_was_to_be_replaced_is_replaced() {
+        let (ours, theirs) = (digest::of(b"ours"), digest::of(b"theirs"));
+        let path = RelPath::new("a.jpg").unwrap();
+        let file = |replaces: Option<Option<Digest>>| Outbound {
+            filed: path.clone(),
+            id: DocId::new("a.jpg").unwrap(),
+            length: 4,
+            replaces: replaces.map(|digest| Replaced { revision: "1-b".into(), digest }),
+            path: path.clone(),
+        };
+        let table = [
+            (Some(Some(ours)), Some(ours), true),
+            (Some(Some(ours)), Some(theirs), false),
+            (Some(Some(ours)), None, false),
+            (Some(None), None, false),
+            (Some(None), Some(ours), false),
+            (None, None, false),
+            (None, Some(ours), false),
+        ];
+        for (replaces, stored, expected) in table {
+            let document = document(b"ours", stored);
+            assert_eq!(file(replaces).replaces_file_of(&document), expected, "{replaces:?} {stored:?}");
+        }
+        // A server that tells no digests tells revisions.
+        let mut unchanged = document(b"ours", None);
+        unchanged.revision = Revision::new("1-b").unwrap();
+        assert!(file(Some(None)).replaces_file_of(&unchanged));
+        let planned = file(Some(Some(ours)));
+        let mut edited = document(b"ours", Some(ours));
+        edited.body.insert("caption".into(), json!("Sunset"));
+        assert!(planned.replaces_file_of(&edited), "fields are no matter of the file");
+        let mut foreign = edited.clone();
+        foreign.body.shift_remove("file");
+        assert!(!planned.replaces_file_of(&foreign));
+        let mut bare = edited;
+        bare.attachments.clear();
+        assert!(!planned.replaces_file_of(&bare));
+        assert!(planned.onto(&document(b"theirs", Some(theirs))).replaces_file_of(&document(b"", Some(theirs))));
+    }
 }

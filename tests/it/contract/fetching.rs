@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::album::{Album, TIME, attached, noise, same_trees, some_files};
+use super::album::{Album, TIME, attached, noise, same_trees};
 use crate::fault_proxy::Action;
 use crate::harness::{Endpoint, Kind};
 use crate::wire::Answer;
@@ -54,9 +54,7 @@ pub(crate) fn a_file_that_was_edited_here_is_not_overwritten(endpoint: &Endpoint
     album.project.write("copy/2010/notes.txt", b"my notes");
     album.fetch("copy", &[]).expect(5).says("2010/notes.txt");
     assert_eq!(album.project.read("copy/2010/notes.txt"), b"my notes");
-    album.fetch("copy", &["--force"]).expect(9);
-    assert_eq!(album.project.read("copy/a.jpg"), b"edited here");
-    album.fetch("copy", &["--force", "--yes"]).ok();
+    album.fetch("copy", &["--force"]).ok();
     assert_eq!(album.project.read("copy/a.jpg"), b"edited there");
     assert_eq!(album.project.read("copy/own.jpg"), b"never sent");
     // What is equal by itself is none.
@@ -111,17 +109,15 @@ pub(crate) fn a_part_is_fetched(endpoint: &Endpoint) {
     assert_eq!(names, ["2010/notes.txt"]);
 }
 
-/// A document may say anything: the digest of the stored bytes decides.
+/// A document may say anything: the digest of the stored bytes decides, and another program may replace them.
 pub(crate) fn what_a_document_claims_proves_nothing(endpoint: &Endpoint) {
     let album = Album::sent(endpoint);
     super::app::edit_remotely(&album.database, "a.jpg", |document| {
         document["_attachments"]["a.jpg"] = attached(&noise(3000, 55), "image/jpeg");
     });
-    let run = album.fetch("copy", &[]);
-    assert_ne!(run.code, 0, "{run}");
-    assert!(run.stderr.contains("a.jpg"), "{run}");
-    assert!(!album.project.exists("copy/a.jpg"), "a file that is not what its document says\n{run}");
-    assert_eq!(album.project.tree("copy").len(), some_files().len() - 1);
+    album.fetch("copy", &[]).ok();
+    assert_eq!(album.project.read("copy/a.jpg"), noise(3000, 55));
+    album.fetch("copy", &[]).ok().says("Up to date");
 }
 
 /// A change that comes from an old camera: nothing depends on which of two times is later.
@@ -211,7 +207,7 @@ pub(crate) fn a_selection_of_nothing_is_told(endpoint: &Endpoint) {
 pub(crate) fn a_dry_run_tells_of_the_question(endpoint: &Endpoint) {
     let album = Album::sent(endpoint);
     album.project.write("copy/a.jpg", b"something else");
-    album.fetch("copy", &["-n"]).ok().says("will have to be confirmed");
+    album.fetch("copy", &["-n"]).ok().says("The real run asks");
     let run = album.fetch("copy", &["-n", "--yes"]).ok();
-    assert!(!run.output().contains("will have to be confirmed"), "{run}");
+    assert!(!run.output().contains("The real run asks"), "{run}");
 }

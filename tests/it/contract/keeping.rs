@@ -37,10 +37,11 @@ pub(crate) fn documents_of_others_are_not_touched(endpoint: &Endpoint) {
     }
     assert!(!run.stderr.contains("a note") && !run.stderr.contains("z.jpg"), "{run}");
     assert_eq!(album.ids().len(), some_files().len() + 3, "all others were sent");
-    // Nothing makes it touch them; with nothing else to do, the conflicts alone are the outcome.
-    album.sync(&["--force", "--yes", "--delete", "--max-delete", "all", "--checksum", "--times"]).expect(5);
+    // Nothing makes it touch them, so that nothing is to be forced.
+    album.sync(&["--force", "--yes", "--delete", "--max-delete", "all", "--checksum", "--times"]).expect(8);
     album.project.forget();
-    album.sync(&["--force", "--yes", "--delete", "--max-delete", "all"]).expect(5);
+    let run = album.sync(&["--force", "--yes", "--delete", "--max-delete", "all"]).expect(8).says("3 files");
+    assert!(!run.stderr.contains("hint"), "there is nothing that helps\n{run}");
     for (path, _) in some_files() {
         album.remove(&path);
     }
@@ -74,7 +75,7 @@ pub(crate) fn what_is_deleted_on_the_server_comes_back(endpoint: &Endpoint) {
     // Deleted and made again as something else: it is theirs now.
     album.delete_remotely("a.jpg");
     album.database.store("a.jpg", &json!({ "text": "mine now" }));
-    album.sync(&[]).expect(5).says("a.jpg");
+    album.sync(&[]).expect(8).says("a.jpg");
     assert_eq!(album.document("a.jpg")["text"], json!("mine now"));
 }
 
@@ -185,4 +186,73 @@ pub(crate) fn what_changes_during_a_run_is_noticed(endpoint: &Endpoint) {
     assert_eq!(album.database.revision("a.jpg"), theirs, "{} was overwritten", short(&theirs));
     let song = album.document("2011/song.mp3");
     assert_eq!((&song["title"], &song["file"]["size"]), (&json!("Rain"), &json!(600)));
+}
+
+/// Runs while the first question for documents by their ids is held back, during which `meanwhile` happens.
+#[track_caller]
+fn sync_while(album: &Album<'_>, more: &[&str], meanwhile: impl FnOnce()) -> (Option<i32>, String) {
+    use crate::fault_proxy::Action;
+    let is_question = |method: &str, target: &str| method == "POST" && target.contains("_all_docs");
+    let mut is_held = false;
+    album.play(move |arrival| {
+        let holds = !is_held && is_question(&arrival.method, &arrival.target);
+        is_held |= holds;
+        if holds { Action::StallRequest(0) } else { Action::Pass }
+    });
+    let arguments = [&["sync-dir", "pics", album.url.as_str(), "--timeout", "3s"], more].concat();
+    let mut child = album.project.start("", &arguments);
+    while !album.proxy.seen().iter().any(|seen| is_question(&seen.method, &seen.target)) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended without asking");
+        std::thread::yield_now();
+    }
+    meanwhile();
+    let output = child.wait_with_output().unwrap();
+    album.project.check_secrets();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// The document is read once more before the write: what others have put there since the listing is no less theirs.
+pub(crate) fn what_is_replaced_before_the_write_is_kept(endpoint: &Endpoint) {
+    for length in [3000, 700_000] {
+        let album = Album::sent(endpoint);
+        album.file("a.jpg", noise(length, 20)).file("2011/song.mp3", noise(600, 7));
+        let (code, said) = sync_while(&album, &[], || {
+            album.replace_remotely("a.jpg", b"their picture");
+            edit_remotely(&album.database, &encoded("2011/song.mp3"), |document| document["title"] = json!("Rain"));
+        });
+        assert_eq!(code, Some(8), "{said}");
+        assert!(said.contains("1 conflict") && said.contains("a.jpg: ") && !said.contains("song.mp3: "), "{said}");
+        assert_eq!(album.stored()["a.jpg"], b"their picture", "{length}");
+        let song = album.document("2011/song.mp3");
+        assert_eq!((&song["title"], &song["file"]["size"]), (&json!("Rain"), &json!(600)));
+        // Made into something else, it is not touched by force either.
+        album.calm();
+        album.sync(&["--force", "--yes"]).ok();
+        album.file("a.jpg", noise(length, 21));
+        let (code, said) = sync_while(&album, &["--force", "--yes"], || {
+            edit_remotely(&album.database, "a.jpg", |document| {
+                document.as_object_mut().unwrap().shift_remove("file");
+            });
+        });
+        assert_eq!(code, Some(8), "{said}");
+        assert_eq!((album.document("a.jpg").get("file"), said.contains("1 file")), (None, true), "{said}");
+    }
+}
+
+/// `--times` writes documents without their files: only those whose files are what was compared.
+pub(crate) fn a_time_is_not_written_onto_another_file(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    for path in ["a.jpg", "2010/notes.txt", "2011/song.mp3"] {
+        album.age(path);
+    }
+    let mut theirs = String::new();
+    let (code, said) = sync_while(&album, &["--times"], || {
+        theirs = album.replace_remotely("a.jpg", b"their picture");
+        album.delete_remotely("2010/notes.txt");
+    });
+    assert_eq!(code, Some(8), "{said}");
+    assert!(said.contains("2 conflicts") && said.contains("a.jpg: ") && said.contains("notes.txt: "), "{said}");
+    assert!(said.contains("orrected 1 time"), "{said}");
+    assert_eq!(album.database.revision("a.jpg"), theirs);
+    assert!(!album.ids().contains("2010/notes.txt"));
 }

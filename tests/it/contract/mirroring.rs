@@ -61,6 +61,30 @@ pub(crate) fn removing_what_is_not_known_needs_a_yes(endpoint: &Endpoint) {
     assert_eq!(album.stored()["2010/notes.txt"], b"longer notes");
 }
 
+/// With a document goes all that people have added to it.
+pub(crate) fn removing_more_than_the_file_needs_a_yes(endpoint: &Endpoint) {
+    use super::album::attached;
+    use super::app::edit_remotely;
+    use crate::harness::encoded;
+    let album = Album::sent(endpoint);
+    edit_remotely(&album.database, "a.jpg", |document| document["caption"] = json!("The only sunny day"));
+    edit_remotely(&album.database, &encoded("2011/song.mp3"), |document| {
+        document["_attachments"]["scribble.png"] = attached(b"a scribble", "image/png");
+    });
+    // Tags are for changing.
+    edit_remotely(&album.database, &encoded("2011/empty.jpg"), |document| document["tags"] = json!(["empty"]));
+    album.remove("a.jpg").remove("2011/empty.jpg").remove("2011/song.mp3");
+    let dry = album.sync(&["--delete", "-n"]).ok().says("has more than the file");
+    assert!(dry.stderr.contains("2 files") && dry.stderr.contains("--yes"), "the question is not told of\n{dry}");
+    let run = album.sync(&["--delete"]).expect(9).says("--yes");
+    assert!(run.stderr.contains("2 files"), "{run}");
+    assert_eq!(album.ids().len(), 7);
+    let dry = album.sync(&["--delete", "-n", "--yes"]).ok();
+    assert!(!dry.stderr.contains("asks"), "{dry}");
+    album.sync(&["--delete", "--yes"]).ok();
+    album.is_stored();
+}
+
 pub(crate) fn a_large_removal_is_stopped(endpoint: &Endpoint) {
     let album = of_many(endpoint, 24);
     remove_first(&album, 13);
@@ -170,7 +194,7 @@ pub(crate) fn what_is_left_out_counts_on_neither_side(endpoint: &Endpoint) {
     ] {
         assert_eq!(ids.contains(id), expected, "{id} in {ids:?}");
     }
-    assert!(!ids.contains(".couchappignore"), "the tool's own files are no pictures: {ids:?}");
+    assert!(ids.contains(".couchappignore"), "rules are files like any other: {ids:?}");
     // What is in the database already is not removed by a rule, and neither is what is gone here.
     album.sync(&[]).ok();
     assert!(album.ids().contains("draft.tmp"));

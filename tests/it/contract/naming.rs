@@ -90,3 +90,20 @@ pub(crate) fn every_size_travels_both_ways(endpoint: &Endpoint) {
     album.project.couchapp(&["sync-dir", "copy", &album.url]).ok().says("Up to date");
     album.wrote_nothing();
 }
+
+pub(crate) fn names_that_do_not_come_back_are_told(endpoint: &Endpoint) {
+    let album = Album::begin(endpoint);
+    album.file("a.jpg", noise(10, 1));
+    let run = album.sync(&[]).ok();
+    assert!(!run.stderr.contains("--escape-names"), "{run}");
+    album.file(".git/config", "[core]\n").file("b\u{1b}[2J.jpg", noise(10, 2)).file("c\u{7f}.jpg", noise(10, 3));
+    let run = album.sync(&["-n", "--json"]).ok();
+    let warnings: Vec<_> = run.lines_of_json().into_iter().filter(|line| line["type"] == "warning").collect();
+    assert_eq!((warnings.len(), &warnings[0]["code"]), (1, &json!("names")), "{run}");
+    let run = album.sync(&[]).ok().says("Sent 3 files").says("--escape-names").says("2 other");
+    assert!(run.stderr.contains(".git/config") && !run.stderr.contains('\u{1b}'), "{run}");
+    album.dump("dumped", &[]).expect(8);
+    assert_eq!(album.project.tree("dumped").len(), 1);
+    let run = album.sync(&[]).ok().says("Up to date");
+    assert!(!run.stderr.contains("--escape-names"), "{run}");
+}

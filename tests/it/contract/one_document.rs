@@ -112,3 +112,28 @@ pub(crate) fn names_of_attachments_are_escaped_and_come_back(endpoint: &Endpoint
     album.project.couchapp(&["dump", &url, "dumped"]).ok();
     super::album::same_trees(&attachments(&album, "site"), &album.project.tree("dumped"));
 }
+
+pub(crate) fn a_file_that_is_gone_when_it_is_read_is_one_file(endpoint: &Endpoint) {
+    use crate::fault_proxy::Action;
+    let album = Album::of_some(endpoint);
+    // The document is asked for when the folder has been listed.
+    let is_question = |target: &str| target.contains("/site");
+    let mut is_held = false;
+    album.play(move |arrival| {
+        let holds = !is_held && is_question(&arrival.target);
+        is_held |= holds;
+        if holds { Action::StallRequest(0) } else { Action::Pass }
+    });
+    let url = format!("{}/site", album.url);
+    let mut child = album.project.start("", &["sync-dir", "pics", &url, "--timeout", "1s"]);
+    while !album.proxy.seen().iter().any(|seen| is_question(&seen.target)) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended without asking");
+        std::thread::yield_now();
+    }
+    album.remove("2011/song.mp3");
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(8), "{said}");
+    assert!(said.contains("1 file") && said.contains("2011/song.mp3: ") && said.contains("Sent 6 files"), "{said}");
+    super::album::same_trees(&attachments(&album, "site"), &album.project.tree("pics"));
+}

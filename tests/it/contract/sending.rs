@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::album::{Album, TIME, attached, noise, picture, sha256, some_files};
+use super::album::{Album, TIME, attached, noise, picture, same_trees, sha256, some_files};
 use super::app::edit_remotely;
 use crate::fault_proxy::FaultProxy;
-use crate::harness::{Endpoint, Kind, Project, encoded};
+use crate::harness::{Endpoint, Kind, Project, Tree, encoded};
 
 pub(crate) fn a_tree_becomes_documents(endpoint: &Endpoint) {
     let album = Album::of_some(endpoint);
@@ -191,6 +191,71 @@ pub(crate) fn thumbnails_are_a_second_attachment(endpoint: &Endpoint) {
     album.sync(&["--thumbnails", "64"]).ok();
     assert_eq!(attachments("a.gif").len(), 2);
     album.is_stored();
+}
+
+pub(crate) fn what_people_attached_stays_beside_thumbnails(endpoint: &Endpoint) {
+    let album = Album::begin(endpoint);
+    album.file("a.gif", GIF);
+    album.sync(&[]).ok();
+    edit_remotely(&album.database, "a.gif", |document| {
+        document["_attachments"]["thumbnail.jpg"] = attached(b"drawn by hand", "image/jpeg");
+        document["_attachments"]["scribble.png"] = attached(b"a scribble", "image/png");
+    });
+    let mut expected = Tree::from([
+        ("thumbnail.jpg".to_owned(), b"drawn by hand".to_vec()),
+        ("scribble.png".to_owned(), b"a scribble".to_vec()),
+    ]);
+    let stored = |thumbnail: &str| {
+        let names = album.document("a.gif")["_attachments"].as_object().unwrap().clone();
+        let all = names.keys().map(|name| (name.clone(), album.database.attachment("a.gif", name)));
+        let mut all: Tree = all.collect();
+        assert_eq!(all.remove(thumbnail).map(|bytes| bytes[..2].to_vec()), Some(vec![0xff, 0xd8]), "a JPEG");
+        all
+    };
+    expected.insert("a.gif".to_owned(), [GIF, b"1"].concat());
+    album.file("a.gif", &expected["a.gif"]);
+    album.sync(&["--thumbnails", "64"]).ok();
+    same_trees(&stored("thumbnail-2.jpg"), &expected);
+    assert_eq!(album.document("a.gif")["file"]["thumbnail"]["attachment"], json!("thumbnail-2.jpg"));
+    // Whatever people write into the record, their picture stays; and so does what was ours and is no longer named.
+    edit_remotely(&album.database, "a.gif", |document| {
+        document["file"]["thumbnail"]["attachment"] = json!("scribble.png");
+        document["_attachments"].as_object_mut().unwrap().shift_remove("thumbnail-2.jpg");
+    });
+    expected.insert("a.gif".to_owned(), [GIF, b"2"].concat());
+    album.file("a.gif", &expected["a.gif"]);
+    album.sync(&["--thumbnails", "64"]).ok();
+    same_trees(&stored("thumbnail-2.jpg"), &expected);
+    // Moved to another key, with something else under the usual one.
+    edit_remotely(&album.database, "a.gif", |document| {
+        document["file"]["attachment"] = json!("the picture");
+        document["_attachments"]["the picture"] = attached(&expected["a.gif"], "image/gif");
+        document["_attachments"]["a.gif"] = attached(b"a frame", "image/gif");
+    });
+    expected.insert("a.gif".to_owned(), b"a frame".to_vec());
+    expected.insert("the picture".to_owned(), [GIF, b"3"].concat());
+    album.file("a.gif", &expected["the picture"]);
+    album.sync(&["--thumbnails", "64"]).ok();
+    same_trees(&stored("thumbnail-2.jpg"), &expected);
+    album.proxy.forget();
+    album.sync(&["--thumbnails", "64"]).ok().says("Up to date");
+    album.project.forget();
+    album.sync(&["--thumbnails", "64"]).ok().says("Up to date");
+    album.wrote_nothing();
+}
+
+pub(crate) fn a_time_of_just_now_is_written_too(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    // Too young to be recognised by its time, whatever is remembered of it.
+    album.project.touch("pics/a.jpg", now.as_secs() + 5, 0);
+    album.sync(&[]).ok().says("Up to date");
+    let before = album.document("a.jpg");
+    album.sync(&["--times"]).ok().says("orrected 1 time");
+    assert_ne!(album.document("a.jpg")["file"]["modified"], before["file"]["modified"]);
+    album.proxy.forget();
+    album.sync(&["--times"]).ok().says("Up to date");
+    album.wrote_nothing();
 }
 
 pub(crate) fn a_missing_database_is_made_only_when_asked_for(endpoint: &Endpoint) {

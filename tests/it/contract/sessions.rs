@@ -69,7 +69,7 @@ pub(crate) fn a_session_of_sync_dir(endpoint: &Endpoint) {
     Sending pics → http://127.0.0.1:[PORT]/[DB]
       ~ 2010/beach.jpg     2.5 KiB
       + new.jpg               10 B
-    1 document of the database has no file here and stays (`--delete` removes them)
+    1 document of the database has no file here and stays (`--delete` removes it)
     Sent 2 files (2.5 KiB) in [TIME]; 1 unchanged
     =====
     exit 0
@@ -104,37 +104,33 @@ pub(crate) fn a_session_of_refusals(endpoint: &Endpoint) {
     Up to date: 2 files, nothing sent, [TIME]
     error: not everything was done: 1 conflict
       2010/beach.jpg: changed on both sides, or only in the target, since the last run
-    hint: `--force` overwrites what was changed on the other side; both are kept until then
+    hint: both sides of a conflict are kept; `--force` replaces what was changed in the database
     =====
-    exit 9
+    exit 0
     ----- stdout
     ----- stderr
     Sending pics → http://127.0.0.1:[PORT]/[DB]
-      ~ 2010/beach.jpg     2.5 KiB
-    error: replacing or removing 1 file in the database, which no run from this folder put there, has to be confirmed
-    hint: `--yes` confirms it where nobody can be asked
+      ~ 2010/beach.jpg     2.5 KiB  (overwrites)
+    Sent 1 file (2.5 KiB) in [TIME]; 2 unchanged
     =====
     exit 8
     ----- stdout
     ----- stderr
     Sending pics → http://127.0.0.1:[PORT]/[DB]
-      ! 2010/beach.jpg     2.5 KiB  (changed on both sides, or only in the target, since the last run)
-      ! taken.jpg             20 B  (something else has this name there)
-    Up to date: 2 files, nothing sent, [TIME]
-    error: not everything was done: 1 empty folder, 2 conflicts
+      ! taken.jpg        20 B  (something else has this name there)
+    Up to date: 3 files, nothing sent, [TIME]
+    error: not everything was done: 1 file, 1 empty folder
       nothing/: an empty folder cannot be stored
-      2010/beach.jpg: changed on both sides, or only in the target, since the last run
       taken.jpg: something else has this name there
-    hint: `--force` overwrites what was changed on the other side; both are kept until then
     =====
     exit 9
     ----- stdout
     ----- stderr
     Sending pics → http://127.0.0.1:[PORT]/[DB]
-      - 2010/beach.jpg     2.6 KiB
+      - 2010/beach.jpg     2.5 KiB
       - 2010/notes.txt     1.5 KiB
       - song.mp3          68.4 KiB
-    error: there is nothing to take from; refusing to remove all 3 documents
+    error: the source is empty; refusing to remove all 3 documents
     hint: check the path; `--allow-empty` if you mean it
     =====
     exit 2
@@ -216,7 +212,7 @@ pub(crate) fn a_session_of_dump(endpoint: &Endpoint) {
     error: not everything was done: 1 file, 1 conflict
       `a note/../up.jpg` of the document `a note` has a `.` or `..` part, which means another folder
       song.mp3: changed here since the last run
-    hint: `--force` overwrites what was changed on the other side; both are kept until then
+    hint: both sides of a conflict are kept; `--force` replaces what was changed here
     =====
     exit 8
     ----- stdout
@@ -228,7 +224,7 @@ pub(crate) fn a_session_of_dump(endpoint: &Endpoint) {
     error: not everything was done: 1 file, 1 conflict
       `a note/../up.jpg` of the document `a note` has a `.` or `..` part, which means another folder
       song.mp3: changed here since the last run
-    hint: `--force` overwrites what was changed on the other side; both are kept until then
+    hint: both sides of a conflict are kept; `--force` replaces what was changed here
     =====
     exit 0
     ----- stdout
@@ -285,11 +281,10 @@ pub(crate) fn a_session_of_events(endpoint: &Endpoint) {
     {"v":1,"type":"start","command":"sync-dir","from":"pics","to":"http://127.0.0.1:[PORT]/[DB]"}
     {"v":1,"type":"plan","add":0,"change":0,"remove":0,"same":2,"conflict":1,"bytes":0}
     {"v":1,"type":"item","op":"conflict","path":"2010/beach.jpg","bytes":2600,"reason":"changed on both sides, or only in the target, since the last run"}
-    {"v":1,"type":"summary","ok":true,"add":0,"change":0,"remove":0,"same":2,"keep":0,"conflict":1,"elapsed_ms":[TIME]}
-    {"v":1,"type":"error","ok":false,"exit":5,"code":"conflict","message":"not everything was done: 1 conflict","details":["2010/beach.jpg: changed on both sides, or only in the target, since the last run"],"causes":[],"hints":["`--force` overwrites what was changed on the other side; both are kept until then"]}
+    {"v":1,"type":"error","ok":false,"exit":5,"code":"conflict","message":"not everything was done: 1 conflict","details":["2010/beach.jpg: changed on both sides, or only in the target, since the last run"],"causes":[],"hints":["both sides of a conflict are kept; `--force` replaces what was changed in the database"]}
     ----- stderr
     error: not everything was done: 1 conflict
       2010/beach.jpg: changed on both sides, or only in the target, since the last run
-    hint: `--force` overwrites what was changed on the other side; both are kept until then
+    hint: both sides of a conflict are kept; `--force` replaces what was changed in the database
     "#);
 }

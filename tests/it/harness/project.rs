@@ -259,16 +259,20 @@ impl Project {
 
     /// Starts the binary in a folder of `work`, for tests that do something to it while it runs.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, folder: &str, arguments: &[S]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_couchapp"))
-            .args(arguments)
-            .env_clear()
-            .envs(self.environment.borrow().iter())
-            .current_dir(self.path().join(folder))
+        self.command(folder, arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    /// The binary in a folder of `work`, to be run whenever it suits the test.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, folder: &str, arguments: &[S]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_couchapp"));
+        command.args(arguments).env_clear().envs(self.environment.borrow().iter());
+        command.current_dir(self.path().join(folder));
+        command
     }
 
     /// Panics when a file that the test did not write itself holds a password: state, caches, logs, clones.

@@ -6,8 +6,10 @@ use super::{Down, take};
 use crate::commands::login::Reached;
 use crate::couch::{CouchError, Database, Document, IdRange, Info, Read, Sequence};
 use crate::exit::{Exit, Failure};
-use crate::local::Ledger;
+use crate::local::{Held, Ledger};
+use crate::media;
 use crate::name::{DocId, Revision};
+use crate::path::RelPath;
 use crate::snapshot::library::{self, Refreshed};
 
 impl Down<'_> {
@@ -18,16 +20,12 @@ impl Down<'_> {
         self.memory.ledger = ledger;
         let refreshed = listed?;
         self.memory.news |= refreshed.listed || refreshed.changed;
-        if !refreshed.unreadable.is_empty() {
-            // The changes from here on would not tell of them again.
-            self.memory.ledger.sequence = None;
-            self.is_unsure = true;
-        }
+        self.unreadable |= !refreshed.unreadable.is_empty();
         for unreadable in &refreshed.unreadable {
             self.troubles.entry(format!("the document `{}` cannot be read: {}", unreadable.id, unreadable.why));
         }
         self.conflicts(&refreshed.conflicts).await?;
-        take::settle(&self.order.scope, &mut self.memory.ledger);
+        take::move_up(&mut self.memory.ledger);
         self.tell_of_nothing(info);
         Ok(())
     }
@@ -54,11 +52,11 @@ impl Down<'_> {
         let mut taking = |document: &Document| take::take(order, document);
         if let Some((design, view)) = &order.view {
             let ids = database.view_ids(design, view).await.map_err(failed)?;
-            return library::select(database, &ids, ledger, &mut taking).await.map_err(failed);
+            return library::select(database, &ids, &order.scope, ledger, &mut taking).await.map_err(failed);
         }
         if let Some(since) = &order.since {
             let ids = changed_since(self.reached, database, since, &order.scope.range()).await?;
-            return library::select(database, &ids, ledger, &mut taking).await.map_err(failed);
+            return library::select(database, &ids, &order.scope, ledger, &mut taking).await.map_err(failed);
         }
         let trusted = self.memory.trusted;
         library::refresh(database, info, &order.scope, trusted, ledger, &mut taking).await.map_err(failed)
@@ -70,7 +68,7 @@ impl Down<'_> {
         let document = self.database.document(id, &read).await.map_err(|error| self.reached.failure(error))?;
         ledger.entries.values_mut().for_each(|entry| entry.remote = None);
         for (key, held) in take::take(self.order, &document) {
-            ledger.entries.entry(key).or_default().remote = Some(held);
+            library::put(&self.order.scope, ledger, &key, held);
         }
         let conflicts = if document.conflicts.is_empty() { Vec::new() } else { vec![id.clone()] };
         Ok(Refreshed { listed: true, conflicts, ..Refreshed::default() })
@@ -109,9 +107,13 @@ impl Down<'_> {
             Err(error) => return Err(self.reached.failure(error)),
         };
         // A document as JSON is the winner's.
-        for (path, held) in take::found(self.order, &document).into_iter().filter(|(_, held)| !is_json(held)) {
-            let (key, held) = take::placed(self.order, &format!("{path}~{revision}"), held);
-            self.memory.ledger.entries.entry(key).or_default().remote = Some(held);
+        for (key, held) in take::take(self.order, &document).into_iter().filter(|(_, held)| !is_json(held)) {
+            // The path told its name, and does so no longer.
+            let usual = RelPath::new(&*key).map(|path| media::file_attachment(&self.order.scope.filed(&path)));
+            let attachment = held.attachment.or_else(|| usual.ok().map(|name| name.as_str().into()));
+            let held = Held { id: Some(id.as_str().into()), attachment, foreign: false, ..held };
+            let (key, held) = take::placed(self.order, &document, &format!("{}~{revision}", take::path_of(&key)), held);
+            library::put(&self.order.scope, &mut self.memory.ledger, &key, held);
         }
         Ok(())
     }
@@ -124,7 +126,8 @@ pub(in crate::commands) async fn changed_since(
     since: &str,
     range: &IdRange,
 ) -> Result<Vec<DocId>> {
-    let since = Sequence::new(since).or_else(|| Sequence::new(&format!("{since:?}")));
+    let quoted = || Sequence::new(&serde_json::Value::from(since).to_string());
+    let since = Sequence::new(since).or_else(quoted);
     let since = since.ok_or_else(|| Failure::new(Exit::Usage, "`--since` is no update sequence"))?;
     library::changed_since(database, &since, range).await.map_err(|error| match error {
         error if error.is_bad_request() => {
@@ -136,6 +139,6 @@ pub(in crate::commands) async fn changed_since(
 }
 
 /// Whether an entry is a document as JSON, and no attachment.
-pub(super) fn is_json(held: &crate::local::Held) -> bool {
+pub(super) fn is_json(held: &Held) -> bool {
     held.id.is_some() && held.attachment.is_none()
 }

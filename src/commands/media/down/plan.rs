@@ -8,7 +8,7 @@ use super::{Down, take};
 use crate::commands::sending::chain;
 use crate::couch::{CouchError, Read};
 use crate::filter::Verdict;
-use crate::local::{FileEntry, Held, LocalError, Look, Sums, Synced, blocking};
+use crate::local::{Before, FileEntry, Held, LocalError, Sums, Synced, blocking};
 use crate::mark::Mark;
 use crate::name::Revision;
 use crate::path::RelPath;
@@ -19,7 +19,11 @@ use crate::transfer::{self, TransferError};
 impl Down<'_> {
     /// Decides what happens to every file of either side.
     pub(super) async fn plan(&mut self) -> Result<Mirror> {
-        let policy = MirrorPolicy { delete: self.order.delete && !self.is_unsure, force: self.order.force };
+        if self.order.delete && self.unreadable {
+            let message = "nothing is removed, because not every document could be read";
+            self.context.printer.warning("read_errors", message);
+        }
+        let policy = MirrorPolicy { delete: self.order.delete && !self.unreadable, force: self.order.force };
         let mut plan = Mirror::default();
         let mut here: HashSet<Box<str>> = HashSet::new();
         if let Some(tree) = &mut self.tree {
@@ -40,7 +44,7 @@ impl Down<'_> {
         }
         for (key, entry) in &self.memory.ledger.entries {
             let Some(held) = entry.remote.as_ref().filter(|_| !here.contains(key)) else { continue };
-            if let Some(why) = take::refusal(key, held) {
+            if let Some(why) = take::refusal(key) {
                 self.troubles.entry(why);
                 continue;
             }
@@ -49,10 +53,6 @@ impl Down<'_> {
             if let Some(fate) = fate(true, Target::Absent, policy).filter(|_| !is_left_out) {
                 plan.add(path, fate, held.length);
             }
-        }
-        if self.order.delete && self.is_unsure && plan.count(Mark::Kept) > 0 {
-            let message = "nothing is removed, because not every document could be read";
-            self.context.printer.warning("read_errors", message);
         }
         plan.changes.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(plan)
@@ -93,7 +93,7 @@ impl Down<'_> {
         let length = remote.map_or(file.length, |held| held.length);
         if let Some(fate) = fate(is_there, target, policy) {
             if matches!(fate.mark, Mark::Changed | Mark::Removed) {
-                self.looks.insert(file.path.clone(), Look::of(file));
+                self.before.insert(file.path.clone(), Before::of(file));
             }
             plan.add(file.path.clone(), fate, length);
         }

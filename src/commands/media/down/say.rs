@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 
 use super::Down;
-use crate::commands::media::{files, listing};
+use crate::commands::media::{files, foretell, listing};
 use crate::exit::Exit;
 use crate::mark::Mark;
 use crate::plan::Mirror;
@@ -40,25 +40,27 @@ impl Down<'_> {
         }
     }
 
-    /// What a dry run does not ask.
-    pub(super) fn tell_of_question(&self, plan: &Mirror) {
-        let overwritten = plan.overwrites();
-        if overwritten > 0 && !self.context.settings.yes {
-            let things = files(overwritten);
-            self.context.printer.note(&format!("Replacing or removing {things} will have to be confirmed (`--yes`)"));
+    /// What a dry run says of the question that the real run will ask.
+    pub(super) fn foretell(&self, plan: &Mirror) {
+        if let Some((question, _)) = self.question(plan) {
+            foretell(self.context, &question);
         }
     }
 
     /// One question, if a file is replaced or removed that no run wrote as it is.
     pub(super) fn confirm(&self, plan: &Mirror) -> Result<()> {
-        let overwritten = plan.overwrites();
-        if overwritten == 0 {
-            return Ok(());
+        match self.question(plan) {
+            Some((question, doing)) => self.context.confirmed(&question, &doing),
+            None => Ok(()),
         }
-        let things = files(overwritten);
+    }
+
+    /// The question, and what is done if the answer is yes.
+    fn question(&self, plan: &Mirror) -> Option<(String, String)> {
+        let things = Some(plan.overwrites()).filter(|count| *count > 0).map(files)?;
         let why = "which no run of this tool wrote like that";
         let question = format!("This replaces or removes {things} in `{}`, {why}. Go on?", self.order.into.shown);
-        self.context.confirmed(&question, &format!("replacing or removing {things}, {why},"))
+        Some((question, format!("replacing or removing {things}, {why},")))
     }
 
     /// `--verify`: the differences are the answer.

@@ -1,153 +1,102 @@
 //! What a document holds for a folder: each file with the path that it gets.
 //!
-//! Names are the server's, and so hostile. One that cannot be a path here, or is the path of another file, is kept under a
-//! key that can be no path, so that every run tells of it.
+//! Names are the server's, and so hostile. One that cannot be a path here is kept under a key that can be no path, so that
+//! every run tells of it.
 
 use sha2::{Digest as _, Sha256};
 
 use super::Order;
-use crate::couch::Document;
-use crate::couch::digest;
+use crate::couch::{Document, Stub, digest};
 use crate::json::Object;
 use crate::local::{Held, Ledger};
 use crate::media;
 use crate::name::AttName;
 use crate::path::RelPath;
 use crate::path::portable::{self, Unportable};
-use crate::snapshot::library::{self, Scope};
-
-/// Stands between the parts of a key that is no path.
-const NO_PATH: char = '\0';
+use crate::snapshot::library::{self, NO_PATH};
 
 /// The folder for documents as JSON, as `push --docs` reads them.
 const DOCUMENTS: &str = "_docs";
 
-/// The files of `document` that `order` wants, each under a key of its own; [`settle`] gives them their paths.
+/// The files of `document` that `order` wants.
 pub(super) fn take(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> {
-    found(order, document).into_iter().map(|(path, held)| placed(order, &path, held)).collect()
-}
-
-/// The files of `document` that `order` wants, with the paths that the database gives them.
-pub(super) fn found(order: &Order, document: &Document) -> Vec<(String, Held)> {
     if !media::has_tags(&document.body, &order.tags) {
         return Vec::new();
     }
-    let mut found = match (&order.scope.document, library::file_of(document)) {
-        (Some(_), _) => attachments_of_one(order, document),
-        (None, Some((filed, held))) => file_and_others(order, document, &filed, held),
-        (None, None) if order.everything => {
-            let folder = portable::escaped_component(document.id.as_str());
-            attachments(document, &folder, None).collect()
-        }
-        (None, None) => Vec::new(),
+    let mut taken = match order.scope.document {
+        Some(_) => attachments_of_one(order, document),
+        None => files(order, document),
     };
     if order.documents {
         let path = format!("{DOCUMENTS}/{}.json", portable::escaped_component(document.id.as_str()));
-        found.push((path, json(document)));
+        taken.push((path.into(), json(document)));
     }
-    found
+    taken
 }
 
 /// The attachments of the one document that was named.
-fn attachments_of_one(order: &Order, document: &Document) -> Vec<(String, Held)> {
+fn attachments_of_one(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> {
     let path = |name: &AttName| match order.everything {
         true => Some(name.to_string()),
         false => order.scope.path_of_attachment(name).map(|path| path.to_string()),
     };
     let attachments = document.attachments.iter();
     attachments
-        .filter_map(|(name, stub)| Some((path(name)?, named(document, name, library::held(document, stub)))))
+        .filter_map(|(name, stub)| Some(placed(order, document, &path(name)?, named(document, name, stub))))
         .collect()
 }
 
-/// The file of a document of this tool, and what people attached to it.
-fn file_and_others(order: &Order, document: &Document, filed: &RelPath, held: Held) -> Vec<(String, Held)> {
-    let Some(path) = order.scope.local(filed) else { return Vec::new() };
-    let recorded = held.attachment.as_deref().and_then(|name| AttName::new(name).ok());
-    let own = recorded.unwrap_or_else(|| media::file_attachment(filed));
-    // What can be told from the path is not kept, for there are many; but an escaped path tells nothing.
-    let is_usual = !order.everything && !order.escape_names && portable::judge_here(path.as_str()).is_ok();
-    let held = if is_usual { held } else { named(document, &own, held) };
-    let mut found = vec![(path.to_string(), held)];
+/// The file that this tool put into a document, and what else it has.
+fn files(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> {
+    let mut taken = Vec::new();
+    let own = library::file_of(document);
     if order.everything {
-        let mut folder = portable::escaped_component(document.id.as_str());
-        if folder == filed.first() {
-            // The file itself is there.
-            folder = portable::escaped_component(&format!("{}/", document.id));
-        }
-        found.extend(attachments(document, &folder, Some(&own)));
+        let record = own.as_ref().and_then(|_| media::Record::read(&document.id, &document.body));
+        taken.extend(attachments(order, document, record.as_ref()));
     }
-    found
+    if let Some((filed, held)) = own
+        && let Some(path) = order.scope.local(&filed)
+    {
+        let (key, held) = placed(order, document, path.as_str(), held);
+        // What another path stands for has to be named.
+        let usual = || media::file_attachment(&filed).as_str().into();
+        taken.push(if *key == *path.as_str() {
+            (key, held)
+        } else {
+            let (id, attachment) = (Some(document.id.as_str().into()), held.attachment.clone());
+            (key, Held { id, attachment: Some(attachment.unwrap_or_else(usual)), ..held })
+        });
+    }
+    taken
 }
 
-/// The attachments of a document in a folder of its own, but for the one that has its place.
+fn named(document: &Document, name: &AttName, stub: &Stub) -> Held {
+    let (id, attachment) = (Some(document.id.as_str().into()), Some(name.as_str().into()));
+    Held { id, attachment, ..library::held(document, stub) }
+}
+
+/// The attachments of a document in a folder of its own. Of a document of this tool those that people added, in a folder
+/// beside the file (`a.jpg~/comment.txt`); its small picture can be made again.
 fn attachments<'a>(
+    order: &'a Order,
     document: &'a Document,
-    folder: &'a str,
-    but: Option<&'a AttName>,
-) -> impl Iterator<Item = (String, Held)> + 'a {
-    let attachments = document.attachments.iter().filter(move |(name, _)| Some(name) != but);
-    attachments
-        .map(move |(name, stub)| (format!("{folder}/{name}"), named(document, name, library::held(document, stub))))
+    record: Option<&media::Record>,
+) -> impl Iterator<Item = (Box<str>, Held)> + 'a {
+    let beside = record.and_then(|record| order.scope.local(&record.path)).map(|path| format!("{path}~"));
+    let folder = beside.unwrap_or_else(|| portable::escaped_component(document.id.as_str()));
+    let own = record.map(|record| (record.attachment.clone(), media::thumbnail_name(&record.attachment)));
+    let others = document
+        .attachments
+        .iter()
+        .filter(move |(name, _)| !own.as_ref().is_some_and(|(file, small)| name == file || name == small));
+    others.map(move |(name, stub)| placed(order, document, &format!("{folder}/{name}"), named(document, name, stub)))
 }
 
-fn named(document: &Document, name: &AttName, held: Held) -> Held {
-    Held { id: Some(document.id.as_str().into()), attachment: Some(name.as_str().into()), ..held }
-}
-
-/// The key for a file at `path`: what could be in the way of another file waits under a key that no other has.
-pub(super) fn placed(order: &Order, path: &str, held: Held) -> (Box<str>, Held) {
-    if held.id.is_none() {
-        return (path.into(), held);
-    }
-    let path = judged(order, path).map_or_else(|_| path.to_owned(), |path| path.to_string());
-    (waiting(&held, &path), held)
-}
-
-/// The key of a file that has no path (yet).
-fn waiting(held: &Held, path: &str) -> Box<str> {
-    let (id, attachment) = (held.id.as_deref().unwrap_or_default(), held.attachment.as_deref().unwrap_or_default());
-    format!("{id}{NO_PATH}{attachment}{NO_PATH}{path}").into()
-}
-
-/// The path that the file under a key waits for; `None` for a key that is a path.
-fn awaited<'a>(key: &'a str, held: &Held) -> Option<&'a str> {
-    let rest = key.strip_prefix(held.id.as_deref()?)?.strip_prefix(NO_PATH)?;
-    rest.strip_prefix(held.attachment.as_deref().unwrap_or_default())?.strip_prefix(NO_PATH)
-}
-
-/// Gives the files that wait for a path theirs, if it can be one and no other file has it. The file that this tool made
-/// of that very path comes before all others; then what was there before, and then the order of the keys counts.
-pub(super) fn settle(scope: &Scope, ledger: &mut Ledger) {
-    let is_own = |held: &Held, path: &str| match &held.id {
-        None => true,
-        Some(id) => {
-            let filed = RelPath::new(path).map(|path| media::document_id(&scope.filed(&path)));
-            held.modified.is_some() && filed.is_ok_and(|filed| filed.as_str() == &**id)
-        }
-    };
-    let mut keys: Vec<(bool, Box<str>)> = Vec::new();
-    for (key, entry) in &ledger.entries {
-        let Some(held) = entry.remote.as_ref() else { continue };
-        let path = awaited(key, held).filter(|path| portable::judge_here(path).is_ok());
-        keys.extend(path.map(|path| (!is_own(held, path), key.clone())));
-    }
-    keys.sort_unstable();
-    for (_, key) in keys {
-        let Some(held) = ledger.entries.get(&key).and_then(|entry| entry.remote.clone()) else { continue };
-        let Some(path) = awaited(&key, &held) else { continue };
-        let entry = ledger.entries.entry(path.into()).or_default();
-        let displaced = match &entry.remote {
-            Some(there) if (&there.id, &there.attachment) == (&held.id, &held.attachment) => None,
-            Some(there) if is_own(there, path) || !is_own(&held, path) => continue,
-            Some(there) => Some((waiting(there, path), there.clone())),
-            None => None,
-        };
-        entry.remote = Some(held);
-        ledger.entries.remove(&key);
-        if let Some((key, held)) = displaced {
-            ledger.entries.entry(key).or_default().remote = Some(held);
-        }
+/// A file at `path`, or under a key that is none where no file can be there.
+pub(super) fn placed(order: &Order, document: &Document, path: &str, held: Held) -> (Box<str>, Held) {
+    match judged(order, path) {
+        Ok(path) => (path.as_str().into(), held),
+        Err(_) => (format!("{}{NO_PATH}{path}", document.id).into(), Held { foreign: true, ..held }),
     }
 }
 
@@ -162,14 +111,38 @@ fn judged(order: &Order, path: &str) -> Result<RelPath, Unportable> {
     }
 }
 
-/// Why a file has no path.
-pub(super) fn refusal(key: &str, held: &Held) -> Option<String> {
-    let path = awaited(key, held)?;
+/// The path in a key, be it one or not.
+pub(super) fn path_of(key: &str) -> &str {
+    key.split_once(NO_PATH).map_or(key, |(_, path)| path)
+}
+
+/// Gives a path whose file is gone to who waited for it.
+pub(super) fn move_up(ledger: &mut Ledger) {
+    let waits = |key: &str, held: &Held| {
+        held.attachment.is_some() && key.contains(NO_PATH) && portable::judge_here(path_of(key)).is_ok()
+    };
+    let entries = ledger.entries.iter();
+    let waiting = entries.filter(|(key, entry)| entry.remote.as_ref().is_some_and(|held| waits(key, held)));
+    let mut waiting: Vec<Box<str>> = waiting.map(|(key, _)| key.clone()).collect();
+    waiting.sort_unstable();
+    for key in waiting {
+        let path = path_of(&key);
+        if ledger.entries.get(path).is_some_and(|entry| entry.remote.is_some()) {
+            continue;
+        }
+        let held = ledger.entries.get_mut(&key).and_then(|entry| entry.remote.take());
+        ledger.entries.entry(path.into()).or_default().remote = held.map(|held| Held { foreign: false, ..held });
+    }
+}
+
+/// Why a key is no path.
+pub(super) fn refusal(key: &str) -> Option<String> {
+    let (id, path) = key.split_once(NO_PATH)?;
     let why = match portable::judge_here(path) {
         Err(why) => why.to_string(),
         Ok(_) => "is the path of another file".to_owned(),
     };
-    Some(format!("`{path}` of the document `{}` {why}", held.id.as_deref().unwrap_or_default()))
+    Some(format!("`{path}` of the document `{id}` {why}"))
 }
 
 /// A document as it is written, without what belongs to one server: its revision and its attachments.
@@ -196,74 +169,6 @@ pub(super) fn json(document: &Document) -> Held {
         sha256: Some(Sha256::digest(&text).into()),
         modified: None,
         foreign: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn held(id: &str, attachment: Option<&str>, modified: Option<i64>) -> Held {
-        Held {
-            id: Some(id.into()),
-            attachment: attachment.map(Into::into),
-            revision: "1-a".into(),
-            length: 1,
-            digest: None,
-            encoded: false,
-            sha256: None,
-            modified,
-            foreign: false,
-        }
-    }
-
-    fn holder(ledger: &Ledger, path: &str) -> Option<String> {
-        ledger.entries.get(path)?.remote.as_ref()?.id.as_deref().map(str::to_owned)
-    }
-
-    /// The number of files that are told to have no path.
-    fn refused(ledger: &Ledger) -> usize {
-        ledger.entries.iter().filter(|(key, entry)| refusal(key, entry.remote.as_ref().unwrap()).is_some()).count()
-    }
-
-    #[test]
-    fn a_path_is_for_one_file_and_the_other_is_told_of() {
-        let (ours, theirs) = (held("x/y.jpg", Some("y.jpg"), Some(1)), held("x", Some("y.jpg"), None));
-        let other = held("a", Some("z"), None);
-        for late in [false, true] {
-            let mut ledger = Ledger::default();
-            let enter = |ledger: &mut Ledger, held: &Held| {
-                ledger.entries.entry(waiting(held, "x/y.jpg")).or_default().remote = Some(held.clone());
-            };
-            enter(&mut ledger, &theirs);
-            enter(&mut ledger, &other);
-            if late {
-                settle(&Scope::default(), &mut ledger);
-                assert_eq!(holder(&ledger, "x/y.jpg").as_deref(), Some("a"));
-            }
-            enter(&mut ledger, &ours);
-            for _ in 0..2 {
-                settle(&Scope::default(), &mut ledger);
-                assert_eq!(holder(&ledger, "x/y.jpg").as_deref(), Some("x/y.jpg"));
-                assert_eq!(refused(&ledger), 2);
-            }
-            // When it goes, the next one takes its place.
-            ledger.entries.remove("x/y.jpg");
-            settle(&Scope::default(), &mut ledger);
-            assert_eq!((holder(&ledger, "x/y.jpg").as_deref(), refused(&ledger)), (Some("a"), 1));
-        }
-    }
-
-    #[test]
-    fn no_text_in_a_name_makes_another_path_of_it() {
-        for (id, name, path) in [("a\0b\0c.jpg", "n", "../x"), ("a", "b\0c.jpg", "a/b\0c.jpg"), ("", "", "x\0y")] {
-            let held = held(id, Some(name), None);
-            let key = waiting(&held, path);
-            assert_eq!(awaited(&key, &held), Some(path));
-            let mut ledger = Ledger::default();
-            ledger.entries.entry(key.clone()).or_default().remote = Some(held);
-            settle(&Scope::default(), &mut ledger);
-            assert_eq!(ledger.entries.keys().collect::<Vec<_>>(), [&key]);
-        }
+        extras: false,
     }
 }

@@ -35,7 +35,7 @@ impl Down<'_> {
         for change in plan.transfers() {
             let entry = self.memory.ledger.entries.get(change.path.as_str());
             let Some(held) = entry.and_then(|entry| entry.remote.as_ref()) else { continue };
-            let existing = self.looks.get(&change.path).map_or(Existing::Refuse, |look| Existing::ReplaceSeen(*look));
+            let existing = self.before.get(&change.path).map_or(Existing::Refuse, |seen| Existing::ReplaceOnly(*seen));
             match is_json(held) {
                 true => documents.push((change.path.clone(), held.clone(), existing)),
                 false => wanted.extend(self.wanted(&change.path, held, existing)),
@@ -59,7 +59,7 @@ impl Down<'_> {
                     total += arrived.length;
                     note(memory, fetch, &arrived);
                 }
-                Err(TransferError::Local(error)) => trouble(troubles, &fetch.path, &error),
+                Err(TransferError::Local(error)) => not_written(troubles, &fetch.path, &error),
                 Err(error) => troubles.file(fetch.path.as_str(), &chain(&error)),
             }
             if memory.is_due() && sync_file_system(into.root()).is_ok() {
@@ -115,11 +115,15 @@ impl Down<'_> {
             let id = |held: &Held| held.id.as_deref().and_then(|id| DocId::new(id).ok());
             let known: Vec<_> = slice.iter().filter_map(|item| Some((item, id(&item.1)?))).collect();
             let ids: Vec<DocId> = known.iter().map(|(_, id)| id.clone()).collect();
-            let found = self.database.documents(&ids).await.map_err(|error| self.reached.failure(error))?;
+            let found = self.database.readable_documents(&ids).await.map_err(|error| self.reached.failure(error))?;
             for (((path, _, existing), _), document) in known.into_iter().zip(found) {
-                let Some(document) = document else {
-                    self.troubles.file(path.as_str(), &"the document was deleted meanwhile");
-                    continue;
+                let gone = || Err("the document was deleted meanwhile".to_owned());
+                let document = match document.map_or_else(gone, |read| read.map_err(|unreadable| unreadable.why)) {
+                    Ok(document) => document,
+                    Err(why) => {
+                        self.troubles.file(path.as_str(), &why);
+                        continue;
+                    }
                 };
                 let (text, options) = (take::text(&document), options(*existing, self.order.fsync));
                 let (to, at) = (into.clone(), path.clone());
@@ -130,10 +134,10 @@ impl Down<'_> {
                         // It can be of a later revision than the one that was listed.
                         let held = take::json(&document);
                         let base = held.sha256.map(|sha256| Synced { sha256, digest: held.digest });
-                        let entry = self.memory.ledger.entries.entry(path.as_str().into()).or_default();
-                        **entry = Entry { local: None, remote: Some(held), base };
+                        let entry = Entry { local: None, remote: Some(held), base };
+                        self.memory.ledger.entries.insert(path.as_str().into(), entry.into());
                     }
-                    Err(error) => trouble(&mut self.troubles, path, &error),
+                    Err(error) => not_written(&mut self.troubles, path, &error),
                 }
             }
         }
@@ -145,14 +149,16 @@ impl Down<'_> {
         let into = Destination::open(&self.order.into.path)?;
         let mut removed = 0;
         for change in plan.with(Mark::Removed) {
-            let Some(look) = self.looks.get(&change.path) else { continue };
-            let outcome = into.remove_seen(&change.path, *look);
-            match outcome.and_then(|_| into.remove_empty_parents(&change.path)) {
+            let Some(before) = self.before.get(&change.path) else { continue };
+            match into.remove_only(&change.path, *before).and_then(|_| into.remove_empty_parents(&change.path)) {
+                Err(LocalError::Changed { .. }) => {
+                    self.troubles.conflict(change.path.as_str(), "changed here meanwhile, not removed");
+                }
                 Ok(()) => {
                     removed += 1;
                     self.memory.ledger.entries.remove(change.path.as_str());
                 }
-                Err(error) => trouble(&mut self.troubles, &change.path, &error),
+                Err(error) => self.troubles.file(change.path.as_str(), &error),
             }
         }
         Ok(removed)
@@ -178,11 +184,12 @@ impl Down<'_> {
     }
 }
 
-/// What was edited or created while the files were on their way stays, and is as good a conflict as what was there before.
-fn trouble(troubles: &mut Troubles, path: &RelPath, error: &LocalError) {
+/// What was changed or made while the files were on their way stays: as good a conflict as what was there before.
+fn not_written(troubles: &mut Troubles, path: &RelPath, error: &LocalError) {
     match error {
-        LocalError::Edited { .. } => troubles.conflict(path.as_str(), "changed here meanwhile"),
-        LocalError::Exists { .. } => troubles.conflict(path.as_str(), "something has this name here by now"),
+        LocalError::Changed { .. } | LocalError::Exists { .. } => {
+            troubles.conflict(path.as_str(), "changed here meanwhile, not replaced");
+        }
         error => troubles.file(path.as_str(), &chain(error)),
     }
 }

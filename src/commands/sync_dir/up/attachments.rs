@@ -1,13 +1,15 @@
 //! The files become attachments of one document, in one revision.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 
 use super::{Run, Totals};
-use crate::commands::sending::forward;
+use crate::commands::sending::{chain, forward};
 use crate::content_type;
 use crate::couch::{Attachment, CouchError, Missing, NewAttachment, Read, Write};
 use crate::exit::{Exit, Failure};
-use crate::local::{Fingerprint, Sums, Synced, blocking};
+use crate::local::{FileEntry, Fingerprint, HashCache, Sums, Synced, blocking};
 use crate::mark::Mark;
 use crate::name::{AttName, DocId};
 use crate::path::RelPath;
@@ -38,15 +40,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes the document with what the plan adds and changes, without what it removes, and otherwise as it is.
-    pub(super) async fn send_attachments(&mut self, plan: &Mirror) -> Result<Totals> {
-        let changed: Vec<RelPath> = plan.transfers().map(|change| change.path.clone()).collect();
-        let fingerprints = self.fingerprints(&changed).await?;
-        let outgoing = changed.iter().zip(&fingerprints).map(|(path, fingerprint)| self.outgoing(path, fingerprint));
+    /// Writes the document `id` with what the plan adds and changes, without what it removes, and otherwise as it is.
+    pub(super) async fn send_attachments(&mut self, plan: &Mirror, id: &DocId) -> Result<Totals> {
+        let changed = self.fingerprints(plan).await?;
+        if changed.is_empty() && plan.count(Mark::Removed) == 0 {
+            return Ok(Totals::default());
+        }
+        let outgoing = changed.iter().map(|(path, fingerprint)| self.outgoing(path, fingerprint));
         let encode = self.reached.welcome.kind.takes_encoded_parts();
         let new = transfer::prepare(&self.tree.folder, outgoing.collect(), encode).await?;
-        let write = self.write(plan, new);
-        let bytes = fingerprints.iter().map(|fingerprint| fingerprint.length).sum();
+        let write = self.write(plan, id, new);
+        let bytes = changed.iter().map(|(_, fingerprint)| fingerprint.length).sum();
         let progress = self.context.printer.progress(bytes, changed.len() as u64);
         let write = Write { progress: Some(forward(&progress)), ..write };
         let written = self.database.put(&write).await;
@@ -57,7 +61,7 @@ impl Run<'_> {
         transfer::verify(&write, &document).map_err(|mismatch| {
             Failure::new(Exit::Failed, format!("`{}` was written, but not as it was sent", write.id)).because(mismatch)
         })?;
-        for (path, fingerprint) in changed.iter().zip(&fingerprints) {
+        for (path, fingerprint) in &changed {
             let Some(stub) = document.attachment(&self.scope.attachment(path)) else { continue };
             let entry = self.memory.ledger.entries.entry(path.as_str().into()).or_default();
             let digest = stub.digest.map(crate::couch::digest::Digest::md5);
@@ -68,15 +72,27 @@ impl Run<'_> {
         for change in plan.with(Mark::Removed) {
             self.memory.ledger.entries.remove(change.path.as_str());
         }
-        Ok(Totals { files: changed.len(), bytes, weak: usize::from(written.weak) })
+        let weak = if written.weak { changed.len() } else { 0 };
+        Ok(Totals { files: changed.len(), bytes, weak })
     }
 
-    async fn fingerprints(&self, paths: &[RelPath]) -> Result<Vec<Fingerprint>> {
-        let (folder, paths) = (self.tree.folder.clone(), paths.to_vec());
-        let reading = move || -> Result<Vec<Fingerprint>, crate::local::LocalError> {
-            paths.iter().map(|path| folder.fingerprint(path, Sums::Md5AndSha256, &|_| ())).collect()
+    /// The sums of what is to be sent; a file that cannot be read is left out, and told of.
+    async fn fingerprints(&mut self, plan: &Mirror) -> Result<Vec<(RelPath, Fingerprint)>> {
+        let changed: HashSet<&str> = plan.transfers().map(|change| change.path.as_str()).collect();
+        let files = self.tree.listing.files.iter().filter(|file| changed.contains(file.path.as_str()));
+        let (folder, files) = (self.tree.folder.clone(), files.cloned().collect::<Vec<FileEntry>>());
+        let reading = move || {
+            let read = folder.fingerprints(&files, &HashCache::default(), Sums::Md5AndSha256, &|_| ());
+            files.into_iter().map(|file| file.path).zip(read).collect::<Vec<_>>()
         };
-        Ok(blocking(reading).await??)
+        let mut fingerprints = Vec::new();
+        for (path, read) in blocking(reading).await? {
+            match read {
+                Ok(fingerprint) => fingerprints.push((path, fingerprint)),
+                Err(error) => self.troubles.file(path.as_str(), &chain(&error)),
+            }
+        }
+        Ok(fingerprints)
     }
 
     fn outgoing(&self, path: &RelPath, fingerprint: &Fingerprint) -> Outgoing {
@@ -91,19 +107,18 @@ impl Run<'_> {
         }
     }
 
-    fn write(&self, plan: &Mirror, new: Vec<(AttName, NewAttachment)>) -> Write {
+    fn write(&self, plan: &Mirror, id: &DocId, new: Vec<(AttName, NewAttachment)>) -> Write {
         let document = self.document.as_ref();
-        let gone: Vec<AttName> = plan.with(Mark::Removed).map(|change| self.scope.attachment(&change.path)).collect();
+        let gone = plan.with(Mark::Removed).map(|change| self.scope.attachment(&change.path));
+        let replaced: HashSet<AttName> = gone.chain(new.iter().map(|(name, _)| name.clone())).collect();
         let mut attachments: Vec<(AttName, Attachment)> =
             new.into_iter().map(|(name, new)| (name, Attachment::New(new))).collect();
-        for (name, stub) in document.iter().flat_map(|document| &document.attachments) {
-            if !gone.contains(name) && attachments.iter().all(|(taken, _)| taken != name) {
-                attachments.push((name.clone(), Attachment::Stub(stub.clone())));
-            }
-        }
+        let present = document.iter().flat_map(|document| &document.attachments);
+        let kept = present.filter(|(name, _)| !replaced.contains(name));
+        attachments.extend(kept.map(|(name, stub)| (name.clone(), Attachment::Stub(stub.clone()))));
         attachments.sort_by(|(left, _), (right, _)| left.cmp(right));
         Write {
-            id: self.scope.document.clone().unwrap_or_else(|| self.scope.id(&plan.changes[0].path)),
+            id: id.clone(),
             parent: document.map(|document| document.revision.clone()),
             body: document.map(|document| document.body.clone()).unwrap_or_default(),
             attachments,

@@ -7,11 +7,15 @@ use anyhow::Result;
 use super::Run;
 use crate::filter::Verdict;
 use crate::local::{FileEntry, Held, Synced, blocking};
+use crate::mark::Mark;
 use crate::name::AttName;
 use crate::path::RelPath;
-use crate::plan::{Mirror, MirrorPolicy, Since, Target, fate};
+use crate::plan::{Fate, Mirror, MirrorPolicy, Since, Target, fate};
 use crate::snapshot::tree::{Alike, compare};
 use crate::transfer;
+
+/// Why the removal of a document has to be confirmed, although the file in it came from here.
+pub(super) const MORE: &str = "has more than the file";
 
 impl Run<'_> {
     /// Compares both sides and decides what happens to every file.
@@ -37,6 +41,9 @@ impl Run<'_> {
                 }
                 Some(Ok(alike)) => self.target(file, alike).await?,
             };
+            if target == Target::Same && self.is_touched(file) {
+                self.touched.push((file.path.clone(), file.modified));
+            }
             if let Some(fate) = fate(true, target, policy) {
                 plan.add(file.path.clone(), fate, file.length);
             }
@@ -71,6 +78,14 @@ impl Run<'_> {
         Ok(Target::Other(since(base, &held)))
     }
 
+    /// Whether a file that is the same in the database has another time there, which `--times` corrects.
+    fn is_touched(&self, file: &FileEntry) -> bool {
+        let entry = self.memory.ledger.entries.get(file.path.as_str());
+        let held = entry.and_then(|entry| entry.remote.as_ref());
+        let has_other_time = held.is_some_and(|held| held.digest.is_some() && held.modified != Some(file.modified));
+        self.command.times && self.scope.document.is_none() && has_other_time
+    }
+
     /// Reads what the server holds: it compresses in a way of its own, so that its digest tells nothing.
     async fn holds(&self, file: &FileEntry, held: &Held, md5: [u8; 16]) -> Result<bool> {
         let documents = self.database.documents(&[self.scope.id(&file.path)]).await;
@@ -97,8 +112,13 @@ impl Run<'_> {
                 continue;
             }
             withheld += usize::from(self.command.delete && is_incomplete);
-            if let Some(fate) = fate(false, Target::Other(since(entry.base.as_ref(), held)), policy) {
-                plan.add(path, fate, held.length);
+            match fate(false, Target::Other(since(entry.base.as_ref(), held)), policy) {
+                // With the file goes what people have added to its document.
+                Some(fate) if fate.mark == Mark::Removed && held.extras => {
+                    plan.add(path, Fate { overwrites: true, reason: Some(MORE), ..fate }, held.length);
+                }
+                Some(fate) => plan.add(path, fate, held.length),
+                None => {}
             }
         }
         if withheld > 0 {

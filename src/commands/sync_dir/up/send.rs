@@ -7,7 +7,7 @@ use crate::commands::media::files;
 use crate::commands::sending::chain;
 use crate::couch::digest::Digest;
 use crate::local::{Entry, Held, Ledger, Synced};
-use crate::path::RelPath;
+use crate::media;
 use crate::plan::Mirror;
 use crate::transfer::{self, Outbound, Replaced, SendOptions, Sent, TransferError};
 
@@ -22,7 +22,10 @@ impl Run<'_> {
                 filed: self.scope.filed(&change.path),
                 id: self.scope.id(&change.path),
                 length: change.bytes,
-                replaces: held.map(|held| Replaced { digest: held.digest.map(Digest::from_md5) }),
+                replaces: held.map(|held| Replaced {
+                    revision: held.revision.clone(),
+                    digest: held.digest.map(Digest::from_md5),
+                }),
             });
         }
         let bytes = outbound.iter().map(|file| file.length).sum();
@@ -41,7 +44,7 @@ impl Run<'_> {
                     totals.files += 1;
                     totals.bytes += sent.fingerprint.length;
                     totals.weak += usize::from(sent.weak);
-                    note(&mut memory.ledger, &file.path, &sent);
+                    note(&mut memory.ledger, &file, &sent);
                 }
                 Err(TransferError::Clash { .. }) => {
                     troubles.conflict(file.path.as_str(), "somebody else changed it meanwhile");
@@ -54,15 +57,20 @@ impl Run<'_> {
         };
         let outcome = transfer::send(self.database, &self.tree.folder, outbound, &options, &counting, &mut done).await;
         progress.finish();
-        if totals.weak > 0 {
-            let message = format!("{} were stored on fewer nodes than the cluster wants", files(totals.weak));
-            self.context.printer.warning("weak", &message);
-        }
         if let Err(error) = outcome {
+            self.warn(&totals);
             self.memory.save(self.context);
             return Err(self.failure(error));
         }
         Ok(totals)
+    }
+
+    /// Tells of what could be lost with the nodes that have it.
+    pub(super) fn warn(&self, sent: &Totals) {
+        if sent.weak > 0 {
+            let message = format!("stored on fewer nodes than the cluster wants: {}", files(sent.weak));
+            self.context.printer.warning("weak", &message);
+        }
     }
 
     fn options(&self) -> SendOptions {
@@ -87,12 +95,13 @@ impl Run<'_> {
 }
 
 /// Both sides are equal now.
-fn note(ledger: &mut Ledger, path: &RelPath, sent: &Sent) {
+fn note(ledger: &mut Ledger, file: &Outbound, sent: &Sent) {
+    let path = file.path.as_str();
     let sha256 = sent.fingerprint.sha256.unwrap_or_default();
     let digest = sent.digest.map(Digest::md5);
     let held = Held {
         id: None,
-        attachment: None,
+        attachment: (sent.attachment != media::file_attachment(&file.filed)).then(|| sent.attachment.as_str().into()),
         revision: sent.revision.as_str().into(),
         length: sent.fingerprint.length,
         digest,
@@ -100,7 +109,8 @@ fn note(ledger: &mut Ledger, path: &RelPath, sent: &Sent) {
         sha256: Some(sha256),
         modified: Some(sent.fingerprint.modified),
         foreign: false,
+        extras: ledger.entries.get(path).and_then(|entry| entry.remote.as_ref()).is_some_and(|held| held.extras),
     };
     let entry = Entry { local: sent.fingerprint.seen(), remote: Some(held), base: Some(Synced { sha256, digest }) };
-    ledger.entries.insert(path.as_str().into(), Box::new(entry));
+    ledger.entries.insert(path.into(), Box::new(entry));
 }
