@@ -32,7 +32,7 @@ mod sort;
 const INLINE: u64 = 512 << 10;
 
 /// What one `_bulk_docs` takes: documents, and bytes of their files.
-const BATCH: (usize, u64) = (500, 4 << 20);
+const BATCH: (usize, u64) = (300, 4 << 20);
 
 /// Batches on their way at once: more keep no server busier, and each holds its files in memory. While they are, others
 /// are read and composed.
@@ -189,7 +189,7 @@ mod tests {
             batches(files.collect()).iter().map(Vec::len).collect()
         };
         assert!(sizes(&[]).is_empty());
-        assert_eq!(sizes(&[1; 1001]), [500, 500, 1]);
+        assert_eq!(sizes(&[1; 601]), [300, 300, 1]);
         assert_eq!(sizes(&[INLINE; 17]), [8, 8, 1]);
         assert_eq!(sizes(&[1, BATCH.1 - 1, INLINE, 7]), [2, 2]);
         let files: Vec<Outbound> = (0..700).map(|index| file(&format!("f{index}"), index * 100)).collect();

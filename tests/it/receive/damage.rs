@@ -94,16 +94,19 @@ fn what_never_arrives_right_is_never_there() {
     });
 }
 
+/// A claim goes stale when another program replaces the attachment; it decides only where there is no digest.
 #[test]
-fn a_claim_that_does_not_fit_is_damage_too() {
+fn a_claim_that_does_not_fit_is_damage_without_a_digest() {
     runtime().block_on(async {
         for length in [100, 100_000] {
             let stored = noise(length);
             let server = liar(stored.clone(), stored.clone()).await;
             let root = TempDir::new().unwrap();
-            let mut fetch = wanted("a", "f", &stored);
-            fetch.sha256 = Some([7; 32]);
-            let run = run(&database(&server.url()), vec![fetch], root.path()).await;
+            let stale = Fetch { sha256: Some([7; 32]), ..wanted("a", "f", &stored) };
+            let arrived = run(&database(&server.url()), vec![stale.clone()], root.path()).await;
+            assert!(arrived.files["a"].is_ok(), "{length}");
+            let root = TempDir::new().unwrap();
+            let run = run(&database(&server.url()), vec![Fetch { digest: None, ..stale }], root.path()).await;
             let error = run.files["a"].as_ref().unwrap_err();
             assert!(matches!(error, TransferError::Damaged { source: Damage::Sha256, .. }), "{length}: {error}");
             assert_eq!(tree(root.path()), BTreeMap::new());
