@@ -137,11 +137,10 @@ pub(crate) fn what_is_edited_during_a_download_is_not_overwritten(endpoint: &End
         let album = Album::sent(endpoint);
         let run = |more: &[&str]| album.project.couchapp(&[&[command, &album.url, "copy"], more].concat());
         run(&[]).ok();
+        album.file("2012/new.jpg", noise(50, 1));
+        album.remove("2011/song.mp3").sync(&["--delete"]).ok();
         album.replace_remotely("a.jpg", b"changed there");
         album.replace_remotely("2010/beach/IMG_0043.jpg", &noise(300_000, 7));
-        album.file("2012/new.jpg", noise(50, 1));
-        album.remove("2011/song.mp3").sync(&["--delete", "--force"]);
-        album.replace_remotely("a.jpg", b"changed there again");
         let copy = album.project.path().join("copy");
         album.play(move |arrival| {
             let is_content =
