@@ -169,6 +169,7 @@ impl Run<'_> {
         let place = (self.place.as_str(), self.scope.name());
         let known = (&info, self.reached.welcome.kind);
         self.memory.turn_to(self.context, &self.command.folder.path, (place.0, &place.1), known)?;
+        self.memory.ledger.sequence = info.sequence().map(|sequence| sequence.text());
         Ok(info)
     }
 
@@ -196,9 +197,6 @@ impl Run<'_> {
 
     /// Looks at what happened in the database meanwhile beside our own `writes`, and keeps the ledger.
     async fn remember(&mut self, info: &Info, writes: usize) {
-        if self.memory.ledger.sequence.is_none() {
-            self.memory.ledger.sequence = info.sequence().map(|sequence| sequence.text());
-        }
         if self.memory.trusted
             && self.scope.document.is_none()
             && !self.is_alone(writes).await
