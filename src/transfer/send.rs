@@ -103,6 +103,8 @@ pub struct Sent {
     pub encoded: bool,
     /// Fewer copies were written than the cluster wants.
     pub weak: bool,
+    /// The document has losing revisions beside the one that was replaced.
+    pub has_conflicts: bool,
 }
 
 /// What became of one file.

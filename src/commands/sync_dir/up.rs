@@ -116,8 +116,7 @@ impl Run<'_> {
         let refreshed = refreshed.map_err(|error| self.reached.failure(error))?;
         self.memory.news |= refreshed.listed || refreshed.changed;
         for id in refreshed.conflicts.iter().filter(|id| self.told.insert((*id).clone())) {
-            let message = format!("`{id}` has conflicting revisions; all of them are kept");
-            self.context.printer.warning("conflicting_revisions", &message);
+            tell_of_conflicts(self.context, id);
         }
         Ok(())
     }
@@ -208,6 +207,11 @@ impl Run<'_> {
         self.memory.ledger.entries.retain(|_, entry| entry.local.is_some() || entry.remote.is_some());
         self.memory.save(self.context);
     }
+}
+
+fn tell_of_conflicts(context: &Context, id: &DocId) {
+    let message = format!("`{id}` has conflicting revisions; all of them are kept");
+    context.printer.warning("conflicting_revisions", &message);
 }
 
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Run, Totals};
+use super::{Run, Totals, tell_of_conflicts};
 use crate::commands::media::files;
 use crate::commands::sending::chain;
 use crate::couch::digest::Digest;
@@ -36,7 +36,7 @@ impl Run<'_> {
         };
         let options = self.options();
         let (mut totals, context) = (Totals::default(), self.context);
-        let (memory, troubles) = (&mut self.memory, &mut self.troubles);
+        let (memory, troubles, told) = (&mut self.memory, &mut self.troubles, &mut self.told);
         let mut done = |file: Outbound, outcome: transfer::Outcome| {
             progress.item_done();
             match outcome {
@@ -44,6 +44,9 @@ impl Run<'_> {
                     totals.files += 1;
                     totals.bytes += sent.fingerprint.length;
                     totals.weak += usize::from(sent.weak);
+                    if sent.has_conflicts && told.insert(file.id.clone()) {
+                        tell_of_conflicts(context, &file.id);
+                    }
                     note(&mut memory.ledger, &file, &sent);
                 }
                 Err(TransferError::Clash { .. }) => {
