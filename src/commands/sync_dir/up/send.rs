@@ -14,7 +14,7 @@ use crate::transfer::{self, Outbound, Replaced, SendOptions, Sent, TransferError
 impl Run<'_> {
     /// Sends what the plan adds and changes.
     pub(super) async fn send(&mut self, plan: &Mirror) -> Result<Totals> {
-        let mut outbound = Vec::new();
+        let mut outbound = Vec::with_capacity(plan.transfers().count());
         for change in plan.transfers() {
             let held = self.memory.ledger.entries.get(change.path.as_str()).and_then(|entry| entry.remote.as_ref());
             outbound.push(Outbound {
