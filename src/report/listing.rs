@@ -130,10 +130,10 @@ fn row(line: &PlanLine, width: usize, said: Verbosity, color: bool) -> String {
         // Writing to a String cannot fail.
         let _ = write!(row, "{:pad$} {:>11}", "", human_size(bytes));
     }
-    let asks = line.reason.as_deref() == Some("overwrites");
-    let telling = matches!(line.mark, Mark::Ignored | Mark::Conflict | Mark::Kept | Mark::Removed)
-        || asks
-        || said >= Verbosity::Verbose;
+    // These two are why there will be a question.
+    let asks = matches!(line.reason.as_deref(), Some("overwrites" | "has more than the file"));
+    let telling =
+        matches!(line.mark, Mark::Ignored | Mark::Conflict | Mark::Kept) || asks || said >= Verbosity::Verbose;
     if let Some(reason) = line.reason.as_deref().filter(|_| telling) {
         let _ = write!(row, "  ({})", clean(reason));
     }

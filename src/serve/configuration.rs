@@ -1,6 +1,7 @@
 //! The settings of CouchDB's configuration that mean something here, for as long as the endpoint runs.
 //!
-//! `couchapp csp` and people set them through `/_node/_local/_config`; what means nothing here cannot be set.
+//! `couchapp csp` and people set them through `/_node/_local/_config`; what means something to CouchDB and nothing here
+//! cannot be set.
 //! <https://docs.couchdb.org/en/3.5.x/config/index.html>
 
 use std::collections::BTreeMap;
@@ -18,6 +19,10 @@ enum Kind {
     Number,
     Text,
 }
+
+/// So many settings at once, and so long ones: the configuration is no database.
+const MOST: usize = 1_000;
+const LONGEST: usize = 10_000;
 
 /// What can be set.
 const SETTINGS: [(&str, &str, Kind); 14] = [
@@ -37,16 +42,58 @@ const SETTINGS: [(&str, &str, Kind); 14] = [
     ("csp", "showlist_enable", Kind::Flag),
 ];
 
+/// What begins the names of CouchDB's own sections: what is set there is meant to change something.
+const SECTIONS: [&str; 38] = [
+    "admins",
+    "attachments",
+    "chttpd",
+    "cluster",
+    "compaction",
+    "cors",
+    "couch",
+    "csp",
+    "custodian",
+    "database",
+    "ddoc_cache",
+    "disk_monitor",
+    "dreyfus",
+    "fabric",
+    "feature_flags",
+    "httpd",
+    "indexers",
+    "ioq",
+    "jwt",
+    "log",
+    "mango",
+    "mem3",
+    "native_query_servers",
+    "nouveau",
+    "prometheus",
+    "purge",
+    "query_server",
+    "quickjs",
+    "rebalance",
+    "replicator",
+    "reshard",
+    "rexi",
+    "smoosh",
+    "ssl",
+    "stats",
+    "uuids",
+    "vendor",
+    "view",
+];
+
 /// All settings.
-pub struct Configuration(RwLock<BTreeMap<&'static str, BTreeMap<&'static str, String>>>);
+pub struct Configuration(RwLock<BTreeMap<String, BTreeMap<String, String>>>);
 
 impl Configuration {
     /// What a fresh CouchDB has, but for the sandbox: apps are developed without it, unless `has_sandbox`.
     pub fn new(has_sandbox: bool) -> Self {
         let mut sections = BTreeMap::new();
         if !has_sandbox {
-            let off = ["attachments_enable", "showlist_enable"].map(|key| (key, "false".to_owned()));
-            sections.insert("csp", BTreeMap::from(off));
+            let off = ["attachments_enable", "showlist_enable"].map(|key| (key.to_owned(), "false".to_owned()));
+            sections.insert("csp".to_owned(), BTreeMap::from(off));
         }
         Self(RwLock::new(sections))
     }
@@ -76,35 +123,37 @@ impl Configuration {
     pub(in crate::serve) fn section(&self, section: &str) -> Object {
         let sections = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let values = sections.get(section).into_iter().flatten();
-        values.map(|(key, value)| ((*key).to_owned(), Value::from(value.as_str()))).collect()
+        values.map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect()
     }
 
     /// All that is set.
     pub(in crate::serve) fn all(&self) -> Object {
-        let names: Vec<&str> = self.0.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
-        let sections = names.into_iter().map(|name| (name.to_owned(), Value::Object(self.section(name))));
+        let names: Vec<String> = self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        let sections = names.into_iter().map(|name| (name.clone(), Value::Object(self.section(&name))));
         sections.filter(|(_, section)| *section != Value::Object(Object::new())).collect()
     }
 
-    /// Sets a value and gives back the old one (empty: it was not set).
+    /// Sets a value and gives back the old one (empty: it was not set). Sections that are not CouchDB's are anybody's.
     ///
     /// # Errors
-    /// 501 for what means nothing here, 400 for a value that cannot be.
+    /// 501 for what means something to CouchDB and nothing here, 400 for a value that cannot be.
     pub(in crate::serve) fn set(&self, section: &str, key: &str, value: &str) -> Result<String, Failure> {
         let known = SETTINGS.iter().find(|(known, name, _)| (*known, *name) == (section, key));
-        let Some((section, key, kind)) = known else {
+        if known.is_none() && SECTIONS.iter().any(|known| section.starts_with(known)) {
             return Err(Failure::absent(&format!("the setting [{section}] {key}")));
+        }
+        let is_possible = match known {
+            Some((_, _, Kind::Flag)) => matches!(value, "true" | "false"),
+            Some((_, _, Kind::Number)) => value.parse::<u32>().is_ok_and(|number| number > 0),
+            Some((_, _, Kind::Text)) => value.bytes().all(|byte| (b' '..0x7f).contains(&byte)),
+            None => section.len() + key.len() + value.len() <= LONGEST,
         };
-        let is_possible = match kind {
-            Kind::Flag => matches!(value, "true" | "false"),
-            Kind::Number => value.parse::<u32>().is_ok_and(|number| number > 0),
-            Kind::Text => value.bytes().all(|byte| (b' '..0x7f).contains(&byte)),
-        };
-        if !is_possible {
+        let mut sections = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let free = sections.values().map(BTreeMap::len).sum::<usize>() < MOST;
+        if !is_possible || !free {
             return Err(Failure::bad_request(format!("[{section}] {key} cannot be set to this")));
         }
-        let mut sections = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let before = sections.entry(section).or_default().insert(key, value.to_owned());
+        let before = sections.entry(section.to_owned()).or_default().insert(key.to_owned(), value.to_owned());
         Ok(before.unwrap_or_default())
     }
 
@@ -132,6 +181,8 @@ mod tests {
     #[test]
     fn values_are_set_and_taken_out() {
         let configuration = Configuration::new(true);
+        assert_eq!(configuration.set("my own", "ä", "x").unwrap(), "");
+        assert_eq!(configuration.remove("my own", "ä").as_deref(), Some("x"));
         assert_eq!(configuration.set("csp", "attachments_enable", "false").unwrap(), "");
         assert_eq!(configuration.set("csp", "attachments_enable", "true").unwrap(), "false");
         assert_eq!(configuration.get("csp", "attachments_enable").as_deref(), Some("true"));

@@ -38,6 +38,7 @@ pub(in crate::serve) mod multipart;
 pub(in crate::serve) mod number;
 pub(in crate::serve) mod path;
 pub(in crate::serve) mod produce;
+pub(in crate::serve) mod reload;
 pub mod request;
 mod server_wide;
 mod session;

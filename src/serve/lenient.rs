@@ -69,8 +69,9 @@ impl<S> Lenient<S> {
                 State::Raw => self.ready.unsplit(self.raw.split()),
                 State::Head => {
                     // Empty lines before a request are allowed.
-                    if self.raw.starts_with(b"\r\n") {
-                        self.ready.extend_from_slice(&self.raw.split_to(2));
+                    let empty = self.raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                    if empty > 0 {
+                        self.ready.unsplit(self.raw.split_to(empty));
                         continue;
                     }
                     let Some(end) = framing::end_of_head(&self.raw) else {

@@ -247,12 +247,14 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Failure> {
     }) else {
         return Ok(None);
     };
-    let invalid = || Failure::bad_request("Authorization header has invalid base64 value");
-    let text = BASE64_STANDARD.decode(encoded).map_err(|_| invalid())?;
-    let text = String::from_utf8(text).map_err(|_| invalid())?;
+    let bytes = BASE64_STANDARD.decode(encoded);
+    let bytes = bytes.map_err(|_| Failure::bad_request("Authorization header has invalid base64 value"))?;
     // `_:_` is how people sign out of Basic.
-    let pair = text.split_once(':').filter(|pair| *pair != ("_", "_"));
-    Ok(pair.map(|(name, password)| (name.to_owned(), password.to_owned())))
+    if !bytes.contains(&b':') || bytes == b"_:_" {
+        return Ok(None);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| wrong())?;
+    Ok(text.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned())))
 }
 
 /// Whether a request comes from this computer as far as a browser can tell: it names this computer as the host (a foreign

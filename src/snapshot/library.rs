@@ -137,6 +137,7 @@ async fn list(
     refreshed.unreadable.extend_from_slice(pages.unreadable());
     // As it was before the listing: what changed meanwhile will be seen again.
     ledger.sequence = info.sequence().map(|sequence| sequence.text());
+    refreshed.forget_unreadable(ledger);
     Ok(refreshed)
 }
 
@@ -196,6 +197,7 @@ async fn catch_up(
         }
     }
     ledger.sequence = Some(since.text());
+    refreshed.forget_unreadable(ledger);
     Ok(refreshed)
 }
 
@@ -250,26 +252,44 @@ impl Refreshed {
         Ok(())
     }
 
+    /// The changes from here on would not tell of a document again that could not be read.
+    fn forget_unreadable(&self, ledger: &mut Ledger) {
+        if !self.unreadable.is_empty() {
+            ledger.sequence = None;
+        }
+    }
+
     fn enter(&mut self, document: &Document, scope: &Scope, ledger: &mut Ledger, take: &mut Take<'_>) {
         let mut is_taken = false;
         for (key, held) in take(document) {
             is_taken = true;
-            let entry = ledger.entries.entry(key.clone()).or_default();
-            let Some(other) = entry.remote.replace(held) else { continue };
-            // Two things for one path: the file of this tool has it, or else who came first.
-            let loser = match &mut entry.remote {
-                Some(held) if other.id.is_none() || held.id.is_some() => std::mem::replace(held, other),
-                _ => other,
-            };
-            let id = loser.id.clone().unwrap_or_else(|| owner_of(scope, &key));
-            let nowhere = format!("{id}{NO_PATH}{key}").into();
-            let loser = Held { id: Some(id), foreign: true, ..loser };
-            ledger.entries.entry(nowhere).or_default().remote = Some(loser);
+            put(scope, ledger, &key, held);
         }
         if is_taken && !document.conflicts.is_empty() {
             self.conflicts.push(document.id.clone());
         }
     }
+}
+
+/// Puts what a document holds at `key` into `ledger`. Two things for one path: the file of this tool has it, or else who
+/// came first; the other one is kept under a key that is no path.
+pub fn put(scope: &Scope, ledger: &mut Ledger, key: &str, held: Held) {
+    let entry = ledger.entries.entry(key.into()).or_default();
+    let Some(other) = entry.remote.replace(held) else { return };
+    let loser = match &mut entry.remote {
+        Some(held) if is_same_thing(held, &other) => return,
+        Some(held) if other.id.is_none() || held.id.is_some() => std::mem::replace(held, other),
+        _ => other,
+    };
+    let id = loser.id.clone().unwrap_or_else(|| owner_of(scope, key));
+    let nowhere = format!("{id}{NO_PATH}{key}").into();
+    let loser = Held { id: Some(id), foreign: true, ..loser };
+    ledger.entries.entry(nowhere).or_default().remote = Some(loser);
+}
+
+/// Whether both are of one document and one attachment of it, at one key.
+fn is_same_thing(held: &Held, other: &Held) -> bool {
+    held.id == other.id && (held.id.is_none() || held.attachment == other.attachment)
 }
 
 /// The document that a path gives.

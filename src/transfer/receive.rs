@@ -1,9 +1,9 @@
 //! Many attachments on their way to files, by the means that is fastest for their size.
 //!
-//! Small ones come by the hundred inside of `_all_docs`, middle ones by `_bulk_get`, large ones each by its own request,
-//! which goes on where a broken connection or an earlier run ended. No file gets its name before its length, the digest
-//! of the stored bytes and the SHA-256 that the document claims are found right, as far as each is known; what arrives
-//! damaged is asked for again by a request of its own, and one damaged item spoils no other.
+//! Small ones come by the hundred inside of JSON, middle ones in parts (both by `_bulk_get`), large ones by their own request,
+//! which goes on where a broken connection or an earlier run ended. No file gets its name before its length is
+//! found right, and the SHA-256 that its document claims or the digest of the stored bytes, as far as they are known; what
+//! arrives damaged is asked for again by a request of its own, and one damaged item spoils no other.
 
 use std::collections::VecDeque;
 use std::io;

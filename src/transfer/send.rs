@@ -32,7 +32,7 @@ mod sort;
 const INLINE: u64 = 512 << 10;
 
 /// What one `_bulk_docs` takes: documents, and bytes of their files.
-const BATCH: (usize, u64) = (500, 4 << 20);
+const BATCH: (usize, u64) = (300, 4 << 20);
 
 /// Batches on their way at once: more keep no server busier, and each holds its files in memory. While they are, others
 /// are read and composed.
@@ -103,6 +103,8 @@ pub struct Sent {
     pub encoded: bool,
     /// Fewer copies were written than the cluster wants.
     pub weak: bool,
+    /// The document has losing revisions beside the one that was replaced.
+    pub has_conflicts: bool,
 }
 
 /// What became of one file.
@@ -127,8 +129,7 @@ pub async fn send(
     let outages = AtomicU32::new(0);
     let lanes = Semaphore::new(BATCHES);
     let sender = Sender { database, folder, options, progress, lanes: &lanes, outages: &outages };
-    let (small, streamed): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.length <= INLINE);
-    let (large, middle): (Vec<_>, Vec<_>) = streamed.into_iter().partition(|file| file.length > LARGE);
+    let [small, middle, large] = by_size(files);
     let mut batches = stream::iter(batches(small)).map(|batch| sender.batch(batch)).buffer_unordered(BATCHES + AHEAD);
     while let Some((outcomes, result)) = batches.next().await {
         outcomes.into_iter().for_each(|(file, outcome)| done(file, outcome));
@@ -157,20 +158,28 @@ struct Sender<'a> {
     outages: &'a AtomicU32,
 }
 
+/// Files that go inside of JSON, one by one, and a few at a time. There may be very many, so they are not copied.
+fn by_size(mut files: Vec<Outbound>) -> [Vec<Outbound>; 3] {
+    files.sort_by_key(|file| (file.length > INLINE, file.length > LARGE));
+    let large = files.split_off(files.partition_point(|file| file.length <= LARGE));
+    let middle = files.split_off(files.partition_point(|file| file.length <= INLINE));
+    [files, middle, large]
+}
+
 /// Groups files for `_bulk_docs`, in their order.
-fn batches(files: Vec<Outbound>) -> Vec<Vec<Outbound>> {
+fn batches(files: Vec<Outbound>) -> impl Iterator<Item = Vec<Outbound>> {
     let (most, room) = BATCH;
-    let mut batches: Vec<Vec<Outbound>> = Vec::new();
-    let mut bytes = 0;
-    for file in files {
-        let fits = bytes + file.length <= room && batches.last().is_some_and(|batch| batch.len() < most);
-        bytes = if fits { bytes + file.length } else { file.length };
-        match batches.last_mut().filter(|_| fits) {
-            Some(batch) => batch.push(file),
-            None => batches.push(vec![file]),
+    let mut files = files.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = files.next()?;
+        let mut bytes = first.length;
+        let mut batch = vec![first];
+        while let Some(file) = files.next_if(|next| batch.len() < most && bytes + next.length <= room) {
+            bytes += file.length;
+            batch.push(file);
         }
-    }
-    batches
+        Some(batch)
+    })
 }
 
 #[cfg(test)]
@@ -186,13 +195,13 @@ mod tests {
     fn a_batch_is_bounded_by_documents_and_bytes() {
         let sizes = |lengths: &[u64]| -> Vec<usize> {
             let files = lengths.iter().enumerate().map(|(index, length)| file(&format!("f{index}"), *length));
-            batches(files.collect()).iter().map(Vec::len).collect()
+            batches(files.collect()).map(|batch| batch.len()).collect()
         };
         assert!(sizes(&[]).is_empty());
-        assert_eq!(sizes(&[1; 1001]), [500, 500, 1]);
+        assert_eq!(sizes(&[1; 601]), [300, 300, 1]);
         assert_eq!(sizes(&[INLINE; 17]), [8, 8, 1]);
         assert_eq!(sizes(&[1, BATCH.1 - 1, INLINE, 7]), [2, 2]);
         let files: Vec<Outbound> = (0..700).map(|index| file(&format!("f{index}"), index * 100)).collect();
-        assert_eq!(batches(files.clone()).concat(), files);
+        assert_eq!(batches(files.clone()).flatten().collect::<Vec<_>>(), files);
     }
 }

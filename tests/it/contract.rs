@@ -206,6 +206,10 @@ macro_rules! for_each_case {
                 a_part_is_fetched,
                 what_a_document_claims_proves_nothing,
                 an_older_time_is_a_change_as_well,
+                what_is_edited_during_a_download_is_not_overwritten,
+                nothing_is_removed_while_a_document_is_unreadable,
+                a_selection_of_nothing_is_told,
+                a_dry_run_tells_of_the_question,
             ];
             dumping: [
                 files_come_back_and_others_have_their_folder,
@@ -219,11 +223,20 @@ macro_rules! for_each_case {
                 a_dump_is_verified,
                 a_dump_is_a_stream_of_lines,
                 a_design_document_is_dumped,
+                what_people_attached_is_dumped,
+                two_files_for_one_path_are_told,
+                a_losing_revision_without_a_path_is_told,
+                one_document_is_dumped_whole,
+                a_document_that_goes_during_a_dump_is_told,
+                another_compression_is_no_difference,
+                a_verification_tells_of_everything,
+                a_stream_tells_what_it_lacks,
             ];
             dump_hostile: [
                 hostile_paths_stay_inside,
                 hostile_ids_and_names_stay_inside_a_dump,
                 links_in_the_folder_lead_nowhere,
+                escaped_names_are_fetched_again,
             ];
             dump_damage: [
                 one_altered_byte_is_kept_away,

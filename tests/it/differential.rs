@@ -19,6 +19,8 @@ mod sending;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use couchapp::secret::Secret;
+use couchapp::serve::users::Administrator;
 use couchapp::serve::{Options, Running};
 use tempfile::TempDir;
 
@@ -68,7 +70,8 @@ fn sequences(area: &str) -> Vec<Sequence> {
 fn start_embedded_endpoint() -> Server {
     static STARTED: LazyLock<(Running, TempDir)> = LazyLock::new(|| {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { csp: true, ..Options::new(folder.path()) };
+        let administrator = Administrator { name: "admin".to_owned(), password: Secret::new(CANARY) };
+        let options = Options { csp: true, administrators: vec![administrator], ..Options::new(folder.path()) };
         (runtime().block_on(couchapp::serve::start(options)).unwrap(), folder)
     });
     Server::at(&format!("http://admin:{CANARY}@{}/", STARTED.0.address))

@@ -28,6 +28,8 @@ mod say;
 mod take;
 mod write;
 
+pub(in crate::commands) use list::changed_since;
+
 /// What is wanted of a database, and how it is put into a folder.
 pub(in crate::commands) struct Order {
     /// The folder.
@@ -162,19 +164,20 @@ impl Down<'_> {
             removal.check(limit, self.order.allow_empty).map_err(|refusal| valve::refused(&refusal))?;
         }
         if self.context.settings.dry_run {
+            self.foretell(&plan);
             return self.troubles.conclude(self.context, (&would(&plan, "fetch"), all), 0);
         }
         self.confirm(&plan)?;
         if idle {
-            self.clear_away()?;
             self.memory.save_news(self.context);
+            self.clear_away();
             let text = format!("Up to date: {}, nothing fetched, {}", files(plan.same), self.seconds());
             return self.troubles.conclude(self.context, (&text, all), 0);
         }
         let (count, bytes) = self.fetch(&plan).await?;
         let removed = self.remove(&plan)?;
-        self.clear_away()?;
         self.keep();
+        self.clear_away();
         self.conclude(&plan, (count, bytes, removed), all)
     }
 

@@ -38,6 +38,11 @@ impl Troubles {
         self.lines.push(words);
     }
 
+    /// What could not be done, one line for each.
+    pub(in crate::commands) fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
     /// How many files could not be transferred.
     pub(in crate::commands) fn files(&self) -> usize {
         self.files

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::commands::Context;
 use crate::mark::Mark;
 use crate::plan::{FileChange, Mirror};
 use crate::report::{Listing, PlanLine, human_size, thousands};
@@ -39,6 +40,13 @@ pub(in crate::commands) fn would(plan: &Mirror, verb: &str) -> String {
         files(plan.transfers().count()),
         human_size(bytes)
     )
+}
+
+/// What a dry run says of the question that the real run will ask.
+pub(in crate::commands) fn foretell(context: &Context, question: &str) {
+    if !context.settings.yes {
+        context.printer.note(&format!("The real run asks (`--yes` confirms it): {question}"));
+    }
 }
 
 /// What a run did, in words: `Sent 3 files (1.2 MiB), removed 1 in 0.4 s; 8 unchanged`.

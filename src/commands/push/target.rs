@@ -12,7 +12,7 @@ use crate::commands::login::{Reached, with_server};
 use crate::commands::prepare::{Place, Prepared};
 use crate::commands::sending::forward;
 use crate::commands::valve;
-use crate::couch::{Database, Document, Info};
+use crate::couch::{Database, Document, Info, Write};
 use crate::ddoc::Layout;
 use crate::exit::{Exit, Failure};
 use crate::local::State;
@@ -91,10 +91,15 @@ async fn push_app(
     if is_missing {
         place = Place::new(reached, database, Some(database::create(context, reached, database).await?), app);
     }
-    for prepared in due.iter().filter(|_| rules.check) {
-        compile_validation(&place, prepared).await?;
-    }
-    let pushed = write_all(context, &place, &due, &counts).await?;
+    // The server compiles while the first document's files are compressed.
+    let first = async {
+        match due.first() {
+            Some(first) => place.assemble(first, true).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let ((), first) = tokio::try_join!(compile_validations(&place, &due, rules), first)?;
+    let pushed = write_all(context, &place, (&due, first), &counts).await?;
     conclude::pushed(context, &place, main, pushed, &counts).await
 }
 
@@ -165,6 +170,13 @@ fn confirm(context: &Context, destination: &Destination, due: &[&Prepared<'_>], 
     Ok(())
 }
 
+async fn compile_validations(place: &Place<'_>, due: &[&Prepared<'_>], rules: &Rules) -> Result<()> {
+    for prepared in due.iter().filter(|_| rules.check) {
+        compile_validation(place, prepared).await?;
+    }
+    Ok(())
+}
+
 async fn compile_validation(place: &Place<'_>, prepared: &Prepared<'_>) -> Result<()> {
     let key = Key::Member(vec!["validate_doc_update".to_owned()]);
     let is_new = prepared.plan.find(&key).is_some_and(|change| matches!(change.mark, Mark::New | Mark::Changed));
@@ -181,13 +193,20 @@ async fn compile_validation(place: &Place<'_>, prepared: &Prepared<'_>) -> Resul
 async fn write_all(
     context: &Context,
     place: &Place<'_>,
-    due: &[&Prepared<'_>],
+    (due, mut first): (&[&Prepared<'_>], Option<Write>),
     counts: &Counts,
 ) -> Result<Vec<Pushed>> {
     let progress = context.printer.progress(counts.bytes, due.len() as u64);
     let mut pushed = Vec::new();
     for prepared in due {
-        let written = place.write(prepared, Some(forward(&progress))).await;
+        let assembled = match first.take() {
+            Some(write) => Ok(write),
+            None => place.assemble(prepared, true).await,
+        };
+        let written = match assembled {
+            Ok(write) => place.write(prepared, Write { progress: Some(forward(&progress)), ..write }).await,
+            Err(error) => Err(error),
+        };
         progress.item_done();
         match written {
             Ok(done) => {

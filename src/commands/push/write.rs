@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::commands::prepare::{Place, Prepared};
 use crate::couch::digest::Digest;
-use crate::couch::{Attachment, CouchError, Document, Progress, Write};
+use crate::couch::{Attachment, CouchError, Document, Write};
 use crate::exit::{Exit, Failure};
 use crate::hexadecimal;
 use crate::mark::Mark;
@@ -22,9 +22,7 @@ pub(super) struct Pushed {
 
 impl Place<'_> {
     /// Writes the document as one revision, and reads it back.
-    pub(super) async fn write(&self, prepared: &Prepared<'_>, progress: Option<Progress>) -> Result<Pushed> {
-        let mut write = self.assemble(prepared, true).await?;
-        write.progress = progress;
+    pub(super) async fn write(&self, prepared: &Prepared<'_>, mut write: Write) -> Result<Pushed> {
         let written = match self.database.put(&write).await {
             // The server does not have an attachment that its own document lists: everything is sent anew.
             Err(CouchError::MissingStub { .. }) => {
@@ -59,7 +57,7 @@ impl Place<'_> {
     }
 
     /// The write that the plan asks for. Without `stubs`, what is unchanged is sent again where the folder has it.
-    async fn assemble(&self, prepared: &Prepared<'_>, stubs: bool) -> Result<Write> {
+    pub(super) async fn assemble(&self, prepared: &Prepared<'_>, stubs: bool) -> Result<Write> {
         let mut outgoing = Vec::new();
         let mut kept = Vec::new();
         for change in &prepared.plan.changes {

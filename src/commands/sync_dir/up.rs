@@ -116,8 +116,7 @@ impl Run<'_> {
         let refreshed = refreshed.map_err(|error| self.reached.failure(error))?;
         self.memory.news |= refreshed.listed || refreshed.changed;
         for id in refreshed.conflicts.iter().filter(|id| self.told.insert((*id).clone())) {
-            let message = format!("`{id}` has conflicting revisions; all of them are kept");
-            self.context.printer.warning("conflicting_revisions", &message);
+            tell_of_conflicts(self.context, id);
         }
         Ok(())
     }
@@ -169,6 +168,7 @@ impl Run<'_> {
         let place = (self.place.as_str(), self.scope.name());
         let known = (&info, self.reached.welcome.kind);
         self.memory.turn_to(self.context, &self.command.folder.path, (place.0, &place.1), known)?;
+        self.memory.ledger.sequence = info.sequence().map(|sequence| sequence.text());
         Ok(info)
     }
 
@@ -196,9 +196,6 @@ impl Run<'_> {
 
     /// Looks at what happened in the database meanwhile beside our own `writes`, and keeps the ledger.
     async fn remember(&mut self, info: &Info, writes: usize) {
-        if self.memory.ledger.sequence.is_none() {
-            self.memory.ledger.sequence = info.sequence().map(|sequence| sequence.text());
-        }
         if self.memory.trusted
             && self.scope.document.is_none()
             && !self.is_alone(writes).await
@@ -210,6 +207,11 @@ impl Run<'_> {
         self.memory.ledger.entries.retain(|_, entry| entry.local.is_some() || entry.remote.is_some());
         self.memory.save(self.context);
     }
+}
+
+fn tell_of_conflicts(context: &Context, id: &DocId) {
+    let message = format!("`{id}` has conflicting revisions; all of them are kept");
+    context.printer.warning("conflicting_revisions", &message);
 }
 
 #[derive(Debug, Default)]

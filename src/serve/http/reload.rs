@@ -1,7 +1,7 @@
 //! Open pages reload when their app changes.
 
 use axum::body::{Body, Bytes};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -20,7 +20,7 @@ const SCRIPT: &str = r#"
 "#;
 
 /// Adds the script to a page; anything else stays as it is.
-pub(super) fn follow(mut response: Response) -> Response {
+pub(in crate::serve) async fn follow(mut response: Response) -> Response {
     let headers = response.headers();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_page = response.status() == StatusCode::OK
@@ -29,7 +29,10 @@ pub(super) fn follow(mut response: Response) -> Response {
     if !is_page {
         return response;
     }
-    response.headers_mut().remove(header::CONTENT_LENGTH);
+    // Neither the length nor the digest is that of what goes out now.
+    for name in [header::CONTENT_LENGTH, HeaderName::from_static("content-md5")] {
+        response.headers_mut().remove(name);
+    }
     response.map(|body| {
         let script = stream::once(async { Ok(Bytes::from_static(SCRIPT.as_bytes())) });
         Body::from_stream(body.into_data_stream().chain(script))

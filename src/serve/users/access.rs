@@ -124,6 +124,9 @@ pub(in crate::serve) fn authorize_name(
     user: &User,
 ) -> Result<(), Failure> {
     let is_system = matches!(name, "_users" | "_replicator");
+    if name.starts_with('_') && !is_system {
+        return require_server_admin(user);
+    }
     match segments {
         [] if matches!(*method, Method::PUT | Method::DELETE) => require_server_admin(user),
         ["_all_docs" | "_changes", ..] if is_system => require_server_admin(user),
@@ -220,7 +223,8 @@ mod tests {
             assert_eq!(authorize_server_wide(&Method::GET, segments, &nobody).is_ok(), open, "{segments:?}");
             assert!(authorize_server_wide(&Method::GET, segments, &admin).is_ok(), "{segments:?}");
         }
-        let named: [(Method, &str, &[&str], bool); 10] = [
+        let named: [(Method, &str, &[&str], bool); 11] = [
+            (Method::GET, "_nothing", &[], false),
             (Method::POST, "_users", &["_find"], false),
             (Method::GET, "_users", &["_design", "x", "_view", "y"], false),
             (Method::GET, "db", &["_design", "x", "_view", "y"], true),

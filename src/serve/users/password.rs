@@ -28,19 +28,21 @@ const MEMBERS: [&str; 8] =
 /// # Errors
 /// 403 when it is no text.
 pub(in crate::serve) fn hide(members: &mut Object, iterations: u32) -> Result<(), Failure> {
-    // CouchDB repeats the value; a password is not repeated here.
-    let invalid =
-        |what: &str| Failure::new(403, "forbidden", format!("{what} value is invalid: it has to be a string."));
+    let invalid = |what: &str, value: &Value| {
+        // CouchDB repeats whatever it was.
+        let shown = if value.is_number() || value.is_boolean() { format!(" of '{value}'") } else { String::new() };
+        Failure::new(403, "forbidden", format!("{what} value{shown} is invalid."))
+    };
     let password = match members.get("password") {
         None | Some(Value::Null) => return Ok(()),
         Some(Value::String(password)) => password.clone(),
-        Some(_) => return Err(invalid("Password")),
+        Some(other) => return Err(invalid("Password", other)),
     };
     let keeps_salt = members.get("preserve_salt") == Some(&Value::Bool(true));
     let salt = match members.get("salt").filter(|_| keeps_salt) {
         None => random_salt(),
         Some(Value::String(salt)) => salt.clone(),
-        Some(_) => return Err(invalid("Salt")),
+        Some(other) => return Err(invalid("Salt", other)),
     };
     let mut key = [0; 32];
     pbkdf2_hmac::<Sha256>(password.as_bytes(), salt.as_bytes(), iterations, &mut key);

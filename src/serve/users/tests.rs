@@ -50,6 +50,10 @@ fn names_and_passwords_are_recognised() {
     for nobody in [HeaderMap::new(), authorization("_:_"), authorization("jan")] {
         assert_eq!(user(&nobody).unwrap(), User::default());
     }
+    for (value, status) in [("Basic nonsense", None), ("Basic /zo=", Some(401))] {
+        let found = user(&headers(&[(header::AUTHORIZATION, value)])).err();
+        assert_eq!(found.map(|failure| failure.status.as_u16()), status, "{value}");
+    }
     let bad = headers(&[(header::AUTHORIZATION, "Basic !!")]);
     assert_eq!(user(&bad).unwrap_err().status.as_u16(), 400);
 }

@@ -96,6 +96,15 @@ impl Meaning<'_> {
             ("--escape-names", dump.escape_names),
         ];
         refuse_for(into == DumpInto::Stdout, &written, "is about a folder, and `-` is stdout")?;
+        let selection = &dump.selection;
+        let files = [
+            ("--exclude", !selection.exclude.is_empty()),
+            ("--include", !selection.include.is_empty()),
+            ("--exclude-from", !selection.exclude_from.is_empty()),
+            ("--conflicts", dump.conflicts),
+            ("--checksum", dump.checksum),
+        ];
+        refuse_for(into == DumpInto::Stdout, &files, "is about files, and `-` prints whole documents")?;
         Ok(DumpSettings {
             place,
             as_document,
@@ -183,7 +192,8 @@ fn refuse_without_effect(sync: &SyncDirArgs, direction: Direction, document: boo
     let (up, down) = (direction == Direction::Up, direction == Direction::Down);
     refuse_for(up, &[("--escape-names", sync.escape_names)], "is for what is written to a folder")?;
     refuse_for(down, &new_documents, "is for what is sent to a server")?;
-    refuse_for(down, &[("--create-db", sync.create_db)], "is for what is sent to a server")?;
+    let sending = [("--create-db", sync.create_db), ("--times", sync.times)];
+    refuse_for(down, &sending, "is for what is sent to a server")?;
     let why = "is for a database with one document per file, and one document was named";
     refuse_for(document, &new_documents, why)?;
     refuse_for(document, &[("--tag", !sync.tag.is_empty())], why)

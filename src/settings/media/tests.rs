@@ -124,6 +124,7 @@ fn both_or_neither_is_refused_with_both_spellings() {
         ("photos :x --escape-names", Exit::Usage, "`--escape-names` is for what is written to a folder", ""),
         (":x photos --thumbnails 100", Exit::Usage, "`--thumbnails` is for what is sent", ""),
         (":x photos --create-db", Exit::Usage, "`--create-db` is for what is sent", ""),
+        (":x photos --times", Exit::Usage, "`--times` is for what is sent", ""),
         ("photos :x/doc --tag a", Exit::Usage, "`--tag` is for a database", ""),
         ("photos :x/doc --tags-from-folders", Exit::Usage, "`--tags-from-folders` is for a database", ""),
     ];
@@ -229,6 +230,10 @@ fn a_dump_goes_into_a_folder_or_to_stdout() {
         (":x/doc --since 1", Exit::Usage, "`--since` selects documents", ""),
         (":x - --delete", Exit::Usage, "`--delete` is about a folder", ""),
         (":x - --verify", Exit::Usage, "`--verify` is about a folder", ""),
+        (":x - --exclude *.x", Exit::Usage, "`--exclude` is about files", ""),
+        (":x - --include *.x", Exit::Usage, "`--include` is about files", ""),
+        (":x - --exclude-from y", Exit::Usage, "`--exclude-from` is about files", ""),
+        (":x - --conflicts", Exit::Usage, "`--conflicts` is about files", ""),
     ];
     for (line, exit, message, hint) in bad {
         refused(line, dump(root.path(), line), exit, message, hint);

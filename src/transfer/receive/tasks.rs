@@ -2,7 +2,7 @@
 
 use super::{Context, Fetch, Report, middle, single, small};
 
-/// Content up to this size comes inside of `_all_docs`, in bytes: what it costs to parse grows with the size, what it
+/// Content up to this size comes inside of JSON, in bytes: what it costs to parse grows with the size, what it
 /// saves is one part each.
 const SMALL: u64 = 64 << 10;
 

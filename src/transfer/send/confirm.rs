@@ -120,6 +120,7 @@ impl Sender<'_> {
             digest: stub.digest,
             encoded: stub.encoding.is_some(),
             weak: written.weak,
+            has_conflicts: draft.has_conflicts,
         })))
     }
 
@@ -155,7 +156,8 @@ impl Draft {
         let digest = self.stored(&self.own);
         let encoded = digest.is_some_and(|digest| digest != Digest::from_md5(self.fingerprint.md5));
         let (fingerprint, attachment) = (self.fingerprint, self.own);
-        Sent { fingerprint, revision: written.revision, attachment, digest, encoded, weak: written.weak }
+        let has_conflicts = self.has_conflicts;
+        Sent { fingerprint, revision: written.revision, attachment, digest, encoded, weak: written.weak, has_conflicts }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Draft {
     pub(super) fingerprint: Fingerprint,
     /// The digests that CouchDB will have for the attachments that go along, where they can be told.
     pub(super) stored: Vec<(AttName, Digest)>,
+    /// What is replaced has losing revisions beside it.
+    pub(super) has_conflicts: bool,
 }
 
 impl Draft {
@@ -177,9 +179,10 @@ fn compose(
         Some((parent, _)) => media::updated(&parent.body, &record),
         None => media::created(&record, &tags(&file, options)),
     };
+    let has_conflicts = parent.is_some_and(|parent| !parent.conflicts.is_empty());
     let parent = parent.map(|parent| parent.revision.clone());
     let write = Write { id: file.id.clone(), parent, body, attachments, progress: None };
-    Ok(Draft { file, write, own, fingerprint: reading.fingerprint, stored })
+    Ok(Draft { file, write, own, fingerprint: reading.fingerprint, stored, has_conflicts })
 }
 
 /// The attachment that the file becomes: the one that its name gives, unless people have put something else there.

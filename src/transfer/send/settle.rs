@@ -58,7 +58,16 @@ impl Sender<'_> {
         if let (true, Some(stub)) = (same, stub) {
             let (digest, encoded) = (stub.digest, stub.encoding.is_some());
             let (revision, attachment) = (document.revision.clone(), record.attachment);
-            return Ok(Found::Ours(Box::new(Sent { fingerprint, revision, attachment, digest, encoded, weak: false })));
+            let has_conflicts = !document.conflicts.is_empty();
+            return Ok(Found::Ours(Box::new(Sent {
+                fingerprint,
+                revision,
+                attachment,
+                digest,
+                encoded,
+                weak: false,
+                has_conflicts,
+            })));
         }
         // A new document of ours whose text cannot be compared by digests holds what it says, if nobody replaced it: its
         // content is sent again, which changes nothing but the revision.

@@ -131,3 +131,20 @@ pub(crate) fn links_in_the_folder_lead_nowhere(endpoint: &Endpoint) {
         }
     }
 }
+
+/// The folder's names tell nothing of the documents then.
+pub(crate) fn escaped_names_are_fetched_again(endpoint: &Endpoint) {
+    let album = Album::begin(endpoint);
+    assert_eq!(store(&album, &[claiming(".git/config"), claiming("a.png")]), 2);
+    for command in ["dump", "sync-dir"] {
+        let run = |more: &[&str]| album.project.couchapp(&[&[command, &album.url, command], more].concat());
+        run(&["--escape-names"]).ok().says("Fetched 2 files");
+        album.replace_remotely(".git/config", format!("changed for {command}").as_bytes());
+        run(&["--escape-names"]).ok().says("Fetched 1 file");
+        let tree = album.project.tree(command);
+        let changed = tree.iter().find(|(path, _)| *path != "a.png").unwrap();
+        assert_eq!(changed.1, format!("changed for {command}").as_bytes(), "{}", changed.0);
+        assert_eq!(tree.len(), 2);
+        run(&["--escape-names"]).ok().says("Up to date: 2 files");
+    }
+}

@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::album::{Album, attached, noise, same_trees, some_files};
 use super::app::{clone, edit_remotely};
-use crate::harness::{Endpoint, Kind, Tree};
+use super::fetching::{page, play_unreadable};
+use crate::fault_proxy::Action;
+use crate::harness::{Endpoint, Kind, Tree, encoded};
+use crate::wire::Answer;
 
 pub(crate) fn files_come_back_and_others_have_their_folder(endpoint: &Endpoint) {
     let album = Album::sent(endpoint);
@@ -265,4 +268,159 @@ pub(crate) fn a_design_document_is_dumped(endpoint: &Endpoint) {
     album.project.couchapp(&["dump", &format!("{}/_design/blog", album.url), "copy"]).ok();
     clone(&album.project, &album.database, "_design/blog", "cloned").ok();
     same_trees(&album.project.tree("cloned/_attachments"), &album.project.tree("copy"));
+}
+
+/// What people attached to documents of this tool is theirs as well.
+pub(crate) fn what_people_attached_is_dumped(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    for id in ["a.jpg", "2010/notes.txt"] {
+        edit_remotely(&album.database, &encoded(id), |document| {
+            document["_attachments"]["notes/my note.jpg"] = attached(id.as_bytes(), "image/jpeg");
+        });
+    }
+    album.dump("copy", &[]).ok().says("Fetched 9 files");
+    let mut tree = album.project.tree("copy");
+    assert_eq!(tree.remove("2010/notes.txt~/notes/my note.jpg").as_deref(), Some(&b"2010/notes.txt"[..]));
+    assert_eq!(tree.remove("a.jpg~/notes/my note.jpg").as_deref(), Some(&b"a.jpg"[..]), "{:?}", tree.keys());
+    same_trees(&album.project.tree("pics"), &tree);
+    album.dump("copy", &[]).ok().says("Up to date: 9 files");
+    album.dump("copy", &["--verify"]).ok().says("Verified: 9 files");
+    album.project.remove("copy/a.jpg~/notes/my note.jpg");
+    let run = album.dump("copy", &["--verify"]);
+    assert!(run.code != 0 && run.output().contains("1 missing"), "{run}");
+    album.fetch("mirror", &[]).ok().says("Fetched 7 files");
+}
+
+pub(crate) fn two_files_for_one_path_are_told(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    let ours = album.project.read("pics/2010/notes.txt");
+    // One that comes before ours in every listing, and one that comes after.
+    let theirs = |name: &str, content: &[u8]| json!({ "_attachments": { name: attached(content, "image/jpeg") } });
+    album.database.store("2010", &theirs("notes.txt", b"theirs"));
+    album.database.store("papers", &theirs("plan.html", b"their plan"));
+    for _ in 0..2 {
+        let run = album.dump("copy", &[]).expect(8);
+        assert!(run.stderr.contains("`2010/notes.txt` of the document `2010` is the path of another file"), "{run}");
+        assert!(run.stderr.contains("`papers/plan.html` of the document `papers` is the path"), "{run}");
+        same_trees(&album.project.tree("pics"), &album.project.tree("copy"));
+    }
+    // Also when ours comes later than theirs.
+    album.delete_remotely("2010/notes.txt");
+    album.dump("copy", &[]).expect(8);
+    assert_eq!(album.project.read("copy/2010/notes.txt"), b"theirs");
+    album.file("2010/notes.txt", &ours);
+    album.sync(&["--yes", "--force"]).ok();
+    album.dump("copy", &[]).expect(8).says("2010/notes.txt");
+    assert_eq!(album.project.read("copy/2010/notes.txt"), ours);
+}
+
+/// A name that is too long with its revision.
+pub(crate) fn a_losing_revision_without_a_path_is_told(endpoint: &Endpoint) {
+    let album = Album::begin(endpoint);
+    let long = format!("{}.jpg", "n".repeat(230));
+    album.file(&long, noise(20, 1)).file("a.jpg", noise(20, 2));
+    album.sync(&[]).ok();
+    album.add_losing_leaf(&long, b"from elsewhere");
+    for _ in 0..2 {
+        let run = album.dump("copy", &["--conflicts"]).expect(8);
+        assert!(run.stderr.contains(&format!("`{long}~1-0")), "{run}");
+        same_trees(&album.project.tree("pics"), &album.project.tree("copy"));
+    }
+}
+
+/// The attachments of one document, with its JSON and its losing revisions beside them.
+pub(crate) fn one_document_is_dumped_whole(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    let losing = album.add_losing_leaf("a.jpg", b"from elsewhere");
+    let url = format!("{}/a.jpg", album.url);
+    let run = |more: &[&str]| album.project.couchapp(&[&["dump", url.as_str(), "one"], more].concat());
+    run(&["--docs", "--conflicts"]).ok().says("Fetched 3 files");
+    let names: Vec<_> = album.project.tree("one").into_keys().collect();
+    assert_eq!(names, ["_docs/a.jpg.json".to_owned(), "a.jpg".to_owned(), format!("a.jpg~{losing}")]);
+    assert_eq!(album.project.read(&format!("one/a.jpg~{losing}")), b"from elsewhere");
+    run(&["--docs", "--conflicts"]).ok().says("Up to date: 3 files");
+}
+
+pub(crate) fn a_document_that_goes_during_a_dump_is_told(endpoint: &Endpoint) {
+    let album = Album::begin(endpoint);
+    album.database.store("a note", &json!({ "title": "x" }));
+    album.play(|arrival| {
+        let gone = json!({ "total_rows": 0, "rows": [{ "key": "a note", "error": "not_found" }] }).to_string();
+        let is_reading = arrival.method == "POST" && arrival.target.contains("_all_docs");
+        if is_reading { Action::Replace(Answer::new(200, "application/json", gone)) } else { Action::Pass }
+    });
+    album.dump("copy", &["--docs"]).expect(8).says("the document was deleted meanwhile");
+    album.calm();
+    album.dump("copy", &["--docs"]).ok().says("Fetched 1 file");
+}
+
+/// A server may compress in a way that nothing here can repeat: then its content is read.
+pub(crate) fn another_compression_is_no_difference(endpoint: &Endpoint) {
+    let album = Album::begin(endpoint);
+    album.file("notes.txt", b"some text\n".repeat(90));
+    album.sync(&[]).ok();
+    album.dump("copy", &[]).ok();
+    album.project.forget();
+    let mut document = album.document("notes.txt");
+    let stub = &mut document["_attachments"]["notes.txt"];
+    stub["digest"] = json!("md5-AAAAAAAAAAAAAAAAAAAAAA==");
+    stub["encoding"] = json!("gzip");
+    stub["encoded_length"] = json!(77);
+    let listed = document.clone();
+    let play = || {
+        let listed = listed.clone();
+        album.play(move |arrival| {
+            let is_listing = arrival.method == "GET" && arrival.target.contains("_all_docs");
+            if is_listing { Action::Replace(page(std::slice::from_ref(&listed))) } else { Action::Pass }
+        });
+    };
+    play();
+    album.dump("copy", &["--verify"]).ok().says("Verified: 1 file");
+    play();
+    album.dump("copy", &[]).ok().says("Up to date");
+    album.project.forget();
+    album.project.write("copy/notes.txt", b"some tent\n".repeat(90));
+    play();
+    let run = album.dump("copy", &["--verify"]);
+    assert!(run.code != 0 && run.output().contains("1 different"), "{run}");
+}
+
+/// Differences hide nothing else.
+pub(crate) fn a_verification_tells_of_everything(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    album.database.store("x", &json!({ "_attachments": { "../up.jpg": attached(b"up", "image/jpeg") } }));
+    album.dump("copy", &[]).expect(8);
+    album.project.remove("copy/a.jpg");
+    let run = album.dump("copy", &["--verify"]);
+    assert!(run.code != 0 && run.stderr.contains("../up.jpg") && run.output().contains("1 missing"), "{run}");
+    let run = album.dump("copy", &["--verify", "--json"]);
+    assert!(run.stdout.contains("../up.jpg"), "{run}");
+}
+
+pub(crate) fn a_stream_tells_what_it_lacks(endpoint: &Endpoint) {
+    let album = Album::begin(endpoint);
+    let large = noise((1 << 20) + 70_001, 3);
+    album.file("large.jpg", &large).file("small.jpg", noise(20, 2));
+    album.sync(&[]).ok();
+    let run = album.dump("-", &[]).ok();
+    let data = run.lines_of_json()[0]["_attachments"]["large.jpg"]["data"].clone();
+    assert_eq!(data, attached(&large, "image/jpeg")["data"]);
+    // An attachment that goes meanwhile.
+    album.play(|arrival| {
+        let gone = Answer::new(404, "application/json", r#"{"error":"not_found","reason":"missing"}"#);
+        if arrival.target.contains("large.jpg/large.jpg") { Action::Replace(gone) } else { Action::Pass }
+    });
+    let run = album.dump("-", &[]).expect(8).says("large.jpg");
+    let lines = run.lines_of_json();
+    assert_eq!((lines.len(), &lines[0]["_attachments"]), (2, &serde_json::Value::Null), "{run}");
+    play_unreadable(&album);
+    let run = album.dump("-", &[]).expect(8).says("a.jpg");
+    assert_eq!(run.stdout, "", "{run}");
+    // Only what came later.
+    album.calm();
+    let info = endpoint.get(&album.database.target()).json();
+    let since = info["update_seq"].as_str().map_or_else(|| info["update_seq"].to_string(), str::to_owned);
+    album.file("later.jpg", noise(60, 2));
+    album.sync(&[]).ok();
+    assert_eq!(album.dump("-", &["--since", &since]).ok().lines_of_json().len(), 1);
 }

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::album::{Album, TIME, attached, noise, same_trees};
+use crate::fault_proxy::Action;
 use crate::harness::{Endpoint, Kind};
+use crate::wire::Answer;
 
 pub(crate) fn a_folder_is_made_to_match(endpoint: &Endpoint) {
     let album = Album::sent(endpoint);
@@ -127,4 +129,84 @@ pub(crate) fn an_older_time_is_a_change_as_well(endpoint: &Endpoint) {
     album.fetch("copy", &[]).ok().says("Fetched 1 file");
     assert_eq!(album.project.read("copy/a.jpg"), b"old");
     assert_eq!(album.project.times("pics"), album.project.times("copy"));
+}
+
+/// Saved in an editor while the files are on their way.
+pub(crate) fn what_is_edited_during_a_download_is_not_overwritten(endpoint: &Endpoint) {
+    for command in ["sync-dir", "dump"] {
+        let album = Album::sent(endpoint);
+        let run = |more: &[&str]| album.project.couchapp(&[&[command, &album.url, "copy"], more].concat());
+        run(&[]).ok();
+        album.file("2012/new.jpg", noise(50, 1));
+        album.remove("2011/song.mp3").sync(&["--delete"]).ok();
+        album.replace_remotely("a.jpg", b"changed there");
+        album.replace_remotely("2010/beach/IMG_0043.jpg", &noise(300_000, 7));
+        let copy = album.project.path().join("copy");
+        album.play(move |arrival| {
+            let is_content =
+                ["_bulk_get", "attachments", "IMG_0043.jpg"].iter().any(|word| arrival.target.contains(word));
+            if is_content {
+                for path in ["a.jpg", "2010/beach/IMG_0043.jpg", "2012/new.jpg", "2011/song.mp3"] {
+                    std::fs::create_dir_all(copy.join(path).parent().unwrap()).unwrap();
+                    std::fs::write(copy.join(path), "edited meanwhile\n").unwrap();
+                }
+            }
+            Action::Pass
+        });
+        let run = run(&["--delete"]).expect(5);
+        for path in ["a.jpg", "2010/beach/IMG_0043.jpg", "2012/new.jpg", "2011/song.mp3"] {
+            assert_eq!(album.project.read_text(&format!("copy/{path}")), "edited meanwhile\n", "{path}\n{run}");
+            assert!(run.stderr.contains(&format!("  {path}: ")), "{path} is not told\n{run}");
+        }
+    }
+}
+
+/// A page of `_all_docs` with these documents.
+pub(crate) fn page(documents: &[serde_json::Value]) -> Answer {
+    let row = |document: &serde_json::Value| json!({ "id": document["_id"], "key": document["_id"], "value": { "rev": document["_rev"] }, "doc": document });
+    let rows: Vec<_> = documents.iter().map(row).collect();
+    let body = json!({ "total_rows": rows.len(), "offset": 0, "rows": rows }).to_string();
+    Answer::new(200, "application/json", body)
+}
+
+/// A listing of nothing but one document that cannot be taken apart.
+pub(crate) fn play_unreadable(album: &Album<'_>) {
+    let document = json!({ "_id": "a.jpg", "_rev": "1-a", "_attachments": { "": { "stub": true } } });
+    album.play(move |arrival| {
+        let is_listing = arrival.method == "GET" && arrival.target.contains("_all_docs");
+        if is_listing { Action::Replace(page(std::slice::from_ref(&document))) } else { Action::Pass }
+    });
+}
+
+pub(crate) fn nothing_is_removed_while_a_document_is_unreadable(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    album.fetch("copy", &[]).ok();
+    album.project.forget();
+    let before = album.project.tree("copy");
+    for _ in 0..2 {
+        play_unreadable(&album);
+        let options = ["--delete", "--yes", "--allow-empty", "--max-delete", "all"];
+        let run = album.fetch("copy", &options).expect(8).says("a.jpg");
+        assert!(run.stderr.contains("nothing is removed"), "{run}");
+        same_trees(&before, &album.project.tree("copy"));
+    }
+    album.calm();
+    album.fetch("copy", &["--delete"]).ok().says("Up to date: 7 files");
+}
+
+pub(crate) fn a_selection_of_nothing_is_told(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    album.fetch("copy", &["--prefix", "2100"]).ok().says("No file is selected by `--prefix 2100`");
+    album.dump("other", &["--tag", "holidya"]).ok().says("No file is selected by `--tag holidya`");
+    let run = album.dump("other", &["--prefix", "2010"]).ok();
+    assert!(!run.output().contains("No file is selected"), "{run}");
+}
+
+/// What a dry run would ask, and what is kept.
+pub(crate) fn a_dry_run_tells_of_the_question(endpoint: &Endpoint) {
+    let album = Album::sent(endpoint);
+    album.project.write("copy/a.jpg", b"something else");
+    album.fetch("copy", &["-n"]).ok().says("The real run asks");
+    let run = album.fetch("copy", &["-n", "--yes"]).ok();
+    assert!(!run.output().contains("The real run asks"), "{run}");
 }

@@ -3,11 +3,13 @@
 use anyhow::Result;
 
 use super::{Down, take};
-use crate::couch::{CouchError, Document, Info, Read, Sequence};
+use crate::commands::login::Reached;
+use crate::couch::{CouchError, Database, Document, IdRange, Info, Read, Sequence};
 use crate::exit::{Exit, Failure};
-use crate::local::Ledger;
+use crate::local::{Held, Ledger};
 use crate::media;
 use crate::name::{DocId, Revision};
+use crate::path::RelPath;
 use crate::snapshot::library::{self, Refreshed};
 
 impl Down<'_> {
@@ -22,7 +24,23 @@ impl Down<'_> {
         for unreadable in &refreshed.unreadable {
             self.troubles.entry(format!("the document `{}` cannot be read: {}", unreadable.id, unreadable.why));
         }
-        self.conflicts(&refreshed.conflicts).await
+        self.conflicts(&refreshed.conflicts).await?;
+        take::move_up(&mut self.memory.ledger);
+        self.tell_of_nothing(info);
+        Ok(())
+    }
+
+    /// A selection that selects nothing is mistyped more often than meant.
+    fn tell_of_nothing(&self, info: &Info) {
+        let (prefix, tags) = (&self.order.scope.prefix, &self.order.tags);
+        let is_something = self.memory.ledger.entries.values().any(|entry| entry.remote.is_some());
+        if is_something || info.doc_count == 0 || (prefix.is_none() && tags.is_empty()) {
+            return;
+        }
+        let prefix = prefix.iter().map(|prefix| format!("`--prefix {prefix}`"));
+        let words: Vec<String> = prefix.chain(tags.iter().map(|tag| format!("`--tag {tag}`"))).collect();
+        let text = format!("No file is selected by {} of the {} documents", words.join(" and "), info.doc_count);
+        self.context.printer.note(&text);
     }
 
     async fn list_into(&self, ledger: &mut Ledger, info: &Info) -> Result<Refreshed> {
@@ -37,17 +55,7 @@ impl Down<'_> {
             return library::select(database, &ids, &order.scope, ledger, &mut taking).await.map_err(failed);
         }
         if let Some(since) = &order.since {
-            let since =
-                Sequence::new(since).or_else(|| Sequence::new(&serde_json::Value::from(since.as_str()).to_string()));
-            let since = since.ok_or_else(|| Failure::new(Exit::Usage, "`--since` is no update sequence"))?;
-            let changed = library::changed_since(database, &since, &order.scope.range()).await;
-            let ids = changed.map_err(|error| match error {
-                error if error.is_bad_request() => {
-                    let failure = Failure::new(Exit::Usage, "the server does not take this `--since`").because(error);
-                    failure.hint("it is what `last_seq` or `update_seq` of this very database said").into()
-                }
-                error => failed(error),
-            })?;
+            let ids = changed_since(self.reached, database, since, &order.scope.range()).await?;
             return library::select(database, &ids, &order.scope, ledger, &mut taking).await.map_err(failed);
         }
         let trusted = self.memory.trusted;
@@ -59,18 +67,8 @@ impl Down<'_> {
         let read = Read { conflicts: true, ..Read::default() };
         let document = self.database.document(id, &read).await.map_err(|error| self.reached.failure(error))?;
         ledger.entries.values_mut().for_each(|entry| entry.remote = None);
-        for (name, stub) in &document.attachments {
-            let path = match self.order.everything {
-                true => Some(name.to_string()),
-                false => self.order.scope.path_of_attachment(name).map(|path| path.to_string()),
-            };
-            let held = crate::local::Held {
-                id: Some(id.as_str().into()),
-                attachment: Some(name.as_str().into()),
-                ..library::held(&document, stub)
-            };
-            let Some((key, held)) = path.map(|path| take::placed(self.order, &document, &path, held)) else { continue };
-            ledger.entries.entry(key).or_default().remote = Some(held);
+        for (key, held) in take::take(self.order, &document) {
+            library::put(&self.order.scope, ledger, &key, held);
         }
         let conflicts = if document.conflicts.is_empty() { Vec::new() } else { vec![id.clone()] };
         Ok(Refreshed { listed: true, conflicts, ..Refreshed::default() })
@@ -88,7 +86,12 @@ impl Down<'_> {
         }
         for id in ids {
             let read = Read { conflicts: true, ..Read::default() };
-            let winner = self.database.document(id, &read).await.map_err(|error| self.reached.failure(error))?;
+            let winner = match self.database.document(id, &read).await {
+                Ok(winner) => winner,
+                // Deleted since it was listed.
+                Err(CouchError::NotFound { .. }) => continue,
+                Err(error) => return Err(self.reached.failure(error)),
+            };
             for revision in &winner.conflicts {
                 self.loser(id, revision).await?;
             }
@@ -103,22 +106,39 @@ impl Down<'_> {
             Ok(_) | Err(CouchError::NotFound { .. }) => return Ok(()),
             Err(error) => return Err(self.reached.failure(error)),
         };
-        for (key, held) in take::take(self.order, &document) {
-            // A document as JSON is the winner's.
-            let Some(path) = crate::path::RelPath::new(&*key).ok().filter(|_| !is_json(&held)) else { continue };
-            let attachment = held
-                .attachment
-                .clone()
-                .unwrap_or_else(|| media::file_attachment(&self.order.scope.filed(&path)).as_str().into());
-            let held = crate::local::Held { id: Some(id.as_str().into()), attachment: Some(attachment), ..held };
-            let key = format!("{path}~{revision}");
-            self.memory.ledger.entries.entry(key.into()).or_default().remote = Some(held);
+        // A document as JSON is the winner's.
+        for (key, held) in take::take(self.order, &document).into_iter().filter(|(_, held)| !is_json(held)) {
+            // The path told its name, and does so no longer.
+            let usual = RelPath::new(&*key).map(|path| media::file_attachment(&self.order.scope.filed(&path)));
+            let attachment = held.attachment.or_else(|| usual.ok().map(|name| name.as_str().into()));
+            let held = Held { id: Some(id.as_str().into()), attachment, foreign: false, ..held };
+            let (key, held) = take::placed(self.order, &document, &format!("{}~{revision}", take::path_of(&key)), held);
+            library::put(&self.order.scope, &mut self.memory.ledger, &key, held);
         }
         Ok(())
     }
 }
 
+/// The documents that were changed after the `--since` that was typed.
+pub(in crate::commands) async fn changed_since(
+    reached: &Reached,
+    database: &Database,
+    since: &str,
+    range: &IdRange,
+) -> Result<Vec<DocId>> {
+    let quoted = || Sequence::new(&serde_json::Value::from(since).to_string());
+    let since = Sequence::new(since).or_else(quoted);
+    let since = since.ok_or_else(|| Failure::new(Exit::Usage, "`--since` is no update sequence"))?;
+    library::changed_since(database, &since, range).await.map_err(|error| match error {
+        error if error.is_bad_request() => {
+            let failure = Failure::new(Exit::Usage, "the server does not take this `--since`").because(error);
+            failure.hint("it is what `last_seq` or `update_seq` of this very database said").into()
+        }
+        error => reached.failure(error),
+    })
+}
+
 /// Whether an entry is a document as JSON, and no attachment.
-pub(super) fn is_json(held: &crate::local::Held) -> bool {
+pub(super) fn is_json(held: &Held) -> bool {
     held.id.is_some() && held.attachment.is_none()
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 
 use super::Down;
-use crate::commands::media::{files, listing};
+use crate::commands::media::{files, foretell, listing};
 use crate::exit::Exit;
 use crate::mark::Mark;
 use crate::plan::Mirror;
@@ -29,7 +29,8 @@ impl Down<'_> {
                 .printer
                 .note(&format!("{things} here are not in the database and stay (`--delete` removes them)"));
         }
-        for change in plan.with(Mark::Conflict) {
+        // A difference is what `--verify` looks for.
+        for change in plan.with(Mark::Conflict).filter(|_| !self.order.verify) {
             self.troubles.conflict(change.path.as_str(), CHANGED_HERE);
         }
         if let Some(tree) = &self.tree {
@@ -39,16 +40,27 @@ impl Down<'_> {
         }
     }
 
+    /// What a dry run says of the question that the real run will ask.
+    pub(super) fn foretell(&self, plan: &Mirror) {
+        if let Some((question, _)) = self.question(plan) {
+            foretell(self.context, &question);
+        }
+    }
+
     /// One question, if a file is replaced or removed that no run wrote as it is.
     pub(super) fn confirm(&self, plan: &Mirror) -> Result<()> {
-        let overwritten = plan.overwrites();
-        if overwritten == 0 {
-            return Ok(());
+        match self.question(plan) {
+            Some((question, doing)) => self.context.confirmed(&question, &doing),
+            None => Ok(()),
         }
-        let things = files(overwritten);
+    }
+
+    /// The question, and what is done if the answer is yes.
+    fn question(&self, plan: &Mirror) -> Option<(String, String)> {
+        let things = Some(plan.overwrites()).filter(|count| *count > 0).map(files)?;
         let why = "which no run of this tool wrote like that";
         let question = format!("This replaces or removes {things} in `{}`, {why}. Go on?", self.order.into.shown);
-        self.context.confirmed(&question, &format!("replacing or removing {things}, {why},"))
+        Some((question, format!("replacing or removing {things}, {why},")))
     }
 
     /// `--verify`: the differences are the answer.
@@ -60,6 +72,9 @@ impl Down<'_> {
             _ => format!("Verified: {} as in the database, {missing} missing, {other} different", files(plan.same)),
         };
         if missing + other > 0 {
+            for line in self.troubles.lines() {
+                self.context.printer.warning("not_verified", line);
+            }
             self.context.printer.summary(&text, fields);
             return Ok(Exit::Differs);
         }

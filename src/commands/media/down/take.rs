@@ -6,11 +6,11 @@
 use sha2::{Digest as _, Sha256};
 
 use super::Order;
-use crate::couch::Document;
-use crate::couch::digest;
+use crate::couch::{Document, Stub, digest};
 use crate::json::Object;
-use crate::local::Held;
+use crate::local::{Held, Ledger};
 use crate::media;
+use crate::name::AttName;
 use crate::path::RelPath;
 use crate::path::portable::{self, Unportable};
 use crate::snapshot::library::{self, NO_PATH};
@@ -23,6 +23,31 @@ pub(super) fn take(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> 
     if !media::has_tags(&document.body, &order.tags) {
         return Vec::new();
     }
+    let mut taken = match order.scope.document {
+        Some(_) => attachments_of_one(order, document),
+        None => files(order, document),
+    };
+    if order.documents {
+        let path = format!("{DOCUMENTS}/{}.json", portable::escaped_component(document.id.as_str()));
+        taken.push((path.into(), json(document)));
+    }
+    taken
+}
+
+/// The attachments of the one document that was named.
+fn attachments_of_one(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> {
+    let path = |name: &AttName| match order.everything {
+        true => Some(name.to_string()),
+        false => order.scope.path_of_attachment(name).map(|path| path.to_string()),
+    };
+    let attachments = document.attachments.iter();
+    attachments
+        .filter_map(|(name, stub)| Some(placed(order, document, &path(name)?, named(document, name, stub))))
+        .collect()
+}
+
+/// The file that this tool put into a document, and what else it has.
+fn files(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> {
     let mut taken = Vec::new();
     let own = library::file_of(document);
     if order.everything {
@@ -42,11 +67,12 @@ pub(super) fn take(order: &Order, document: &Document) -> Vec<(Box<str>, Held)> 
             (key, Held { id, attachment: Some(attachment.unwrap_or_else(usual)), ..held })
         });
     }
-    if order.documents {
-        let path = format!("{DOCUMENTS}/{}.json", portable::escaped_component(document.id.as_str()));
-        taken.push((path.into(), json(document)));
-    }
     taken
+}
+
+fn named(document: &Document, name: &AttName, stub: &Stub) -> Held {
+    let (id, attachment) = (Some(document.id.as_str().into()), Some(name.as_str().into()));
+    Held { id, attachment, ..library::held(document, stub) }
 }
 
 /// The attachments of a document in a folder of its own. Of a document of this tool those that people added, in a folder
@@ -63,14 +89,7 @@ fn attachments<'a>(
         .attachments
         .iter()
         .filter(move |(name, _)| !own.as_ref().is_some_and(|(file, small)| name == file || name == small));
-    others.map(move |(name, stub)| {
-        let held = Held {
-            id: Some(document.id.as_str().into()),
-            attachment: Some(name.as_str().into()),
-            ..library::held(document, stub)
-        };
-        placed(order, document, &format!("{folder}/{name}"), held)
-    })
+    others.map(move |(name, stub)| placed(order, document, &format!("{folder}/{name}"), named(document, name, stub)))
 }
 
 /// A file at `path`, or under a key that is none where no file can be there.
@@ -89,6 +108,30 @@ fn judged(order: &Order, path: &str) -> Result<RelPath, Unportable> {
             portable::judge_here(&escaped.join("/"))
         }
         judged => judged,
+    }
+}
+
+/// The path in a key, be it one or not.
+pub(super) fn path_of(key: &str) -> &str {
+    key.split_once(NO_PATH).map_or(key, |(_, path)| path)
+}
+
+/// Gives a path whose file is gone to who waited for it.
+pub(super) fn move_up(ledger: &mut Ledger) {
+    let waits = |key: &str, held: &Held| {
+        held.attachment.is_some() && key.contains(NO_PATH) && portable::judge_here(path_of(key)).is_ok()
+    };
+    let entries = ledger.entries.iter();
+    let waiting = entries.filter(|(key, entry)| entry.remote.as_ref().is_some_and(|held| waits(key, held)));
+    let mut waiting: Vec<Box<str>> = waiting.map(|(key, _)| key.clone()).collect();
+    waiting.sort_unstable();
+    for key in waiting {
+        let path = path_of(&key);
+        if ledger.entries.get(path).is_some_and(|entry| entry.remote.is_some()) {
+            continue;
+        }
+        let held = ledger.entries.get_mut(&key).and_then(|entry| entry.remote.take());
+        ledger.entries.entry(path.into()).or_default().remote = held.map(|held| Held { foreign: false, ..held });
     }
 }
 
@@ -113,7 +156,8 @@ pub(super) fn text(document: &Document) -> Vec<u8> {
     text
 }
 
-fn json(document: &Document) -> Held {
+/// What is kept of a document that is written as JSON.
+pub(super) fn json(document: &Document) -> Held {
     let text = text(document);
     Held {
         id: Some(document.id.as_str().into()),

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::list::is_json;
 use super::{Down, take};
-use crate::commands::media::Memory;
+use crate::commands::media::{Memory, Troubles};
+use crate::commands::sending::chain;
 use crate::couch::digest::Digest;
 use crate::local::{Destination, Entry, Existing, Held, LocalError, Synced, WriteOptions, blocking, sync_file_system};
 use crate::mark::Mark;
@@ -19,10 +20,13 @@ const AT_ONCE: usize = 500;
 
 impl Down<'_> {
     /// Removes what runs that were killed have left unfinished, unless it is still of use.
-    pub(super) fn clear_away(&self) -> Result<()> {
-        let Some(tree) = self.tree.as_ref().filter(|_| self.troubles.files() == 0) else { return Ok(()) };
-        Destination::open(tree.folder.root())?.remove_temporaries(&tree.listing, &|_| false)?;
-        Ok(())
+    pub(super) fn clear_away(&self) {
+        let Some(tree) = self.tree.as_ref().filter(|_| self.troubles.files() == 0) else { return };
+        let into = Destination::open(tree.folder.root());
+        if let Err(error) = into.and_then(|into| into.remove_temporaries(&tree.listing, &|_| false)) {
+            let message = format!("an unfinished file of an earlier run stays: {}", chain(&error));
+            self.context.printer.warning("unfinished_files", &message);
+        }
     }
 
     /// Fetches what the plan adds and changes; how many files and bytes that were.
@@ -55,10 +59,8 @@ impl Down<'_> {
                     total += arrived.length;
                     note(memory, fetch, &arrived);
                 }
-                Err(TransferError::Local(LocalError::Changed { .. } | LocalError::Exists { .. })) => {
-                    troubles.conflict(fetch.path.as_str(), "changed here meanwhile, not replaced");
-                }
-                Err(error) => troubles.file(fetch.path.as_str(), &crate::commands::sending::chain(&error)),
+                Err(TransferError::Local(error)) => not_written(troubles, &fetch.path, &error),
+                Err(error) => troubles.file(fetch.path.as_str(), &chain(&error)),
             }
             if memory.is_due() && sync_file_system(into.root()).is_ok() {
                 memory.save(context);
@@ -77,15 +79,21 @@ impl Down<'_> {
         Ok((count + written.0, total + written.1))
     }
 
-    fn wanted(&self, path: &RelPath, held: &Held, existing: Existing) -> Option<Fetch> {
+    /// The document and the attachment of a file.
+    pub(super) fn source(&self, path: &RelPath, held: &Held) -> (DocId, AttName) {
         let id = held.id.as_deref().and_then(|id| DocId::new(id).ok());
         let name = held.attachment.as_deref().and_then(|name| AttName::new(name).ok());
         let filed = self.order.scope.filed(path);
+        (id.unwrap_or_else(|| media::document_id(&filed)), name.unwrap_or_else(|| media::file_attachment(&filed)))
+    }
+
+    fn wanted(&self, path: &RelPath, held: &Held, existing: Existing) -> Option<Fetch> {
+        let (id, name) = self.source(path, held);
         Some(Fetch {
             path: path.clone(),
-            id: id.unwrap_or_else(|| media::document_id(&filed)),
+            id,
             revision: Revision::new(&*held.revision).ok()?,
-            name: name.unwrap_or_else(|| media::file_attachment(&filed)),
+            name,
             length: held.length,
             digest: held.digest.map(Digest::from_md5),
             encoded: held.encoded,
@@ -107,21 +115,29 @@ impl Down<'_> {
             let id = |held: &Held| held.id.as_deref().and_then(|id| DocId::new(id).ok());
             let known: Vec<_> = slice.iter().filter_map(|item| Some((item, id(&item.1)?))).collect();
             let ids: Vec<DocId> = known.iter().map(|(_, id)| id.clone()).collect();
-            let found = self.database.documents(&ids).await.map_err(|error| self.reached.failure(error))?;
-            for (((path, held, existing), _), document) in known.into_iter().zip(found) {
-                let Some(document) = document else { continue };
+            let found = self.database.readable_documents(&ids).await.map_err(|error| self.reached.failure(error))?;
+            for (((path, _, existing), _), document) in known.into_iter().zip(found) {
+                let gone = || Err("the document was deleted meanwhile".to_owned());
+                let document = match document.map_or_else(gone, |read| read.map_err(|unreadable| unreadable.why)) {
+                    Ok(document) => document,
+                    Err(why) => {
+                        self.troubles.file(path.as_str(), &why);
+                        continue;
+                    }
+                };
                 let (text, options) = (take::text(&document), options(*existing, self.order.fsync));
                 let (to, at) = (into.clone(), path.clone());
                 let size = text.len() as u64;
                 match blocking(move || to.write(&at, &text, options)).await? {
                     Ok(()) => {
                         (count, bytes) = (count + 1, bytes + size);
+                        // It can be of a later revision than the one that was listed.
+                        let held = take::json(&document);
                         let base = held.sha256.map(|sha256| Synced { sha256, digest: held.digest });
-                        let entry = self.memory.ledger.entries.entry(path.as_str().into()).or_default();
-                        entry.base = base.filter(|_| held.revision == entry_revision(entry));
-                        entry.local = None;
+                        let entry = Entry { local: None, remote: Some(held), base };
+                        self.memory.ledger.entries.insert(path.as_str().into(), entry.into());
                     }
-                    Err(error) => self.troubles.file(path.as_str(), &error),
+                    Err(error) => not_written(&mut self.troubles, path, &error),
                 }
             }
         }
@@ -168,8 +184,14 @@ impl Down<'_> {
     }
 }
 
-fn entry_revision(entry: &Entry) -> Box<str> {
-    entry.remote.as_ref().map(|held| held.revision.clone()).unwrap_or_default()
+/// What was changed or made while the files were on their way stays: as good a conflict as what was there before.
+fn not_written(troubles: &mut Troubles, path: &RelPath, error: &LocalError) {
+    match error {
+        LocalError::Changed { .. } | LocalError::Exists { .. } => {
+            troubles.conflict(path.as_str(), "changed here meanwhile, not replaced");
+        }
+        error => troubles.file(path.as_str(), &chain(error)),
+    }
 }
 
 fn options(existing: Existing, durable: bool) -> WriteOptions {

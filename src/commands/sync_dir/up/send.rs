@@ -2,41 +2,52 @@
 
 use anyhow::Result;
 
-use super::{Run, Totals};
+use super::{Run, Totals, tell_of_conflicts};
 use crate::commands::media::files;
 use crate::commands::sending::chain;
 use crate::couch::digest::Digest;
 use crate::local::{Entry, Held, Ledger, Synced};
 use crate::media;
-use crate::plan::Mirror;
+use crate::plan::{FileChange, Mirror};
+use crate::report::Progress;
 use crate::transfer::{self, Outbound, Replaced, SendOptions, Sent, TransferError};
+
+/// Files whose sending is prepared at once: there may be hundreds of thousands.
+const AT_ONCE: usize = 20_000;
 
 impl Run<'_> {
     /// Sends what the plan adds and changes.
     pub(super) async fn send(&mut self, plan: &Mirror) -> Result<Totals> {
-        let mut outbound = Vec::new();
-        for change in plan.transfers() {
-            let held = self.memory.ledger.entries.get(change.path.as_str()).and_then(|entry| entry.remote.as_ref());
-            outbound.push(Outbound {
-                path: change.path.clone(),
-                filed: self.scope.filed(&change.path),
-                id: self.scope.id(&change.path),
-                length: change.bytes,
-                replaces: held.map(|held| Replaced {
-                    revision: held.revision.clone(),
-                    digest: held.digest.map(Digest::from_md5),
-                }),
-            });
+        let changes: Vec<&FileChange> = plan.transfers().collect();
+        let bytes = changes.iter().map(|change| change.bytes).sum();
+        let progress = self.context.printer.progress(bytes, changes.len() as u64);
+        let mut totals = Totals::default();
+        for changes in changes.chunks(AT_ONCE) {
+            let outcome = self.send_some(changes, &progress, &mut totals).await;
+            if let Err(error) = outcome {
+                progress.finish();
+                self.warn(&totals);
+                self.memory.save(self.context);
+                return Err(self.failure(error));
+            }
         }
-        let bytes = outbound.iter().map(|file| file.length).sum();
-        let progress = self.context.printer.progress(bytes, outbound.len() as u64);
+        progress.finish();
+        Ok(totals)
+    }
+
+    async fn send_some(
+        &mut self,
+        changes: &[&FileChange],
+        progress: &Progress,
+        totals: &mut Totals,
+    ) -> Result<(), TransferError> {
+        let outbound = changes.iter().map(|change| self.outbound(change)).collect();
         let counting = |bytes: i64| match u64::try_from(bytes) {
             Ok(more) => progress.add(more),
             Err(_) => progress.take_back(bytes.unsigned_abs()),
         };
-        let options = self.options();
-        let (mut totals, context) = (Totals::default(), self.context);
-        let (memory, troubles) = (&mut self.memory, &mut self.troubles);
+        let (options, context) = (self.options(), self.context);
+        let (memory, troubles, told) = (&mut self.memory, &mut self.troubles, &mut self.told);
         let mut done = |file: Outbound, outcome: transfer::Outcome| {
             progress.item_done();
             match outcome {
@@ -44,6 +55,9 @@ impl Run<'_> {
                     totals.files += 1;
                     totals.bytes += sent.fingerprint.length;
                     totals.weak += usize::from(sent.weak);
+                    if sent.has_conflicts && told.insert(file.id.clone()) {
+                        tell_of_conflicts(context, &file.id);
+                    }
                     note(&mut memory.ledger, &file, &sent);
                 }
                 Err(TransferError::Clash { .. }) => {
@@ -55,14 +69,19 @@ impl Run<'_> {
                 memory.save(context);
             }
         };
-        let outcome = transfer::send(self.database, &self.tree.folder, outbound, &options, &counting, &mut done).await;
-        progress.finish();
-        if let Err(error) = outcome {
-            self.warn(&totals);
-            self.memory.save(self.context);
-            return Err(self.failure(error));
+        transfer::send(self.database, &self.tree.folder, outbound, &options, &counting, &mut done).await
+    }
+
+    fn outbound(&self, change: &FileChange) -> Outbound {
+        let held = self.memory.ledger.entries.get(change.path.as_str()).and_then(|entry| entry.remote.as_ref());
+        Outbound {
+            path: change.path.clone(),
+            filed: self.scope.filed(&change.path),
+            id: self.scope.id(&change.path),
+            length: change.bytes,
+            replaces: held
+                .map(|held| Replaced { revision: held.revision.clone(), digest: held.digest.map(Digest::from_md5) }),
         }
-        Ok(totals)
     }
 
     /// Tells of what could be lost with the nodes that have it.

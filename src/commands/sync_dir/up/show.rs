@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Run;
-use crate::commands::media::listing;
+use crate::commands::media::{foretell, listing};
 use crate::filter::{RuleKind, is_unfinished};
 use crate::mark::Mark;
 use crate::path::portable;
@@ -66,8 +66,8 @@ impl Run<'_> {
 
     /// What a dry run says of the question that the real run will ask.
     pub(super) fn foretell(&self, plan: &Mirror) {
-        if let Some(question) = self.question(plan).filter(|_| !self.context.settings.yes) {
-            self.context.printer.note(&format!("The real run asks (`--yes` confirms it): {}", question.0));
+        if let Some((question, _)) = self.question(plan) {
+            foretell(self.context, &question);
         }
     }
 

@@ -121,6 +121,11 @@ impl Filter {
         matches!(self, Self::Ids(_) | Self::Designs)
     }
 
+    /// Whether every change is looked at, and some pass.
+    pub(super) fn is_by_content(&self) -> bool {
+        matches!(self, Self::Selector(..) | Self::View(..) | Self::Function(..))
+    }
+
     /// The leaves that pass, for each of the changes; none: the change is not told. Blocks.
     pub(super) fn pass(
         &self,
@@ -139,13 +144,13 @@ impl Filter {
             Self::All => by_id(&|_| true),
             Self::Ids(ids) => by_id(&|id| ids.contains(id)),
             Self::Designs => by_id(&|id| id.starts_with("_design")),
-            Self::Selector(selector, _) => by_content(place, arguments, changes, |documents| {
+            Self::Selector(selector, _) => by_content(place, arguments, changes, false, |documents| {
                 Ok(documents.iter().map(|document| selector.matches(document)).collect())
             }),
-            Self::View(design, view) => by_content(place, arguments, changes, |documents| {
+            Self::View(design, view) => by_content(place, arguments, changes, true, |documents| {
                 place.server.functions().filter_by_view(design, view, texts(&documents)).map_err(failure)
             }),
-            Self::Function(design, name, request) => by_content(place, arguments, changes, |documents| {
+            Self::Function(design, name, request) => by_content(place, arguments, changes, true, |documents| {
                 place.server.functions().filter(design, name, texts(&documents), request).map_err(failure)
             }),
         }
@@ -162,9 +167,12 @@ fn by_content(
     place: &Place,
     arguments: &Arguments,
     changes: &[Change],
+    has_ancestors: bool,
     ask: impl FnOnce(Vec<Value>) -> Result<Vec<bool>, Failure>,
 ) -> Result<Vec<Vec<String>>, Failure> {
-    let options = Options { conflicts: arguments.options.conflicts, deleted: true, ..Options::default() };
+    // Functions are shown the ancestors, selectors are not.
+    let (conflicts, revs) = (arguments.options.conflicts, has_ancestors);
+    let options = Options { conflicts, revs, deleted: true, ..Options::default() };
     let (mut documents, mut owners) = (Vec::new(), Vec::new());
     for (index, change) in changes.iter().enumerate() {
         let wanted = if arguments.has_all_leaves { usize::MAX } else { 1 };

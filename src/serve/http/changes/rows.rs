@@ -37,6 +37,17 @@ pub(super) struct Progress {
     pub(super) told: u64,
     /// Nothing is left to be read at the moment.
     pub(super) is_through: bool,
+    /// Where it was when it last began to read.
+    pub(super) round: Round,
+}
+
+/// A feed that goes on reads again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Round {
+    /// The position before it.
+    pub(super) start: u64,
+    /// The rows told before it.
+    pub(super) told: u64,
 }
 
 impl Progress {
@@ -112,25 +123,42 @@ impl Telling {
     }
 
     /// How it ends, with what is not told yet.
-    pub(super) fn end(&self, sink: &mut Sink, progress: Progress, start: u64) -> Result<(), Failure> {
+    pub(super) fn end(&self, sink: &mut Sink, progress: Progress) -> Result<(), Failure> {
         let feed = self.arguments.feed;
         if feed == Feed::EventSource {
             return Ok(());
         }
         let progress = self.settled(progress)?;
-        let last = Value::from(sequence::text(self.instance, progress.position));
-        let pending = self.pending(progress, start)?;
+        let passed_over = self.passed_over(progress)?;
+        let last = Value::from(sequence::text(self.instance, passed_over.unwrap_or(progress.position)));
+        // Without a row yet, CouchDB counts from where it looked last.
+        let counted = passed_over.filter(|_| progress.told == 0).map(|position| Progress { position, ..progress });
+        let pending = self.pending(counted.unwrap_or(progress))?;
         sink.text(&match feed {
             Feed::Continuous => format!("{{\"last_seq\":{last},\"pending\":{pending}}}\n\n"),
             _ => format!("\n],\n\"last_seq\":{last},\"pending\":{pending}}}\n\n"),
         })
     }
 
+    /// The change after the last row, when it would not pass: CouchDB has looked at it already.
+    fn passed_over(&self, progress: Progress) -> Result<Option<u64>, Failure> {
+        if !progress.is_full() || !self.filter.is_by_content() {
+            return Ok(None);
+        }
+        let next = match self.place.database.changes(progress.position, 1, self.arguments.is_descending) {
+            Err(StoreError::Missing) => return Ok(None),
+            next => next?,
+        };
+        let passes = self.filter.pass(&self.place, &self.arguments, &next)?;
+        Ok(next.first().filter(|_| passes.iter().all(Vec::is_empty)).map(|change| change.sequence))
+    }
+
     /// How many changes come after the last one that was looked at. Where documents were looked up CouchDB counts all that
-    /// came after the start and were not told.
-    fn pending(&self, progress: Progress, start: u64) -> Result<u64, Failure> {
+    /// came since it began to read and were not told.
+    fn pending(&self, progress: Progress) -> Result<u64, Failure> {
         if self.filter.is_lookup() {
-            return Ok(self.count(start)?.saturating_sub(progress.told));
+            let told = progress.told - progress.round.told;
+            return Ok(self.count(progress.round.start)?.saturating_sub(told));
         }
         if progress.is_through { Ok(0) } else { self.count(progress.position) }
     }

@@ -36,7 +36,6 @@ async fn what_there_is() {
     for (query, expected, last, pending) in [
         ("", &["c", "_design/f", "a", "b"][..], 6, 0),
         ("?since=0", &["c", "_design/f", "a", "b"], 6, 0),
-        ("?since=4", &["a", "b"], 6, 0),
         ("?since=now", &[], 6, 0),
         ("?limit=1", &["c"], 3, 3),
         ("?limit=4", &["c", "_design/f", "a", "b"], 6, 0),
@@ -47,6 +46,8 @@ async fn what_there_is() {
         ("?filter=_design", &["_design/f"], 6, 3),
         ("?filter=_doc_ids&doc_ids=[%22a%22,%22b%22,%22z%22]", &["a", "b"], 6, 2),
         ("?filter=f/x&n=5", &["a"], 6, 0),
+        ("?filter=f/x&n=5&limit=1", &["a"], 6, 1),
+        ("?filter=f/x&n=5&limit=0", &[], 3, 3),
         ("?filter=f/x&n=1", &[], 6, 0),
         ("?filter=f/x&n=1&style=all_docs", &["a"], 6, 0),
         ("?filter=_view&view=f/v", &["a"], 6, 0),
@@ -65,15 +66,15 @@ async fn rows_tell_leaves_and_documents() {
         let endpoint = &endpoint;
         async move { endpoint.expect(200, "GET", &format!("/db/_changes?{query}"), "").await.json()["results"].clone() }
     };
-    let all = rows("style=all_docs&since=4").await;
+    let all = rows("style=all_docs").await;
     let leaves: Vec<&str> =
-        all[0]["changes"].as_array().unwrap().iter().map(|leaf| leaf["rev"].as_str().unwrap()).collect();
+        all[2]["changes"].as_array().unwrap().iter().map(|leaf| leaf["rev"].as_str().unwrap()).collect();
     assert_eq!((leaves.len(), leaves[0], leaves[2]), (3, "1-zz", "1-aa"));
-    assert_eq!((&all[0]["deleted"], &all[1]["deleted"]), (&Value::Null, &json!(true)));
-    let documents = rows("include_docs=true&conflicts=true&since=4").await;
-    assert_eq!(documents[0]["doc"]["x"], 5);
-    assert_eq!(documents[0]["doc"]["_conflicts"], json!([leaves[1]]));
-    assert_eq!(documents[1]["doc"]["_deleted"], true);
+    assert_eq!((&all[2]["deleted"], &all[3]["deleted"]), (&Value::Null, &json!(true)));
+    let documents = rows("include_docs=true&conflicts=true").await;
+    assert_eq!(documents[2]["doc"]["x"], 5);
+    assert_eq!(documents[2]["doc"]["_conflicts"], json!([leaves[1]]));
+    assert_eq!(documents[3]["doc"]["_deleted"], true);
     let some = rows("seq_interval=3").await;
     let has_sequence: Vec<bool> = some.as_array().unwrap().iter().map(|row| !row["seq"].is_null()).collect();
     assert_eq!(has_sequence, [false, true, false, false]);
@@ -86,7 +87,8 @@ async fn attachments_come_along() {
     let put = endpoint.send("PUT", "/db/d/a.txt", &text, "hello").await;
     assert_eq!(put.status, 201, "{put:?}");
     for (query, stub, data) in [("", json!(true), Value::Null), ("&attachments=true", Value::Null, json!("aGVsbG8="))] {
-        let changes = endpoint.expect(200, "GET", &format!("/db/_changes?include_docs=true&since=6{query}"), "").await;
+        let changes =
+            endpoint.expect(200, "GET", &format!("/db/_changes?include_docs=true&descending=true{query}"), "").await;
         let attachment = &changes.json()["results"][0]["doc"]["_attachments"]["a.txt"];
         assert_eq!((&attachment["stub"], &attachment["data"]), (&stub, &data), "{query}");
     }
@@ -115,6 +117,7 @@ async fn what_is_refused() {
     let endpoint = filled().await;
     for (method, target, status, reason) in [
         ("GET", "/db/_changes?since=abc", 400, "Malformed sequence supplied in 'since' parameter."),
+        ("GET", "/db/_changes?since=3", 400, "Malformed sequence supplied in 'since' parameter."),
         ("GET", "/db/_changes?since=3-x&feed=longpoll", 400, "Malformed sequence supplied in 'since' parameter."),
         ("GET", "/db/_changes?filter=_view", 400, "`view` filter parameter is not provided."),
         ("GET", "/db/_changes?filter=_view&view=f/x", 404, "missing json key: x"),
@@ -180,7 +183,8 @@ async fn many_changes_are_paged_without_a_loss() {
     let odd = r#"{"selector":{"n":{"$mod":[2,1]}}}"#;
     let changes = endpoint.expect(200, "POST", "/db/_changes?filter=_selector&limit=210", odd).await.json();
     assert_eq!(changes["results"].as_array().unwrap().len(), 210);
-    assert_eq!((number(&changes["last_seq"]), &changes["pending"]), (420, &json!(30)));
+    // The next one would not pass: CouchDB has looked at it, but does not count it.
+    assert_eq!((number(&changes["last_seq"]), &changes["pending"]), (421, &json!(30)));
 }
 
 #[tokio::test]
@@ -215,7 +219,9 @@ async fn longpoll_passes_over_what_is_filtered() {
 #[tokio::test]
 async fn continuous_goes_on_and_ends_with_the_database() {
     let endpoint = filled().await;
-    let mut listening = endpoint.listen("/db/_changes?feed=continuous&since=5").await;
+    let changes = endpoint.expect(200, "GET", "/db/_changes", "").await.json();
+    let since = changes["results"][2]["seq"].as_str().unwrap();
+    let mut listening = endpoint.listen(&format!("/db/_changes?feed=continuous&since={since}")).await;
     listening.until("\"id\":\"b\"").await;
     endpoint.expect(201, "PUT", "/db/new", "{}").await;
     listening.until("\"id\":\"new\"").await;
