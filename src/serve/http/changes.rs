@@ -17,7 +17,7 @@ use super::dispatch::not_allowed;
 use super::documents::{is_known, not_modified, set};
 use super::produce::live::{Live, live};
 use super::produce::{head, produce};
-use super::request::{Failure, JsonAnswer, Place, Request, blocking};
+use super::request::{Failure, Place, Request, blocking};
 use crate::serve::store::{Database, StoreError};
 use crate::serve::users::password::seal;
 
@@ -60,7 +60,7 @@ pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result
     if is_known(&headers, &etag) {
         return Ok(not_modified(&etag));
     }
-    let mut response = streamed("application/json");
+    let mut response = head(200, "application/json");
     set(&mut response, header::ETAG, &etag);
     produce(response, move |sink| {
         sink.text(BEGINNING)?;
@@ -71,13 +71,6 @@ pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result
         telling.end(sink, progress)
     })
     .await
-}
-
-/// An answer that is of its type whatever the client accepts, as CouchDB's are that go out piece by piece.
-fn streamed(content_type: &str) -> Response {
-    let mut response = head(200, content_type);
-    response.extensions_mut().remove::<JsonAnswer>();
-    response
 }
 
 fn etag(instance: u64, sequence: u64) -> String {
@@ -92,9 +85,9 @@ fn beginning(telling: &Telling, start: u64) -> Progress {
 
 /// A feed that goes on.
 async fn follow(telling: Telling, start: u64, bell: watch::Receiver<u64>) -> Result<Response, Failure> {
-    let mut response = streamed("application/json");
+    let mut response = head(200, "application/json");
     if telling.arguments.feed == Feed::EventSource {
-        response = streamed("text/event-stream");
+        response = head(200, "text/event-stream");
         set(&mut response, header::CACHE_CONTROL, "no-cache");
     }
     let stopping = telling.place.server.stopping();

@@ -6,13 +6,13 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use self::range::{Kind, wanted};
+use super::body;
+use super::changes::sequence;
 use super::documents::open::{self, Opened};
 use super::documents::options::Options;
 use super::documents::{hooks, local, show};
 use super::produce::{self, Sink, produce};
 use super::request::{Failure, Place, Query, Request, User};
-use super::body;
-use super::changes::sequence;
 use crate::json::Object;
 use crate::serve::store::{Database, Document, Range, Row};
 use crate::serve::views::parameters::Parameters;

@@ -11,12 +11,12 @@ use super::rows::{Entry, Range, Rows};
 use crate::json::Object;
 use crate::name::Revision;
 use crate::serve::functions::Functions;
+use crate::serve::http::changes::sequence;
 use crate::serve::http::documents::open::{self, Opened};
 use crate::serve::http::documents::options::Options;
 use crate::serve::http::documents::show;
 use crate::serve::http::produce::Sink;
 use crate::serve::http::request::Failure;
-use crate::serve::http::sequence_text;
 use crate::serve::store::Database;
 
 /// See [`super::Views::ask`]. Its rows are as of the moment when it was made.
@@ -93,7 +93,8 @@ impl<'a> Answer<'a> {
             head.insert("offset".to_owned(), offset.into());
         }
         if self.parameters.update_seq {
-            head.insert("update_seq".to_owned(), sequence_text(self.reader.sequence).into());
+            let instance = self.database.info()?.instance;
+            head.insert("update_seq".to_owned(), sequence::text(instance, self.reader.sequence).into());
         }
         Ok(head)
     }
