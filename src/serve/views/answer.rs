@@ -93,10 +93,8 @@ impl<'a> Answer<'a> {
             head.insert("offset".to_owned(), offset.into());
         }
         if self.parameters.update_seq {
-            head.insert(
-                "update_seq".to_owned(),
-                sequence::text(self.database.info()?.instance, self.reader.sequence).into(),
-            );
+            let instance = self.database.info()?.instance;
+            head.insert("update_seq".to_owned(), sequence::text(instance, self.reader.sequence).into());
         }
         Ok(head)
     }
