@@ -155,8 +155,9 @@ impl Printer {
     /// A plan about to be carried out: to stderr, or as `plan` and `item` events.
     pub fn plan(&self, listing: &Listing) {
         self.event("plan", Value::Object(listing.fields()));
-        for item in listing.items() {
-            self.event("item", item);
+        // There may be hundreds of thousands.
+        for line in listing.lines.iter().filter(|_| self.settings().json) {
+            self.event("item", item(line));
         }
         if self.talks() {
             for line in listing.text(self.settings().verbosity, self.settings().color_err) {
