@@ -102,7 +102,8 @@ const scenarios = {
 
   async 'folders and tags'({ page }) {
     await page.locator('#folders a', { hasText: FOLDER }).click();
-    await page.waitForSelector('h1');
+    await page.waitForURL(/by_folder/);
+    await tile(page, NAME).waitFor();
     check((await page.textContent('h1')) === FOLDER, 'the folder has another title');
     check((await page.locator('.tile').count()) === 1, 'the folder has not exactly one file');
     await page.locator('.tile .places a', { hasText: '#<i>' }).click();

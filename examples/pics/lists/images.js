@@ -34,7 +34,9 @@ function (head, req) {
   // The folder or tag that the query selects. A query may say anything.
   function chosen() {
     try {
-      var key = JSON.parse(req.query.startkey);
+      var key = req.query.startkey;
+      // CouchDB gives lists the keys of the query parsed, other servers as text.
+      key = typeof key === 'string' ? JSON.parse(key) : key;
       return Array.isArray(key) ? String(key[0]) : null;
     } catch (error) {
       return null;
