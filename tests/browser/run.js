@@ -127,7 +127,15 @@ const scenarios = {
     const first = await page.evaluate(() => location.hash);
     await page.keyboard.press('ArrowRight');
     await page.waitForFunction((hash) => location.hash !== hash, first);
-    await page.waitForFunction(() => { const i = document.querySelector('.stage img'); return !i || i.naturalWidth > 0; });
+    await page.keyboard.press('ArrowLeft');
+    await page.waitForFunction((hash) => location.hash === hash, first);
+    await page.goto(`${options.url}${await page.evaluate(() => {
+      const tiles = [...document.querySelectorAll('.tile.image')];
+      return `#${encodeURIComponent(tiles.at(-1).dataset.id)}`;
+    })}`);
+    await page.reload();
+    await page.waitForFunction(() => document.querySelector('#viewer[open] .stage img')?.naturalWidth > 0);
+    await page.waitForFunction(() => document.getAnimations().every((one) => one.playState !== 'running' || one.animationName !== 'fade'));
     await shot(page, 'viewer');
     await page.keyboard.press('Escape');
     await page.waitForSelector('#viewer', { state: 'hidden' });
