@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request as Incoming, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -44,6 +44,7 @@ mod server_wide;
 mod session;
 #[cfg(test)]
 mod tests;
+pub(in crate::serve) mod text;
 pub(in crate::serve) mod views;
 
 /// What `Server:` says: clients look for CouchDB's name, people for ours.
@@ -143,6 +144,10 @@ pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, 
         cors::decorate(server.configuration(), &sent, &mut response);
         response
     };
+    if response.body().size_hint().exact() == Some(0) && !response.headers().contains_key(header::CONTENT_LENGTH) {
+        // The library leaves it out where there never is a body (304), CouchDB does not.
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
     if let Ok(id) = HeaderValue::from_str(&random::hexadecimal()[..10]) {

@@ -52,6 +52,7 @@ async fn shown(place: &Place, stored: &Stored, headers: &HeaderMap) -> Result<Re
         // A content type that cannot stand in a header.
         set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
     }
+    set(&mut response, header::CACHE_CONTROL, "must-revalidate");
     set(&mut response, header::ACCEPT_RANGES, if blob.is_gzip { "none" } else { "bytes" });
     if place.server.sandboxes_attachments() {
         set(&mut response, header::CONTENT_SECURITY_POLICY, "sandbox");
@@ -73,10 +74,15 @@ async fn shown(place: &Place, stored: &Stored, headers: &HeaderMap) -> Result<Re
         return produce(response, move |sink| sink.stored(&database, &blob)).await;
     }
     // The length of what was uploaded compressed is not known.
-    if blob.length != blob.stored_length {
+    let is_known = blob.length != blob.stored_length;
+    if is_known {
         produce::set_length(&mut response, blob.length);
     }
-    produce(response, move |sink| sink.content(&database, &blob)).await
+    produce(response, move |sink| {
+        sink.content(&database, &blob)?;
+        if is_known { Ok(()) } else { sink.flush_pieces() }
+    })
+    .await
 }
 
 async fn partial(place: &Place, mut response: Response, blob: Blob, from: u64, to: u64) -> Result<Response, Failure> {

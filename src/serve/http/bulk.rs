@@ -23,6 +23,7 @@ pub(in crate::serve) async fn docs(place: &Place, request: Request) -> Result<Re
         None => return Err(Failure::bad_request("POST body must include `docs` parameter.")),
     };
     let new_edits = members.get("new_edits").cloned().unwrap_or(Value::Bool(true));
+    let is_atomic = members.get("all_or_nothing") == Some(&Value::Bool(true));
     let place = place.clone();
     let rows = blocking(move || {
         // Anything but `true` asks for revisions; what is no boolean is refused behind that.
@@ -31,6 +32,9 @@ pub(in crate::serve) async fn docs(place: &Place, request: Request) -> Result<Re
         let documents = documents.collect::<Result<Vec<Incoming>, Failure>>()?;
         if !new_edits.is_boolean() {
             return Err(Failure::bad_request("`new_edits` parameter must be a boolean."));
+        }
+        if is_atomic && !is_replicated {
+            return Ok((417, Value::Array(documents.iter().map(refuse_atomic).collect())));
         }
         let named: Vec<(String, Option<String>)> = documents.iter().map(name_of).collect();
         let fates = write::many(&place, &user, documents, is_replicated)?;
@@ -41,9 +45,16 @@ pub(in crate::serve) async fn docs(place: &Place, request: Request) -> Result<Re
             let failure = fate.into_revision().err()?;
             Some(json!({ "id": id, "rev": revision, "error": failure.error, "reason": failure.reason }))
         });
-        Ok(Value::Array(rows.collect()))
+        Ok((201, Value::Array(rows.collect())))
     });
-    Ok(answer(201, &rows.await?))
+    let (status, rows) = rows.await?;
+    Ok(answer(status, &rows))
+}
+
+fn refuse_atomic(document: &Incoming) -> Value {
+    let revision = name_of(document).1.unwrap_or_else(|| "0-".to_owned());
+    let reason = "all_or_nothing is not supported";
+    json!({ "id": document.id, "rev": revision, "error": "not_implemented", "reason": reason })
 }
 
 fn take(value: Value, is_replicated: bool) -> Result<Incoming, Failure> {

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::design;
+use super::documents::options::Options;
 use super::request::{Failure, Place, Request, User, blocking};
 use super::{Server, attachments, bulk, changes, databases, documents, empty, listing, mango, server_wide, views};
 use crate::serve::users::access;
@@ -123,7 +124,7 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         (_, "_revs_limit", []) => databases::revs_limit(place, request).await,
         (_, "_compact", []) => databases::compact(place, request).await,
         (_, "_ensure_full_commit", []) => databases::ensure_full_commit(place, request).await,
-        ("POST", "_view_cleanup", []) => views::clean(place, request).await,
+        ("POST", "_view_cleanup", []) => views::clean(place).await,
         ("POST", "_compact", [design]) => views::compact(place, design, request).await,
         (
             _,
@@ -169,6 +170,20 @@ async fn view(place: &Place, design: &str, rest: &[&str], request: Request) -> A
 
 /// `/db/_design/…`: with a plain slash the name is one segment, and what follows a function or an attachment.
 async fn app(place: &Place, rest: &[&str], request: Request) -> Answer {
+    let answer = part_of_app(place, rest, request).await;
+    let is_refused = answer.as_ref().is_ok_and(|response| response.status() == StatusCode::METHOD_NOT_ALLOWED);
+    if let [name, part, ..] = rest
+        && part.starts_with('_')
+        && is_refused
+    {
+        // Whether there is such an app is found out before whether it can do that.
+        let (database, id) = (Arc::clone(&place.database), format!("_design/{name}"));
+        blocking(move || documents::open::winner(&database, &id, &Options::default())).await?;
+    }
+    answer
+}
+
+async fn part_of_app(place: &Place, rest: &[&str], request: Request) -> Answer {
     match rest {
         [] => document(place, "_design", request).await,
         [name] => document(place, &format!("_design/{name}"), request).await,
@@ -208,10 +223,7 @@ async fn document(place: &Place, id: &str, request: Request) -> Answer {
         "PUT" => documents::put(place, id, request).await,
         "DELETE" => documents::delete(place, id, request).await,
         "COPY" => documents::copy(place, id, request).await,
-        "POST" if !request.headers.contains_key(header::REFERER) => {
-            Err(Failure::bad_request("Referer header required."))
-        }
-        "POST" => Err(Failure::absent("the upload of forms")),
+        "POST" => documents::form::post(place, id, request).await,
         _ => Ok(not_allowed("DELETE,GET,HEAD,POST,PUT,COPY")),
     }
 }
@@ -219,6 +231,7 @@ async fn document(place: &Place, id: &str, request: Request) -> Answer {
 /// An attachment of a document.
 async fn attachment(place: &Place, id: &str, name: &str, request: Request) -> Answer {
     match request.method.as_str() {
+        "GET" if id.starts_with("_design/") && has_escaped_slash(&request.target) => redirect(&request),
         "GET" => attachments::get(place, id, name, request).await,
         "PUT" => attachments::put(place, id, name, request).await,
         "DELETE" => attachments::delete(place, id, name, request).await,

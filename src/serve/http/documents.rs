@@ -14,6 +14,7 @@ use super::produce::{self, produce};
 use super::request::{Failure, Place, Request, accepts, answer, blocking};
 use super::{body, multipart, path};
 
+pub(in crate::serve) mod form;
 pub(in crate::serve) mod hooks;
 pub(in crate::serve) mod incoming;
 pub(in crate::serve) mod local;
@@ -27,7 +28,10 @@ pub(in crate::serve) mod write;
 pub(in crate::serve) async fn get(place: &Place, id: &str, request: Request) -> Result<Response, Failure> {
     let options = Options::parse(&request.query)?;
     if id.starts_with("_local/") {
-        return get_local(place, id, &request.headers).await;
+        if options.open_revs.is_some() || request.query.get("rev").is_some() {
+            return Err(Failure::not_found("missing"));
+        }
+        return get_local(place, id, &options, &request.headers).await;
     }
     if let Some(wanted) = options.open_revs.clone() {
         return get_several(place, id, wanted, options, request).await;
@@ -116,10 +120,14 @@ async fn get_several(
     .await
 }
 
-async fn get_local(place: &Place, id: &str, headers: &HeaderMap) -> Result<Response, Failure> {
+async fn get_local(place: &Place, id: &str, options: &Options, headers: &HeaderMap) -> Result<Response, Failure> {
     let (database, owned) = (Arc::clone(&place.database), id.to_owned());
-    let shown = blocking(move || local::read(&database, &owned)).await?;
+    let mut shown = blocking(move || local::read(&database, &owned)).await?;
     let etag = local::etag(&shown);
+    if options.revs {
+        let number = shown.get("_rev").and_then(Value::as_str).unwrap_or_default().trim_start_matches("0-").to_owned();
+        shown.insert("_revisions".to_owned(), json!({ "start": 0, "ids": [number] }));
+    }
     if is_known(headers, &etag) {
         return Ok(not_modified(&etag));
     }
@@ -213,7 +221,7 @@ pub(in crate::serve) async fn delete(place: &Place, id: &str, request: Request) 
 pub(in crate::serve) async fn copy(place: &Place, id: &str, request: Request) -> Result<Response, Failure> {
     let named = request.query.get("rev").map(parse_revision).transpose()?;
     let source = matched(&request.headers, named)?;
-    let destination = request.headers.get("destination").and_then(|value| value.to_str().ok());
+    let destination = request.headers.get("destination").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     let destination = destination.ok_or_else(|| Failure::bad_request("Destination header is mandatory for COPY."))?;
     let (target, upon) = destination_of(destination)?;
     incoming::check_id(&target)?;

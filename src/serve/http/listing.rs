@@ -13,6 +13,7 @@ use super::documents::options::Options;
 use super::documents::{hooks, local, show};
 use super::produce::{self, Sink, produce};
 use super::request::{Failure, Place, Query, Request, User};
+use super::text;
 use crate::json::Object;
 use crate::serve::store::{Database, Document, Range, Row};
 use crate::serve::views::parameters::Parameters;
@@ -70,7 +71,7 @@ pub(in crate::serve) async fn queries(place: &Place, name: &str, request: Reques
     let queries = match members.get("queries") {
         None => return Err(Failure::bad_request("POST body must include `queries` parameter.")),
         Some(Value::Array(queries)) => queries,
-        Some(_) => return Err(Failure::bad_request("`queries` must be an array.")),
+        Some(_) => return Err(Failure::bad_request("`queries` member must be an array.")),
     };
     let listings = queries.iter().map(|one| listing_of(place, &user, kind, &query, one));
     let listings = listings.collect::<Result<Vec<_>, _>>()?;
@@ -133,7 +134,10 @@ impl Listing {
         let offset = match (self.kind, range.is_descending) {
             // So does CouchDB.
             (Kind::Design, true) => total,
-            _ => self.before(&range)?.saturating_add(range.skip).min(total),
+            _ => {
+                let most = self.database().info()?.documents;
+                self.before(&range)?.saturating_add(range.skip).min(most)
+            }
         };
         self.begin(sink, Some(total), Some(offset))?;
         let (mut left, mut is_first) = (range.limit.unwrap_or(u64::MAX), true);
@@ -160,11 +164,9 @@ impl Listing {
         }
     }
 
-    /// How many of the documents that this kind of listing shows come before a range.
+    /// How many documents come before a range; before design documents others count as well.
     fn before(&self, range: &Range) -> Result<u64, Failure> {
-        let before = self.database().offset(&Range { skip: 0, limit: None, ..range.clone() })?;
-        let foreign = if self.kind == Kind::Design { self.offset(range::DESIGN_START)? } else { 0 };
-        Ok(before.saturating_sub(foreign))
+        Ok(self.database().offset(&Range { skip: 0, limit: None, ..range.clone() })?)
     }
 
     fn offset(&self, start: &str) -> Result<u64, Failure> {
@@ -179,7 +181,7 @@ impl Listing {
         }
         let mut bodies = opened.into_iter();
         for row in rows {
-            let id = Value::from(row.id.as_str());
+            let id = text::json(&row.id.as_str().into());
             separate(sink, is_first)?;
             sink.text(&format!("{{\"id\":{id},\"key\":{id},\"value\":{{\"rev\":\"{}\"}}", row.revision))?;
             if self.parameters.include_docs {
@@ -229,11 +231,12 @@ impl Listing {
     fn write_key(&self, sink: &mut Sink, key: &Value, document: Option<Document>) -> Result<(), Failure> {
         let found = document.and_then(|document| document.tree.winner().map(|winner| (document, winner)));
         let Some((document, winner)) = found else {
-            return sink.text(&json!({ "key": key, "error": "not_found" }).to_string());
+            return sink.text(&text::json(&json!({ "key": key, "error": "not_found" })));
         };
         let deleted = if winner.is_deleted { ",\"deleted\":true" } else { "" };
         let value = format!("{{\"rev\":\"{}\"{deleted}}}", winner.revision);
-        sink.text(&format!("{{\"id\":{key},\"key\":{key},\"value\":{value}"))?;
+        let id = text::json(key);
+        sink.text(&format!("{{\"id\":{id},\"key\":{id},\"value\":{value}"))?;
         if self.parameters.include_docs {
             sink.text(",\"doc\":")?;
             let opened = open::revision(self.database(), &document, &winner.revision)?;
@@ -265,25 +268,30 @@ impl Listing {
 
     fn write_local(&self, sink: &mut Sink, keys: Option<&[Value]>) -> Result<(), Failure> {
         self.begin(sink, None, None)?;
-        let ids: Vec<String> = match keys {
-            Some(keys) => {
-                let ids = self.chosen(keys).into_iter().filter_map(Value::as_str);
-                ids.filter(|id| id.starts_with("_local/")).map(str::to_owned).collect()
-            }
+        let ids: Vec<Value> = match keys {
+            Some(keys) => self.chosen(keys).into_iter().cloned().collect(),
             None => match wanted(&self.parameters, self.kind) {
                 None => Vec::new(),
-                Some(range) => self.database().locals(&range)?.into_iter().map(|(id, _)| id).collect(),
+                Some(range) => self.database().locals(&range)?.into_iter().map(|(id, _)| id.into()).collect(),
             },
         };
         let mut is_first = true;
-        for id in ids {
-            let Ok(shown) = local::read(self.database(), &id) else { continue };
-            let mut row = json!({ "id": id, "key": id, "value": { "rev": shown.get("_rev") } });
-            if self.parameters.include_docs {
-                row["doc"] = Value::Object(shown);
-            }
+        for key in ids {
+            let id = key.as_str().filter(|id| id.starts_with("_local/"));
+            let shown = id.map(|id| local::read(self.database(), id)).transpose();
+            let row = match shown {
+                Ok(Some(shown)) => {
+                    let mut row = json!({ "id": key, "key": key, "value": { "rev": shown.get("_rev") } });
+                    if self.parameters.include_docs {
+                        row["doc"] = Value::Object(shown);
+                    }
+                    row
+                }
+                Ok(None) => continue,
+                Err(_) => json!({ "key": key, "error": "not_found" }),
+            };
             separate(sink, &mut is_first)?;
-            sink.text(&row.to_string())?;
+            sink.text(&text::json(&row))?;
         }
         sink.text("\r\n]}")
     }

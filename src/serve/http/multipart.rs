@@ -15,9 +15,10 @@ use super::documents::incoming::{Follows, Incoming, LARGEST_ATTACHMENT, Source};
 use super::documents::open::{Found, Opened};
 use super::documents::options::Options;
 use super::documents::storing::{Form, Intake};
-use super::documents::{new_id, set, show, write};
+use super::documents::{new_id, show, write};
 use super::produce::{self, Sink, produce};
 use super::request::{Failure, Place, blocking};
+use super::text;
 use crate::couch::digest;
 use crate::couch::multipart::{Event, Reader, ReaderError, boundary_of};
 use crate::serve::store::{Blob, Database, Stored};
@@ -32,7 +33,7 @@ pub(in crate::serve) struct Related {
 impl Related {
     /// Prepares a document.
     pub(in crate::serve) fn new(opened: &Opened, options: &Options, boundary: String) -> Self {
-        let json = Value::Object(show::followed(opened, options)).to_string();
+        let json = text::json(&Value::Object(show::followed(opened, options)));
         let sent = show::sent(opened, options).into_iter().cloned().collect();
         Self { boundary, json, sent }
     }
@@ -96,6 +97,7 @@ fn part_head(stored: &Stored) -> String {
 pub(in crate::serve) async fn related(place: &Place, opened: Opened, options: Options) -> Result<Response, Failure> {
     let related = Related::new(&opened, &options, new_id());
     let mut response = produce::head(200, &related.content_type());
+    response.headers_mut().remove(header::CACHE_CONTROL);
     produce::set_length(&mut response, related.length());
     let database = Arc::clone(&place.database);
     produce(response, move |sink| related.write(sink, &database)).await
@@ -256,7 +258,6 @@ fn malformed(error: ReaderError) -> Failure {
 pub(in crate::serve) fn begin_bulk(is_mixed: bool) -> (String, Response) {
     let boundary = format!("--{}", new_id());
     let kind = if is_mixed { "mixed" } else { "related" };
-    let mut response = produce::head(200, "application/json");
-    set(&mut response, header::CONTENT_TYPE, &format!("multipart/{kind}; boundary=\"{boundary}\""));
+    let response = produce::head(200, &format!("multipart/{kind}; boundary=\"{boundary}\""));
     (boundary, response)
 }

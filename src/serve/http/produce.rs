@@ -190,10 +190,13 @@ fn following(first: Vec<u8>, receiver: mpsc::Receiver<Message>) -> Body {
     }))
 }
 
-/// An answer whose body comes later.
+/// An answer whose body comes later. Only JSON is said to be revalidated; parts are not.
 pub(in crate::serve) fn head(status: u16, content_type: &str) -> Response {
     let mut response = super::request::answer(status, &serde_json::Value::Null);
     *response.body_mut() = Body::empty();
+    if content_type != "application/json" {
+        response.headers_mut().remove(header::CACHE_CONTROL);
+    }
     if let Ok(content_type) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     }

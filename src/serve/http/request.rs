@@ -51,8 +51,21 @@ pub struct Query(pub Vec<(String, String)>);
 
 impl Query {
     /// Takes a query apart: `+` and percent escapes are decoded.
+    ///
+    /// What is no UTF-8 then becomes something that is no JSON either, so that it is refused where JSON is wanted.
     pub fn parse(text: &str) -> Self {
-        Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+        let decoded = |part: &str| {
+            let spaced = part.replace('+', " ");
+            let bytes = percent_encoding::percent_decode_str(&spaced).collect::<Vec<u8>>();
+            String::from_utf8(bytes).unwrap_or_else(|error| format!("\0{}", String::from_utf8_lossy(error.as_bytes())))
+        };
+        let pairs = text.split('&').filter(|pair| !pair.is_empty());
+        Self(
+            pairs
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(key, value)| (decoded(key), decoded(value)))
+                .collect(),
+        )
     }
 
     /// The last value of a parameter.
@@ -159,7 +172,7 @@ pub fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
 
 /// A JSON answer, with the line feed that CouchDB ends it with.
 pub fn answer(status: u16, value: &Value) -> Response {
-    let mut response = Response::new(Body::from(format!("{value}\n")));
+    let mut response = Response::new(Body::from(format!("{}\n", super::text::json(value))));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

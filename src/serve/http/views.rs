@@ -130,8 +130,7 @@ pub(in crate::serve) async fn info(place: &Place, design: &str) -> Result<Respon
 }
 
 /// `POST /db/_view_cleanup`: removes indexes that no design document has any more.
-pub(in crate::serve) async fn clean(place: &Place, request: Request) -> Result<Response, Failure> {
-    body::require_json(&request.headers)?;
+pub(in crate::serve) async fn clean(place: &Place) -> Result<Response, Failure> {
     let place = place.clone();
     let clean = blocking(move || {
         let range = Range { start: Some("_design/".to_owned()), end: Some("_design0".to_owned()), ..Range::default() };

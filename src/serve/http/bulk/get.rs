@@ -45,7 +45,7 @@ pub(in crate::serve) async fn handle(place: &Place, request: Request) -> Result<
     let mut members = body::object(request).await?;
     let wanted = match members.remove("docs") {
         None => return Err(Failure::bad_request("Missing JSON list of 'docs'.")),
-        Some(Value::Array(items)) => items.into_iter().map(Wanted::parse).collect::<Vec<_>>(),
+        Some(Value::Array(items)) => items.into_iter().map(Wanted::parse).collect::<Result<Vec<_>, _>>()?,
         Some(_) => return Err(Failure::bad_request("Missing JSON list of 'docs'.")),
     };
     let asked = Asked { place: place.clone(), user, options };
@@ -62,7 +62,7 @@ struct Asked {
 }
 
 impl Wanted {
-    fn parse(item: Value) -> Self {
+    fn parse(item: Value) -> Result<Self, Failure> {
         let refused = |id: Value, revision: Value, error: &str, reason: &str| Self::Refused {
             id,
             revision,
@@ -70,20 +70,18 @@ impl Wanted {
             reason: reason.to_owned(),
         };
         let Some(members) = item.as_object().filter(|members| !members.is_empty()) else {
-            return refused(Value::Null, Value::Null, "bad_request", "document must be a JSON object");
+            return Ok(refused(Value::Null, Value::Null, "bad_request", "document must be a JSON object"));
         };
         let Some(id) = members.get("id") else {
-            return refused(Value::Null, Value::Null, "bad_request", "document id missed");
+            return Ok(refused(Value::Null, Value::Null, "bad_request", "document id missed"));
         };
-        let checked = id.as_str().ok_or_else(|| Failure::new(400, "illegal_docid", "Document id must be a string"));
-        let id = match checked.and_then(|id| check_id(id).map(|()| id)) {
-            Ok(id) => id.to_owned(),
-            Err(failure) => {
-                return refused(id.clone(), Value::Null, &failure.error, &failure.reason.unwrap_or_default());
-            }
-        };
-        Self::parse_revisions(&id, members)
-            .unwrap_or_else(|(value, reason)| refused(id.as_str().into(), value, "bad_request", &reason))
+        // An id that is no text is more than CouchDB can bear.
+        let id = id.as_str().ok_or_else(|| Failure::new(500, "unknown_error", "badarg"))?;
+        if let Err(failure) = check_id(id) {
+            return Ok(refused(id.into(), Value::Null, &failure.error, &failure.reason.unwrap_or_default()));
+        }
+        let parsed = Self::parse_revisions(id, members);
+        Ok(parsed.unwrap_or_else(|(value, reason)| refused(id.into(), value, "bad_request", &reason)))
     }
 
     fn parse_revisions(id: &str, members: &Object) -> Result<Self, (Value, String)> {

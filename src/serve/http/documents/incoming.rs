@@ -49,8 +49,8 @@ pub(in crate::serve) struct Attachment {
 pub(in crate::serve) enum Source {
     /// In the revision before.
     Stub,
-    /// In the document, as base64.
-    Inline(String),
+    /// In the document.
+    Inline(Vec<u8>),
     /// In a part that follows.
     Follows(Follows),
     /// In the store already.
@@ -183,7 +183,12 @@ impl Attachment {
         let text = |key: &str| members.get(key).and_then(Value::as_str);
         let number = |key: &str| members.get(key).and_then(Value::as_u64);
         let is = |key: &str| members.get(key) == Some(&Value::Bool(true));
-        let content_type = text("content_type").unwrap_or("application/octet-stream").to_owned();
+        let content_type = match members.get("content_type") {
+            None => "application/octet-stream".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            // More than CouchDB can bear.
+            Some(_) => return Err(Failure::new(500, "unknown_error", "function_clause")),
+        };
         let revpos = number("revpos");
         let source = if is("stub") {
             digest(&members)?;
@@ -200,8 +205,8 @@ impl Attachment {
         } else {
             let mut members = members;
             match members.remove("data") {
-                Some(Value::String(data)) => Source::Inline(data),
-                _ => return Err(Failure::bad_request(format!("Invalid attachment data for {name}"))),
+                Some(Value::String(data)) => Source::Inline(decode(&data).ok_or_else(|| invalid_data(&name))?),
+                _ => return Err(invalid_data(&name)),
             }
         };
         Ok(Self { name, content_type, revpos, source })
@@ -209,12 +214,26 @@ impl Attachment {
 
     fn is_too_large(&self) -> bool {
         match &self.source {
-            Source::Inline(data) => data.len() as u64 / 4 * 3 > LARGEST_ATTACHMENT,
+            Source::Inline(data) => data.len() as u64 > LARGEST_ATTACHMENT,
             Source::Follows(follows) => {
                 follows.encoded_length.or(follows.length).is_some_and(|length| length > LARGEST_ATTACHMENT)
             }
             Source::Stub | Source::Stored(_) => false,
         }
+    }
+}
+
+fn invalid_data(name: &str) -> Failure {
+    Failure::bad_request(format!("Invalid attachment data for {name}"))
+}
+
+/// Base64 as Erlang reads it: white space is passed over.
+fn decode(data: &str) -> Option<Vec<u8>> {
+    match BASE64_STANDARD.decode(data) {
+        Err(_) if data.contains([' ', '\t', '\r', '\n']) => {
+            BASE64_STANDARD.decode(data.split_ascii_whitespace().collect::<String>()).ok()
+        }
+        decoded => decoded.ok(),
     }
 }
 

@@ -54,6 +54,9 @@ pub(in crate::serve) fn winner(database: &Database, id: &str, options: &Options)
 
 /// The revision that the options name, or the winner.
 pub(in crate::serve) fn one(database: &Database, id: &str, options: &Options) -> Result<Opened, Failure> {
+    if options.is_nowhere && !options.latest {
+        return Err(Failure::not_found("missing"));
+    }
     // CouchDB opens the winner for `latest`, whatever revision is named.
     let Some(wanted) = options.rev.as_ref().filter(|_| !options.latest) else {
         return winner(database, id, options);

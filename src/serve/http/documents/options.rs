@@ -2,7 +2,7 @@
 
 use crate::name::Revision;
 use crate::serve::http::body;
-use crate::serve::http::documents::incoming::{revision_of, revisions_of};
+use crate::serve::http::documents::incoming::{parse_revision, revision_of, revisions_of};
 use crate::serve::http::request::{Failure, Query};
 
 /// How documents are shown and which revisions are meant.
@@ -30,6 +30,8 @@ pub(in crate::serve) struct Options {
     pub(in crate::serve) latest: bool,
     /// One revision.
     pub(in crate::serve) rev: Option<Revision>,
+    /// One revision that cannot be here: a revision in form, but none that a document has.
+    pub(in crate::serve) is_nowhere: bool,
     /// Several revisions.
     pub(in crate::serve) open_revs: Option<OpenRevs>,
     /// `new_edits=false`
@@ -63,7 +65,11 @@ impl Options {
                 ("deleted_conflicts", "true") => options.deleted_conflicts = true,
                 ("latest", "true") => options.latest = true,
                 ("att_encoding_info", "true") => options.att_encoding_info = true,
-                ("rev", rev) => options.rev = Some(revision_of(rev)?),
+                ("rev", rev) => {
+                    parse_revision(rev)?;
+                    options.rev = revision_of(rev).ok();
+                    options.is_nowhere = options.rev.is_none();
+                }
                 ("open_revs", "all") => options.open_revs = Some(OpenRevs::All),
                 ("open_revs", revs) => {
                     let revisions = revisions_of(&body::parse(revs.as_bytes())?)?;

@@ -9,6 +9,7 @@ use crate::name::Revision;
 use crate::serve::http::number;
 use crate::serve::http::produce::Sink;
 use crate::serve::http::request::Failure;
+use crate::serve::http::text;
 use crate::serve::store::{Database, Stored};
 
 /// A revision with all its attachments as stubs.
@@ -51,21 +52,21 @@ pub(in crate::serve) fn write(
     options: &Options,
 ) -> Result<(), Failure> {
     if !options.attachments || opened.body.attachments.is_empty() {
-        return sink.text(&Value::Object(stubbed(opened, options)).to_string());
+        return sink.text(&text::json(&Value::Object(stubbed(opened, options))));
     }
-    let text = Value::Object(without_attachments(opened, options)).to_string();
+    let text = text::json(&Value::Object(without_attachments(opened, options)));
     sink.text(text.strip_suffix('}').unwrap_or(&text))?;
     sink.text(if text.len() > 2 { ",\"_attachments\":{" } else { "\"_attachments\":{" })?;
     let since = since(opened, options);
     for (index, stored) in opened.body.attachments.iter().enumerate() {
         let comma = if index > 0 { "," } else { "" };
-        sink.text(&format!("{comma}{}:", Value::from(stored.name.as_str())))?;
+        sink.text(&format!("{comma}{}:", text::json(&stored.name.as_str().into())))?;
         if options.atts_since.is_some() && stored.revpos <= since {
             sink.text(&entry(stored, "stub", options.att_encoding_info).to_string())?;
         } else {
             sink.text(&format!(
                 "{{\"content_type\":{},\"revpos\":{},\"digest\":\"{}\",\"data\":\"",
-                Value::from(stored.content_type.as_str()),
+                text::json(&stored.content_type.as_str().into()),
                 stored.revpos,
                 stored.blob.digest
             ))?;

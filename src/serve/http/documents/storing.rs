@@ -4,7 +4,6 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use md5::{Digest as _, Md5};
@@ -107,24 +106,6 @@ pub(in crate::serve) fn whole(database: &Database, form: Form, bytes: &[u8]) -> 
     let mut storing = Storing::begin(database, form)?;
     storing.write(bytes)?;
     storing.finish()
-}
-
-/// Stores an attachment that came inside of its document.
-pub(in crate::serve) fn inline(
-    database: &Database,
-    name: &str,
-    content_type: &str,
-    data: &str,
-) -> Result<Blob, Failure> {
-    let invalid = |_| Failure::bad_request(format!("Invalid attachment data for {name}"));
-    let bytes = match BASE64_STANDARD.decode(data) {
-        // Erlang passes over white space.
-        Err(_) if data.contains([' ', '\t', '\r', '\n']) => {
-            BASE64_STANDARD.decode(data.split_ascii_whitespace().collect::<String>()).map_err(invalid)?
-        }
-        decoded => decoded.map_err(invalid)?,
-    };
-    whole(database, Form::of(content_type), &bytes)
 }
 
 /// Bytes that come from a connection, stored on a blocking thread. Dropped without an end, it leaves nothing behind.

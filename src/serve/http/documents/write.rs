@@ -4,10 +4,12 @@ use serde_json::{Value, json};
 
 use super::hooks::{self, Checks};
 use super::incoming::{Attachment, Incoming, Source};
-use super::{local, storing};
+use super::local;
+use super::storing::{self, Form};
 use crate::name::Revision;
 use crate::serve::http::request::{Failure, Place, User};
 use crate::serve::store::{Body, Database, Document, Edit, Outcome, Refusal, Stored, Upon};
+use crate::serve::tree::Status;
 
 /// What became of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +109,8 @@ fn carry_out(place: &Place, user: &User, plans: Vec<Plan>) -> Result<Vec<Fate>, 
 /// Whether a write upon `revision` has a chance, before its bytes are read: a conflict is answered at once then.
 pub(in crate::serve) fn has_chance(known: Option<&Document>, revision: Option<&Revision>) -> bool {
     match (known, revision) {
-        (None, revision) => revision.is_none(),
+        // CouchDB takes a document that it has never heard of upon whatever revision.
+        (None, _) => true,
         (Some(document), None) => document.tree.is_deleted(),
         (Some(document), Some(revision)) => document.tree.is_leaf(revision),
     }
@@ -134,7 +137,9 @@ fn plan_edit(database: &Database, document: Incoming, known: Option<&Document>) 
     if known.is_none() && document.has_stubs() {
         return Err(missing_stub(&document.id, &document.attachments[0].name));
     }
-    if !has_chance(known, parent.as_ref()) {
+    // But not as the very first one.
+    let is_first = known.is_none() && parent.is_some() && database.info()?.sequence == 0;
+    if is_first || !has_chance(known, parent.as_ref()) {
         return Ok(Plan::Settled(Fate::Conflict));
     }
     let before = match &parent {
@@ -153,7 +158,8 @@ fn plan_replicated(database: &Database, document: Incoming, known: Option<&Docum
         let reason = "When `new_edits: false`, the document needs `_rev` or `_revisions` specified";
         return Err(Failure::bad_request(reason));
     };
-    if known.is_some_and(|known| known.tree.contains(newest)) {
+    let status = known.and_then(|known| known.tree.status(newest));
+    if status.is_some_and(|status| status != Status::Missing) {
         return Ok(Plan::Settled(Fate::Stored(newest.to_string())));
     }
     let mut before = None;
@@ -192,7 +198,7 @@ fn stored(
             Source::Stub => {
                 return kept(attachment, before).ok_or_else(|| missing_stub(&document.id, &attachment.name));
             }
-            Source::Inline(data) => storing::inline(database, &attachment.name, &attachment.content_type, data)?,
+            Source::Inline(data) => storing::whole(database, Form::of(&attachment.content_type), data)?,
             Source::Stored(blob) => {
                 let (name, content_type) = (attachment.name.clone(), attachment.content_type.clone());
                 let revpos = attachment.revpos.unwrap_or_else(|| revpos(None));
