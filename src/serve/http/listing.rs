@@ -131,14 +131,7 @@ impl Listing {
             self.begin(sink, Some(total), Some(offset))?;
             return sink.text("\r\n]}");
         };
-        let offset = match (self.kind, range.is_descending) {
-            // So does CouchDB.
-            (Kind::Design, true) => total,
-            _ => {
-                let most = self.database().info()?.documents;
-                self.before(&range)?.saturating_add(range.skip).min(most)
-            }
-        };
+        let offset = self.before(&range)?.saturating_add(range.skip).min(total);
         self.begin(sink, Some(total), Some(offset))?;
         let (mut left, mut is_first) = (range.limit.unwrap_or(u64::MAX), true);
         while left > 0 {

@@ -58,7 +58,8 @@ fn join_leaf(tree: Option<&Tree>, parent: Option<&Revision>, is_deletion: bool) 
 fn join_history(tree: Option<&Tree>, history: &[Revision]) -> Joint {
     let Some((revision, ancestors)) = history.split_first() else { return Joint::Conflict };
     let known = tree.and_then(|tree| tree.history(revision)).and_then(|known| known.into_iter().next());
-    if let Some(known) = known {
+    // What is known by name only gets its body now.
+    if let Some(known) = known.filter(|known| tree.is_some_and(|tree| tree.place(known).is_some())) {
         return Joint::Known(known);
     }
     // The first ancestor that is known tells the rest.

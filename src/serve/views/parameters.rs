@@ -133,8 +133,8 @@ impl Parameters {
             "endkey" | "end_key" => self.end = Some(given.json()?),
             "startkey_docid" | "start_key_doc_id" => self.start_id = Some(given.text()),
             "endkey_docid" | "end_key_doc_id" => self.end_id = Some(given.text()),
-            "limit" => self.limit = Some(given.positive()?),
-            "skip" => self.skip = given.positive()?,
+            "limit" => self.limit = Some(given.limit()?),
+            "skip" => self.skip = given.count()?,
             "stale" => {
                 self.update = match given.text().as_str() {
                     "ok" => Update::Never,
@@ -154,7 +154,7 @@ impl Parameters {
             }
             "descending" => self.is_descending = given.boolean()?,
             "group" => self.group = Some(given.boolean()?),
-            "group_level" => self.group_level = Some(usize::try_from(given.positive()?).unwrap_or(usize::MAX)),
+            "group_level" => self.group_level = Some(usize::try_from(given.count()?).unwrap_or(usize::MAX)),
             "inclusive_end" => self.excludes_end = !given.boolean()?,
             "include_docs" => self.include_docs = given.boolean()?,
             "attachments" => self.attachments |= given.boolean()?,
@@ -313,7 +313,15 @@ impl Given<'_> {
         }
     }
 
-    fn positive(&self) -> Result<u64, Failure> {
+    fn limit(&self) -> Result<u64, Failure> {
+        let limit = self.count()?;
+        if i128::from(limit) > LIMIT {
+            return Err(Failure::query(format!("Limit is too large, must not exceed {LIMIT}")));
+        }
+        Ok(limit)
+    }
+
+    fn count(&self) -> Result<u64, Failure> {
         let text = match self {
             Self::Text(text) => (*text).to_owned(),
             Self::Json(Value::Number(number)) => number.to_string(),
@@ -324,8 +332,7 @@ impl Given<'_> {
         };
         match number {
             ..0 => Err(Failure::query(format!("Invalid value for positive integer: {}", self.quoted()))),
-            0..=LIMIT => Ok(u64::try_from(number).unwrap_or(u64::MAX)),
-            _ => Err(Failure::query(format!("Limit is too large, must not exceed {LIMIT}"))),
+            _ => Ok(u64::try_from(number).unwrap_or(u64::MAX)),
         }
     }
 }

@@ -114,7 +114,7 @@ fn feed(value: &str) -> Result<Feed, Failure> {
 
 /// CouchDB counts down from the limit to zero: from a negative one it never gets there.
 fn limit(value: &str) -> Result<u64, Failure> {
-    let limit: i64 = value.parse().map_err(|_| Failure::bad_request("`limit` should be an integer"))?;
+    let limit: i128 = value.parse().map_err(|_| Failure::bad_request("`limit` should be an integer"))?;
     Ok(u64::try_from(limit).unwrap_or(MOST))
 }
 
