@@ -21,7 +21,7 @@ pub(crate) struct Headers {
     pub(crate) content_type: Option<String>,
     pub(crate) content_encoding: Option<String>,
     /// Means something in a form only.
-    pub(crate) content_disposition: Option<String>,
+    pub(crate) disposition: Option<String>,
 }
 
 /// Why a stream is no multipart.
@@ -211,8 +211,8 @@ impl Headers {
             let value = || Some(String::from_utf8_lossy(line[colon + 1..].trim_ascii()).into_owned());
             match line[..colon].trim_ascii().to_ascii_lowercase().as_slice() {
                 b"content-type" if headers.content_type.is_none() => headers.content_type = value(),
-                b"content-disposition" if headers.content_disposition.is_none() => {
-                    headers.content_disposition = value();
+                b"content-disposition" if headers.disposition.is_none() => {
+                    headers.disposition = value();
                 }
                 b"content-encoding" if headers.content_encoding.is_none() => headers.content_encoding = value(),
                 _ => {}

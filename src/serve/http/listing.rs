@@ -111,13 +111,9 @@ impl Listing {
     fn begin(&self, sink: &mut Sink, total: Option<u64>, offset: Option<u64>) -> Result<(), Failure> {
         let mut head = json!({ "total_rows": total, "offset": offset });
         if self.parameters.update_seq {
-            head["update_seq"] = match self.kind {
-                Kind::Local => Value::Null,
-                _ => {
-                    let info = self.database().info()?;
-                    sequence::text(info.instance, info.sequence).into()
-                }
-            };
+            let info = self.database().info()?;
+            let sequence = (self.kind != Kind::Local).then(|| sequence::text(info.instance, info.sequence));
+            head["update_seq"] = sequence.into();
         }
         let head = head.to_string();
         sink.text(head.strip_suffix('}').unwrap_or(&head))?;

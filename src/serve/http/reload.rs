@@ -6,7 +6,7 @@ use axum::response::Response;
 use futures_util::stream::{self, StreamExt as _};
 
 /// Follows the page's own design document by the changes feed, and starts anew after each of its changes.
-const SCRIPT: &str = r#"
+const SCRIPT: &str = r"
 <script>
 (() => {
   const [database, design, name] = location.pathname.split('/').slice(1);
@@ -17,7 +17,7 @@ const SCRIPT: &str = r#"
   addEventListener('beforeunload', () => feed.close());
 })();
 </script>
-"#;
+";
 
 /// Adds the script to a page; anything else stays as it is.
 pub(in crate::serve) async fn follow(mut response: Response) -> Response {

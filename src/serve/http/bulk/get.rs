@@ -44,9 +44,8 @@ pub(in crate::serve) async fn handle(place: &Place, request: Request) -> Result<
     let user = request.user.clone();
     let mut members = body::object(request).await?;
     let wanted = match members.remove("docs") {
-        None => return Err(Failure::bad_request("Missing JSON list of 'docs'.")),
-        Some(Value::Array(items)) => items.into_iter().map(Wanted::parse).collect::<Result<Vec<_>, _>>()?,
-        Some(_) => return Err(Failure::bad_request("Missing JSON list of 'docs'.")),
+        Some(Value::Array(items)) => items.iter().map(Wanted::parse).collect::<Result<Vec<_>, _>>()?,
+        _ => return Err(Failure::bad_request("Missing JSON list of 'docs'.")),
     };
     let asked = Asked { place: place.clone(), user, options };
     if !json && (mixed || related) {
@@ -62,7 +61,7 @@ struct Asked {
 }
 
 impl Wanted {
-    fn parse(item: Value) -> Result<Self, Failure> {
+    fn parse(item: &Value) -> Result<Self, Failure> {
         let refused = |id: Value, revision: Value, error: &str, reason: &str| Self::Refused {
             id,
             revision,

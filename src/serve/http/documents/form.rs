@@ -111,7 +111,7 @@ enum Field {
 
 impl Field {
     fn begin(place: &Place, headers: &Headers, count: usize) -> Result<Self, Failure> {
-        let disposition = headers.content_disposition.as_deref().unwrap_or_default();
+        let disposition = headers.disposition.as_deref().unwrap_or_default();
         match (parameter(disposition, "name").as_deref(), parameter(disposition, "filename")) {
             (Some("_attachments"), Some(name)) if !name.is_empty() => {
                 incoming::check_attachment_name(&name)?;

@@ -45,7 +45,7 @@ impl Checks {
             return Ok(());
         }
         let validation = Validation {
-            document: edited(edit).to_string(),
+            document: edited(edit, before).to_string(),
             before: before.map(|before| shown(&edit.id, before).to_string()),
             user: user_context(self.place.database.name(), &self.user).to_string(),
             security: self.security.to_string(),
@@ -105,7 +105,7 @@ pub(in crate::serve) fn user_context(database: &str, user: &User) -> Value {
 }
 
 /// The document as `validate_doc_update` sees it: with the revisions that it is upon.
-fn edited(edit: &Edit) -> Value {
+fn edited(edit: &Edit, before: Option<&Previous>) -> Value {
     let history: Vec<Revision> = match &edit.upon {
         Upon::Leaf(parent) => parent.iter().cloned().collect(),
         Upon::History(history) => history.clone(),
@@ -114,7 +114,20 @@ fn edited(edit: &Edit) -> Value {
     let body = Body { members: edit.members.clone(), attachments: edit.attachments.clone() };
     let (id, is_deleted) = (edit.id.clone(), edit.is_deleted);
     let opened = Opened { id, history, is_deleted, body, meta: Object::new() };
-    Value::Object(show::stubbed(&opened, &options))
+    let mut shown = Value::Object(show::stubbed(&opened, &options));
+    for stored in &edit.attachments {
+        let is_known = before.is_some_and(|before| before.body.attachments.contains(stored));
+        let entry =
+            shown.get_mut("_attachments").and_then(|all| all.get_mut(&stored.name)).and_then(Value::as_object_mut);
+        if let Some(entry) = entry.filter(|_| !is_known) {
+            // To CouchDB these bytes are not stored yet.
+            entry.shift_remove("digest");
+            if matches!(edit.upon, Upon::Leaf(_)) {
+                entry.insert("revpos".to_owned(), 0.into());
+            }
+        }
+    }
+    shown
 }
 
 /// What the edit replaces, as `validate_doc_update` sees it.
