@@ -40,7 +40,7 @@ const inTurn = (work) => (busy = busy.then(work).catch(() => {}));
 function refresh() {
   return inTurn(async () => {
     const url = new URL(here);
-    if (list.classList.contains('gallery')) url.searchParams.set('show', Math.max(60, list.children.length));
+    if (list.classList.contains('gallery')) url.searchParams.set('show', Math.max(Number(url.searchParams.get('show')) || 60, list.children.length));
     const fresh = await page(url);
     const wanted = fresh.getElementById('gallery');
     if (!wanted) return;
