@@ -1,5 +1,5 @@
-// Only people who are signed in write, and a document is changed and removed by its owner alone. Admins may do anything, and
-// are the only ones who may touch what has no owner: what `couchapp sync-dir` sent, and documents that are no files.
+// Only people who are signed in write, and a document is changed and removed by its owner alone. Admins may do anything,
+// and are the only ones who may touch what has no owner: what `couchapp sync-dir` sent, and documents that are no files.
 function (newDoc, oldDoc, userCtx, secObj) {
   // !code lib/allowed_types.js
   var admins = (secObj && secObj.admins) || {};
@@ -22,7 +22,7 @@ function (newDoc, oldDoc, userCtx, secObj) {
   }
   var before = oldDoc && !oldDoc._deleted ? oldDoc : null;
   if (before) {
-    must(before.owner === userCtx.name, before.owner ? 'Only ' + before.owner + ' may change this.' : 'Only an admin may change this.');
+    must(before.owner === userCtx.name, 'Only ' + (before.owner || 'an admin') + ' may change this.');
   }
   if (newDoc._deleted) {
     must(before, 'There is nothing to remove.');
@@ -31,11 +31,13 @@ function (newDoc, oldDoc, userCtx, secObj) {
   must(newDoc.type === 'file', 'Only an admin may write documents that are no files.');
   must(newDoc.owner === userCtx.name, 'The owner has to be you, ' + userCtx.name + '.');
   must(newDoc.caption === undefined || isText(newDoc.caption, 2000), 'A caption is text of at most 2000 characters.');
-  must(newDoc.tags === undefined || (Array.isArray(newDoc.tags) && newDoc.tags.length <= 50), 'Tags are a list of at most 50.');
-  (newDoc.tags || []).forEach(function (tag) {
+  var tags = newDoc.tags === undefined ? [] : newDoc.tags;
+  must(Array.isArray(tags) && tags.length <= 50, 'Tags are a list of at most 50.');
+  tags.forEach(function (tag) {
     must(isText(tag, 60) && tag.trim() !== '', 'A tag is text of at most 60 characters.');
   });
-  must(newDoc.file && isText(newDoc.file.name, 1000) && isText(newDoc.file.path, 4000) && isText(newDoc.file.folder, 4000),
+  var file = newDoc.file || {};
+  must(isText(file.name, 1000) && isText(file.path, 4000) && isText(file.folder, 4000),
     'A file has a name, a path and a folder.');
   var allowed = new RegExp(ALLOWED_TYPES, 'i');
   Object.keys(newDoc._attachments || {}).forEach(function (name) {

@@ -25,7 +25,10 @@ export class Endpoint {
 
   // Asks as the admin.
   async ask(url, method = 'GET', body = undefined) {
-    const headers = { Accept: 'application/json', Authorization: `Basic ${Buffer.from(`${this.user}:${this.password}`).toString('base64')}` };
+    const headers = {
+      Accept: 'application/json',
+      Authorization: `Basic ${Buffer.from(`${this.user}:${this.password}`).toString('base64')}`
+    };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     const answer = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
     const text = await answer.text();
@@ -34,7 +37,9 @@ export class Endpoint {
   }
 
   async ids(prefix = '') {
-    const range = prefix ? `?startkey=${encodeURIComponent(JSON.stringify(prefix))}&endkey=${encodeURIComponent(JSON.stringify(`${prefix}\ufff0`))}` : '';
+    const from = encodeURIComponent(JSON.stringify(prefix));
+    const to = encodeURIComponent(JSON.stringify(`${prefix}\ufff0`));
+    const range = prefix ? `?startkey=${from}&endkey=${to}` : '';
     const { rows } = await this.ask(new URL(`_all_docs${range}`, this.database));
     return rows.map(({ id }) => id).filter((id) => !id.startsWith('_design/') && id !== 'albums');
   }
@@ -78,8 +83,19 @@ export class Endpoint {
     const app = await this.ask(`${this.app.href.replace(/\/$/, '')}?attachments=true`);
     delete app._rev;
     await this.ask(new URL('_design/pics', database), 'PUT', app);
-    const file = { path: 'a.txt', name: 'a.txt', folder: '', size: 2, content_type: 'text/plain', modified: '2011-01-01T00:00:00Z' };
-    await this.ask(new URL('a.txt', database), 'PUT', { type: 'file', file, _attachments: { 'a.txt': { content_type: 'text/plain', data: 'aGk=' } } });
+    const file = {
+      path: 'a.txt',
+      name: 'a.txt',
+      folder: '',
+      size: 2,
+      content_type: 'text/plain',
+      modified: '2011-01-01T00:00:00Z'
+    };
+    await this.ask(new URL('a.txt', database), 'PUT', {
+      type: 'file',
+      file,
+      _attachments: { 'a.txt': { content_type: 'text/plain', data: 'aGk=' } }
+    });
     return { name, remove: () => this.ask(database, 'DELETE') };
   }
 }

@@ -15,7 +15,10 @@ export async function pictures(page, selector = '#gallery img') {
     await image.scrollIntoViewIfNeeded();
     // Without scripts in the page there are none to wait with, so this asks from outside.
     await until(async () => (await image.evaluate((element) => element.complete)) === true, 'a picture to arrive');
-    assert.ok(await image.evaluate((element) => element.naturalWidth > 0), `no picture: ${await image.getAttribute('src')}`);
+    assert.ok(
+      await image.evaluate((element) => element.naturalWidth > 0),
+      `no picture: ${await image.getAttribute('src')}`
+    );
   }
   await images.first().scrollIntoViewIfNeeded();
 }
@@ -25,7 +28,9 @@ export async function until(holds, what) {
   const last = Date.now() + 30_000;
   while (!(await holds())) {
     if (Date.now() > last) throw new Error(`waited in vain for ${what}`);
-    await new Promise((done) => { setImmediate(done); });
+    await new Promise((done) => {
+      setImmediate(done);
+    });
   }
 }
 
@@ -61,8 +66,15 @@ export async function somebody(stage, start) {
 
 // Asks from inside of a page, so with the rights of whoever is signed in there. Answers the status.
 export function put(page, url, body) {
-  return page.evaluate(async ([address, text]) => {
-    const answer = await fetch(address, { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: text });
-    return answer.status;
-  }, [String(url), JSON.stringify(body)]);
+  return page.evaluate(
+    async ([address, text]) => {
+      const answer = await fetch(address, {
+        method: 'PUT',
+        headers: { 'Content-Type': 'application/json' },
+        body: text
+      });
+      return answer.status;
+    },
+    [String(url), JSON.stringify(body)]
+  );
 }

@@ -2,10 +2,11 @@
 //
 //   COUCHAPP_USER=admin COUCHAPP_PASSWORD=… node run.mjs URL [--screenshots FOLDER] [--app FOLDER] [--sandbox]
 //
-// URL is a database with the app (`couchapp push`) and fixtures/photos (`couchapp sync-dir`) in it. What the scenarios write
-// they remove again. `--app` names the folder of an app that `couchapp serve --reload` watches: then a style sheet in it is
-// edited, and the open page has to follow. `--sandbox` says that the server sandboxes apps: then it is only looked whether
-// the gallery can be read. Chromium is /usr/bin/chromium, unless `CHROMIUM` names another.
+// URL is a database with the app (`couchapp push`) and fixtures/photos (`couchapp sync-dir`) in it. What the scenarios
+// write they remove again. `--app` names the folder of an app that `couchapp serve --reload` watches: then a style sheet
+// in it is edited, and the open page has to follow. `--sandbox` says that the server sandboxes apps: then it is only
+// looked whether the gallery can be read. `--only NAME` runs the scenarios with NAME in theirs. Chromium is
+// /usr/bin/chromium, unless `CHROMIUM` names another.
 //
 // Prints a line for each scenario; the exit code is 1 when one failed.
 
@@ -22,17 +23,31 @@ const LONGEST = 30_000;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { screenshots: { type: 'string' }, app: { type: 'string' }, sandbox: { type: 'boolean' }, only: { type: 'string' } },
+  options: {
+    screenshots: { type: 'string' },
+    app: { type: 'string' },
+    sandbox: { type: 'boolean' },
+    only: { type: 'string' }
+  }
 });
 const [url] = positionals;
-const { COUCHAPP_USER: user, COUCHAPP_PASSWORD: password, CHROMIUM: executablePath = '/usr/bin/chromium' } = process.env;
+const {
+  COUCHAPP_USER: user,
+  COUCHAPP_PASSWORD: password,
+  CHROMIUM: executablePath = '/usr/bin/chromium'
+} = process.env;
 if (!url || !user || !password) {
-  console.error('usage: COUCHAPP_USER=… COUCHAPP_PASSWORD=… node run.mjs URL [--screenshots FOLDER] [--app FOLDER] [--sandbox]');
+  console.error(
+    'usage: COUCHAPP_USER=… COUCHAPP_PASSWORD=… node run.mjs URL [--screenshots FOLDER] [--app FOLDER] [--sandbox]'
+  );
   process.exit(2);
 }
 
 const endpoint = new Endpoint(url, user, password);
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--autoplay-policy=no-user-gesture-required'] });
+const browser = await chromium.launch({
+  executablePath,
+  args: ['--no-sandbox', '--autoplay-policy=no-user-gesture-required']
+});
 if (options.screenshots) await mkdir(options.screenshots, { recursive: true });
 
 // What one scenario works with: browsers of people who do not know each other, and what has to be undone.
@@ -84,7 +99,9 @@ try {
     const stage = new Stage();
     let trouble = null;
     try {
-      await scenario(stage, (reason) => { throw new Skipped(reason); });
+      await scenario(stage, (reason) => {
+        throw new Skipped(reason);
+      });
     } catch (error) {
       trouble = error;
     }

@@ -14,11 +14,18 @@ export async function galleryShows(stage) {
   await ready(page);
   assert.equal(await page.locator('#gallery .tile').count(), (await endpoint.ids()).length);
   await pictures(page);
-  const upright = await tile(page, '2010/beach/IMG_0047.jpg').locator('img').evaluate((image) => image.naturalHeight > image.naturalWidth);
+  const upright = await tile(page, '2010/beach/IMG_0047.jpg')
+    .locator('img')
+    .evaluate((image) => image.naturalHeight > image.naturalWidth);
   assert.ok(upright, 'the camera was held upright, and the picture lies');
   await stage.shot(page, 'gallery');
 
-  const phone = await stage.visitor({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: 'dark' });
+  const phone = await stage.visitor({
+    viewport: { width: 390, height: 844 },
+    hasTouch: true,
+    isMobile: true,
+    colorScheme: 'dark'
+  });
   await phone.goto(endpoint.gallery());
   await ready(phone);
   await pictures(phone);
@@ -133,7 +140,9 @@ export async function uploadAppearsAndOthersSeeIt(stage) {
   const other = await stage.visitor();
   await other.goto(endpoint.gallery());
   await live(other);
-  await other.evaluate(() => { globalThis.neverReloaded = true; });
+  await other.evaluate(() => {
+    globalThis.neverReloaded = true;
+  });
 
   const page = await stage.visitor();
   await page.goto(endpoint.gallery());
@@ -145,12 +154,14 @@ export async function uploadAppearsAndOthersSeeIt(stage) {
   await page.locator('#files').setInputFiles([
     { name: hostile, mimeType: 'image/jpeg', buffer: picture },
     { name: '_first.txt', mimeType: 'text/plain', buffer: Buffer.from('A name that CouchDB keeps for itself') },
-    { name: 'evil.html', mimeType: 'text/html', buffer: Buffer.from('<script>alert(1)</script>') },
+    { name: 'evil.html', mimeType: 'text/html', buffer: Buffer.from('<script>alert(1)</script>') }
   ]);
   await page.evaluate(() => {
     const data = new DataTransfer();
     data.items.add(new File(['dropped'], 'dropped.txt', { type: 'text/plain' }));
-    document.getElementById('drop').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+    document
+      .getElementById('drop')
+      .dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
   });
   assert.equal(await page.locator('.queue li').count(), 4);
   await page.getByLabel('Folder').fill(` ${folder}/ `);
@@ -160,7 +171,13 @@ export async function uploadAppearsAndOthersSeeIt(stage) {
   await stage.shot(page, 'upload');
   await page.getByRole('button', { name: 'Upload 4 files' }).click();
   await page.locator('#total', { hasText: '4 of 4 sent' }).waitFor();
-  assert.ok(await page.locator('.queue progress').first().evaluate((bar) => bar.value === 1), 'no progress was shown');
+  assert.ok(
+    await page
+      .locator('.queue progress')
+      .first()
+      .evaluate((bar) => bar.value === 1),
+    'no progress was shown'
+  );
   await stage.shot(page, 'upload-done');
 
   const id = `${folder}/${hostile}`;
@@ -168,15 +185,27 @@ export async function uploadAppearsAndOthersSeeIt(stage) {
   await tile(other, `${folder}/dropped.txt`).waitFor();
   assert.ok(await other.evaluate(() => globalThis.neverReloaded), 'the page was loaded again');
   assert.equal(await tile(other, id).locator('.label').textContent(), caption);
-  await until(() => tile(other, id).locator('img').evaluate((image) => image.complete && image.naturalHeight > image.naturalWidth), 'an upright picture');
+  await until(
+    () =>
+      tile(other, id)
+        .locator('img')
+        .evaluate((image) => image.complete && image.naturalHeight > image.naturalWidth),
+    'an upright picture'
+  );
   await stage.shot(other, 'arrived');
 
   const stored = await endpoint.ask(endpoint.document(id));
   assert.match(stored._rev, /^1-/, 'an upload is one revision');
   assert.equal(stored.owner, ann.name);
   assert.deepEqual(stored.tags, ['from afar']);
-  assert.deepEqual([stored.file.path, stored.file.folder, stored.file.name, stored.file.size], [id, folder, hostile, picture.length]);
-  assert.deepEqual([stored.file.taken, stored.file.orientation, stored.file.width, stored.file.height], ['2010-09-19T20:04:37', 6, 1440, 1080]);
+  assert.deepEqual(
+    [stored.file.path, stored.file.folder, stored.file.name, stored.file.size],
+    [id, folder, hostile, picture.length]
+  );
+  assert.deepEqual(
+    [stored.file.taken, stored.file.orientation, stored.file.width, stored.file.height],
+    ['2010-09-19T20:04:37', 6, 1440, 1080]
+  );
   const original = await endpoint.ask(endpoint.document('2010/beach/IMG_0047.jpg'));
   assert.equal(stored.file.sha256, original.file.sha256, 'the same file has the same sum');
   const first = await endpoint.ask(endpoint.document(`${folder}/_first.txt`));
@@ -185,7 +214,9 @@ export async function uploadAppearsAndOthersSeeIt(stage) {
   assert.equal(evil._attachments['evil.html'].content_type, 'application/octet-stream');
 
   // The same name again becomes another file.
-  await page.locator('#files').setInputFiles([{ name: 'dropped.txt', mimeType: 'text/plain', buffer: Buffer.from('again') }]);
+  await page
+    .locator('#files')
+    .setInputFiles([{ name: 'dropped.txt', mimeType: 'text/plain', buffer: Buffer.from('again') }]);
   await page.getByRole('button', { name: 'Upload', exact: true }).click();
   await tile(other, `${folder}/dropped 2.txt`).waitFor();
 
@@ -200,8 +231,20 @@ export async function signInAndRefusal(stage) {
   const ann = await somebody(stage, 'ann');
   const bob = await somebody(stage, 'bob');
   const id = `browser/${ann.name}.txt`;
-  const file = { path: id, name: `${ann.name}.txt`, folder: 'browser', size: 2, content_type: 'text/plain', modified: '2011-01-01T00:00:00Z' };
-  const document = { type: 'file', owner: ann.name, file, _attachments: { [file.name]: { content_type: 'text/plain', data: 'aGk=' } } };
+  const file = {
+    path: id,
+    name: `${ann.name}.txt`,
+    folder: 'browser',
+    size: 2,
+    content_type: 'text/plain',
+    modified: '2011-01-01T00:00:00Z'
+  };
+  const document = {
+    type: 'file',
+    owner: ann.name,
+    file,
+    _attachments: { [file.name]: { content_type: 'text/plain', data: 'aGk=' } }
+  };
 
   const page = await stage.visitor();
   await page.goto(endpoint.gallery());
@@ -214,7 +257,11 @@ export async function signInAndRefusal(stage) {
   await signIn(page, ann.name, ann.password);
   await page.locator('#uploads').waitFor();
   stage.later(() => endpoint.remove(id));
-  assert.equal(await put(page, endpoint.document(id), { ...document, owner: bob.name }), 403, 'ann wrote in the name of bob');
+  assert.equal(
+    await put(page, endpoint.document(id), { ...document, owner: bob.name }),
+    403,
+    'ann wrote in the name of bob'
+  );
   const svg = { ...document, _attachments: { 'a.svg': { content_type: 'image/svg+xml', data: 'aGk=' } } };
   assert.equal(await put(page, endpoint.document(id), svg), 403, 'a type that can run was taken');
   assert.equal(await put(page, endpoint.document(id), document), 201);
@@ -226,12 +273,32 @@ export async function signInAndRefusal(stage) {
   const stranger = await stage.visitor();
   await stranger.goto(endpoint.page(`_show/item/${encodeURIComponent(id)}`));
   await signIn(stranger, bob.name, bob.password);
-  assert.equal(await stranger.getByRole('button', { name: 'Edit' }).count(), 0, 'bob is offered to edit what is not his');
-  assert.equal(await put(stranger, endpoint.document(id), { ...stored, caption: 'mine now' }), 403, 'bob changed what is not his');
-  assert.equal(await put(stranger, endpoint.document(id), { ...stored, owner: bob.name }), 403, 'bob took what is not his');
-  assert.equal(await put(stranger, endpoint.document(id), { _id: id, _rev: stored._rev, _deleted: true }), 403, 'bob removed what is not his');
+  assert.equal(
+    await stranger.getByRole('button', { name: 'Edit' }).count(),
+    0,
+    'bob is offered to edit what is not his'
+  );
+  assert.equal(
+    await put(stranger, endpoint.document(id), { ...stored, caption: 'mine now' }),
+    403,
+    'bob changed what is not his'
+  );
+  assert.equal(
+    await put(stranger, endpoint.document(id), { ...stored, owner: bob.name }),
+    403,
+    'bob took what is not his'
+  );
+  assert.equal(
+    await put(stranger, endpoint.document(id), { _id: id, _rev: stored._rev, _deleted: true }),
+    403,
+    'bob removed what is not his'
+  );
   const synced = await endpoint.ask(endpoint.document('2011/garden/sunflower.jpg'));
-  assert.equal(await put(stranger, endpoint.document(synced._id), { ...synced, owner: bob.name }), 403, 'bob took what has no owner');
+  assert.equal(
+    await put(stranger, endpoint.document(synced._id), { ...synced, owner: bob.name }),
+    403,
+    'bob took what has no owner'
+  );
 
   await stranger.locator('.menu summary').click();
   await stranger.getByRole('button', { name: 'Sign out' }).click();
@@ -262,17 +329,26 @@ export async function videoAndMusicPlay(stage) {
   const page = await stage.visitor();
   await page.goto(stage.endpoint.gallery());
   await ready(page);
-  for (const [id, kind] of [['2010/beach/evening.webm', 'video'], ['family/lullaby.mp3', 'audio']]) {
+  for (const [id, kind] of [
+    ['2010/beach/evening.webm', 'video'],
+    ['family/lullaby.mp3', 'audio']
+  ]) {
     await tile(page, id).locator('a').click();
     const media = page.locator(`.viewer ${kind}`);
     await media.waitFor();
     await media.evaluate((element) => element.play());
     await until(() => media.evaluate((element) => element.currentTime > 0.4), `${id} to play`);
     assert.ok(await media.evaluate((element) => element.error === null));
-    if (kind === 'video') assert.deepEqual(await media.evaluate((element) => [element.videoWidth, element.videoHeight]), [640, 360]);
+    if (kind === 'video')
+      assert.deepEqual(await media.evaluate((element) => [element.videoWidth, element.videoHeight]), [640, 360]);
     // Further on, which asks the server for a part of the file.
-    await media.evaluate((element) => { element.currentTime = element.duration - 1; });
-    await until(() => media.evaluate((element) => !element.seeking && element.currentTime > element.duration - 1.5), `${id} to play on`);
+    await media.evaluate((element) => {
+      element.currentTime = element.duration - 1;
+    });
+    await until(
+      () => media.evaluate((element) => !element.seeking && element.currentTime > element.duration - 1.5),
+      `${id} to play on`
+    );
     await stage.shot(page, kind);
     await page.keyboard.press('Escape');
     await page.locator('.viewer').waitFor({ state: 'hidden' });
@@ -288,9 +364,15 @@ export async function papersAreShownOrOffered(stage) {
   await stage.shot(page, 'pdf');
   await open('family/The Lighthouse.epub');
   await page.locator('h1', { hasText: 'The Lighthouse That Turned Around' }).waitFor();
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: /e-book/ }).click()]);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: /e-book/ }).click()
+  ]);
   assert.equal(download.suggestedFilename(), 'The Lighthouse.epub');
-  assert.deepEqual(await readFile(await download.path()), await readFile(new URL('family/The Lighthouse.epub', photos)));
+  assert.deepEqual(
+    await readFile(await download.path()),
+    await readFile(new URL('family/The Lighthouse.epub', photos))
+  );
   await stage.shot(page, 'book');
   await open('2010/beach/notes.txt');
   await page.locator('.stage pre', { hasText: 'The sea was flat as a plate' }).waitFor();
@@ -329,7 +411,12 @@ export async function pageFollowsAnEditedStyleSheet(stage, skip) {
   const mark = `rgb(1, 2, ${1 + Math.floor(Math.random() * 250)})`;
   stage.later(() => writeFile(path, before));
   await writeFile(path, `${before}\nh1 { color: ${mark}; }\n`);
-  const shows = async (colour) => (await page.locator('h1').first().evaluate((title) => getComputedStyle(title).color).catch(() => '')) === colour;
+  const shows = async (colour) =>
+    (await page
+      .locator('h1')
+      .first()
+      .evaluate((title) => getComputedStyle(title).color)
+      .catch(() => '')) === colour;
   await until(() => shows(mark), 'the page to show the edited style sheet');
   await stage.shot(page, 'live-reload');
 }

@@ -29,10 +29,14 @@ async function signIn(name, password) {
 async function signUp(name, password) {
   const id = `org.couchdb.user:${name}`;
   try {
-    await ask(new URL(`_users/${part(id)}`, server), { method: 'PUT', body: { _id: id, name, password, roles: [], type: 'user' } });
+    await ask(new URL(`_users/${part(id)}`, server), {
+      method: 'PUT',
+      body: { _id: id, name, password, roles: [], type: 'user' }
+    });
   } catch (refusal) {
     if (refusal.status === 409) throw new Error('This name is taken.');
-    if (refusal.status === 401 || refusal.status === 403) throw new Error('On this server only admins make accounts. Please ask one.');
+    if (refusal.status === 401 || refusal.status === 403)
+      throw new Error('On this server only admins make accounts. Please ask one.');
     throw refusal;
   }
 }
@@ -55,15 +59,36 @@ function field(label, properties) {
 function openDialog(isNew) {
   const forOther = isNew && isAdmin();
   const title = forOther ? 'Add a person' : isNew ? 'Make an account' : 'Sign in';
-  const [nameLabel, name] = field('Name', { name: 'name', autocomplete: 'username', autocapitalize: 'none', spellcheck: false });
-  const [wordLabel, word] = field('Password', { name: 'password', type: 'password', autocomplete: isNew ? 'new-password' : 'current-password' });
+  const [nameLabel, name] = field('Name', {
+    name: 'name',
+    autocomplete: 'username',
+    autocapitalize: 'none',
+    spellcheck: false
+  });
+  const [wordLabel, word] = field('Password', {
+    name: 'password',
+    type: 'password',
+    autocomplete: isNew ? 'new-password' : 'current-password'
+  });
   const trouble = make('p', { className: 'trouble' });
   trouble.setAttribute('role', 'alert');
   const submit = make('button', { className: 'primary' }, title);
   const cancel = make('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel');
-  const form = make('form', { method: 'dialog' }, make('h2', { id: 'sign-title' }, title), nameLabel, wordLabel, trouble, make('p', { className: 'actions' }, submit, cancel));
+  const form = make(
+    'form',
+    { method: 'dialog' },
+    make('h2', { id: 'sign-title' }, title),
+    nameLabel,
+    wordLabel,
+    trouble,
+    make('p', { className: 'actions' }, submit, cancel)
+  );
   if (!forOther) {
-    const other = make('button', { type: 'button', className: 'link', onclick: () => openDialog(!isNew) }, isNew ? 'I have an account' : 'I have no account yet');
+    const other = make(
+      'button',
+      { type: 'button', className: 'link', onclick: () => openDialog(!isNew) },
+      isNew ? 'I have an account' : 'I have no account yet'
+    );
     form.append(make('p', {}, other));
   }
   form.onsubmit = async (event) => {
@@ -92,16 +117,45 @@ function show() {
   document.documentElement.classList.toggle('writer', mayWrite());
   if (person.name === null) {
     const words = isAdmin() ? [make('span', { className: 'quiet' }, 'Everybody is admin here')] : [];
-    place.replaceChildren(...words, make('button', { type: 'button', className: 'sign-in', onclick: () => openDialog(false) }, 'Sign in'));
+    place.replaceChildren(
+      ...words,
+      make('button', { type: 'button', className: 'sign-in', onclick: () => openDialog(false) }, 'Sign in')
+    );
     return;
   }
-  const menu = make('details', { className: 'menu' }, make('summary', { title: 'Your account' }, make('span', { className: 'initial', ariaHidden: 'true' }, [...person.name][0].toUpperCase()), make('span', { className: 'name' }, person.name)));
+  const menu = make(
+    'details',
+    { className: 'menu' },
+    make(
+      'summary',
+      { title: 'Your account' },
+      make('span', { className: 'initial', ariaHidden: 'true' }, [...person.name][0].toUpperCase()),
+      make('span', { className: 'name' }, person.name)
+    )
+  );
   const choices = make('div', { className: 'choices' });
-  if (isAdmin()) choices.append(make('button', { type: 'button', onclick: () => { menu.open = false; openDialog(true); } }, 'Add a person'));
+  if (isAdmin())
+    choices.append(
+      make(
+        'button',
+        {
+          type: 'button',
+          onclick: () => {
+            menu.open = false;
+            openDialog(true);
+          }
+        },
+        'Add a person'
+      )
+    );
   choices.append(make('button', { type: 'button', className: 'sign-out', onclick: signOut }, 'Sign out'));
   menu.append(choices);
-  menu.addEventListener('focusout', (event) => { if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false; });
-  menu.addEventListener('keydown', (event) => { if (event.key === 'Escape') menu.open = false; });
+  menu.addEventListener('focusout', (event) => {
+    if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+  });
+  menu.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') menu.open = false;
+  });
   place.replaceChildren(menu);
 }
 

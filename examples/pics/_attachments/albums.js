@@ -15,13 +15,19 @@ async function fill(album) {
   const count = album.querySelector('.count');
   const mosaic = album.querySelector('.mosaic');
   try {
-    const [pictures, all] = await Promise.all(['images?limit=4', 'main?limit=0'].map((view) => ask(new URL(`${design}_view/${view}`, root(name)))));
+    const [pictures, all] = await Promise.all(
+      ['images?limit=4', 'main?limit=0'].map((view) => ask(new URL(`${design}_view/${view}`, root(name))))
+    );
     count.textContent = all.total_rows === 1 ? '1 file' : `${all.total_rows} files`;
-    const images = pictures.rows.map(({ id, value }) => make('img', { src: new URL(`${part(id)}/${part(value.thumbnail || value.attachment)}`, root(name)), alt: '' }));
+    const images = pictures.rows.map(({ id, value }) =>
+      make('img', { src: new URL(`${part(id)}/${part(value.thumbnail || value.attachment)}`, root(name)), alt: '' })
+    );
     if (images.length) mosaic.replaceChildren(...images);
     mosaic.classList.toggle('single', images.length < 4);
   } catch (refusal) {
-    count.textContent = { 401: 'Locked: sign in', 403: 'Locked for you', 404: 'Pics is not there yet' }[refusal.status] ?? refusal.message;
+    count.textContent =
+      { 401: 'Locked: sign in', 403: 'Locked for you', 404: 'Pics is not there yet' }[refusal.status] ??
+      refusal.message;
   }
   album.querySelector('.sharing')?.remove();
   if (isAdmin()) await offerSharing(album, name);
@@ -46,7 +52,14 @@ async function offerSharing(album, name) {
       trouble.textContent = refusal.message;
     }
   };
-  album.append(make('p', { className: 'sharing' }, isOpen ? 'Everybody may look. ' : names.length ? `For ${names.join(', ')}. ` : 'Only admins may look. ', button));
+  album.append(
+    make(
+      'p',
+      { className: 'sharing' },
+      isOpen ? 'Everybody may look. ' : names.length ? `For ${names.join(', ')}. ` : 'Only admins may look. ',
+      button
+    )
+  );
 }
 
 async function offerDatabases() {
@@ -54,11 +67,17 @@ async function offerDatabases() {
   if (form.hidden) return;
   const shown = new Set([...list.children].map((album) => album.dataset.name));
   const names = await ask(new URL('_all_dbs', server)).catch(() => []);
-  document.getElementById('databases').replaceChildren(...names.filter((name) => !name.startsWith('_') && !shown.has(name)).map((value) => make('option', { value })));
+  document
+    .getElementById('databases')
+    .replaceChildren(
+      ...names.filter((name) => !name.startsWith('_') && !shown.has(name)).map((value) => make('option', { value }))
+    );
 }
 
 async function addDatabase(name) {
-  const include = (document) => { document.databases = [...new Set([...(document.databases ?? []), name])]; };
+  const include = (document) => {
+    document.databases = [...new Set([...(document.databases ?? []), name])];
+  };
   try {
     await change('albums', include);
   } catch (refusal) {

@@ -1,5 +1,5 @@
-// Where things are, and how to ask for them. This file is an attachment of the design document, so everything else is found
-// from its own address, whatever page it runs in.
+// Where things are, and how to ask for them. This file is an attachment of the design document, so everything else is
+// found from its own address, whatever page it runs in.
 
 export const app = new URL('.', import.meta.url);
 export const database = new URL('../../', app);
@@ -61,7 +61,14 @@ export async function page(url) {
 }
 
 // "beach, Holiday , beach" are two tags.
-export const tagsOf = (text) => [...new Set(text.split(',').map((tag) => tag.trim()).filter(Boolean))];
+export const tagsOf = (text) => [
+  ...new Set(
+    text
+      .split(',')
+      .map((tag) => tag.trim())
+      .filter(Boolean)
+  )
+];
 
 // Makes an element: `make('a', { href: '…' }, 'text', otherElement)`. Text stays text.
 export function make(name, properties = {}, ...children) {

@@ -1,5 +1,5 @@
-// Keeps a gallery, or a page of folders or tags, as the server has it now. The server draws every tile, here they are only put
-// in their places.
+// Keeps a gallery, or a page of folders or tags, as the server has it now. The server draws every tile, here they are
+// only put in their places.
 import { page, say } from './couch.js';
 import { follow } from './live.js';
 
@@ -37,10 +37,17 @@ let busy = Promise.resolve();
 // One after the other, so that an older answer never replaces a newer one.
 const inTurn = (work) => (busy = busy.then(work).catch(() => {}));
 
+let isComing = false;
+
 function refresh() {
-  return inTurn(async () => {
+  if (isComing) return;
+  isComing = true;
+  inTurn(async () => {
+    isComing = false;
     const url = new URL(here);
-    if (list.classList.contains('gallery')) url.searchParams.set('show', Math.max(Number(url.searchParams.get('show')) || 60, list.children.length));
+    if (list.classList.contains('gallery')) {
+      url.searchParams.set('show', Math.max(Number(url.searchParams.get('show')) || 60, list.children.length));
+    }
     const fresh = await page(url);
     const wanted = fresh.getElementById('gallery');
     if (!wanted) return;
@@ -60,9 +67,12 @@ function more(link) {
   });
 }
 
-const watcher = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) more(entry.target);
-}, { rootMargin: '600px' });
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) if (entry.isIntersecting) more(entry.target);
+  },
+  { rootMargin: '600px' }
+);
 
 function watchForMore() {
   watcher.disconnect();

@@ -67,7 +67,11 @@ export function enliven(article, { again, gone }) {
     }
   };
   const video = article.querySelector('.stage video, .stage audio');
-  video?.addEventListener('error', () => video.after(make('p', { className: 'trouble' }, 'This browser cannot play it; please download it.')), { once: true });
+  video?.addEventListener(
+    'error',
+    () => video.after(make('p', { className: 'trouble' }, 'This browser cannot play it; please download it.')),
+    { once: true }
+  );
   showRights(article);
   showText(article);
   document.addEventListener('person', () => article.isConnected && showRights(article));

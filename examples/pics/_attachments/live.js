@@ -8,10 +8,12 @@ const listeners = new Set();
 let source;
 let gathering;
 
-// Several changes at once are told as one.
+// Several changes at once are told as one; a long row of them is told on the way.
 function soon() {
-  clearTimeout(gathering);
-  gathering = setTimeout(() => listeners.forEach((changed) => changed()), GATHER);
+  gathering ??= setTimeout(() => {
+    gathering = undefined;
+    listeners.forEach((changed) => changed());
+  }, GATHER);
 }
 
 // A hidden page lets go of the feed: browsers have few connections for each server.

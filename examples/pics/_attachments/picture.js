@@ -37,12 +37,16 @@ function readTiff(view, start) {
   const found = {};
   const first = start + long(start + 4);
   const orientation = entry(first, 0x0112);
-  if (orientation && short(orientation + 8) >= 1 && short(orientation + 8) <= 8) found.orientation = short(orientation + 8);
+  if (orientation && short(orientation + 8) >= 1 && short(orientation + 8) <= 8)
+    found.orientation = short(orientation + 8);
   const details = entry(first, 0x8769);
   const moment = details && entry(start + long(details + 8), 0x9003);
   if (moment) {
-    const text = Array.from({ length: 19 }, (_, at) => String.fromCharCode(view.getUint8(start + long(moment + 8) + at))).join('');
-    if (/^\d{4}:\d\d:\d\d \d\d:\d\d:\d\d$/.test(text)) found.taken = `${text.slice(0, 10).replaceAll(':', '-')}T${text.slice(11)}`;
+    const text = Array.from({ length: 19 }, (_, at) =>
+      String.fromCharCode(view.getUint8(start + long(moment + 8) + at))
+    ).join('');
+    if (/^\d{4}:\d\d:\d\d \d\d:\d\d:\d\d$/.test(text))
+      found.taken = `${text.slice(0, 10).replaceAll(':', '-')}T${text.slice(11)}`;
   }
   return found;
 }

@@ -2,14 +2,35 @@
 import { documentAt, Refusal } from './couch.js';
 import { exif, measure, sha256 } from './picture.js';
 
-const TYPES = { jpg: 'image/jpeg', jpeg: 'image/jpeg', png: 'image/png', epub: 'application/epub+zip', pdf: 'application/pdf', txt: 'text/plain', md: 'text/markdown', mp3: 'audio/mpeg', webm: 'video/webm' };
+const TYPES = {
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  png: 'image/png',
+  epub: 'application/epub+zip',
+  pdf: 'application/pdf',
+  txt: 'text/plain',
+  md: 'text/markdown',
+  mp3: 'audio/mpeg',
+  webm: 'video/webm'
+};
 
-// CouchDB keeps names that begin with an underscore for itself. `couchapp` escapes them, and what looks escaped, in the same way.
+// CouchDB keeps names that begin with an underscore for itself. `couchapp` escapes them, and what looks escaped, in the
+// same way.
 const escaped = (name) => (/^(_|~_|~~)/.test(name) ? `~${name}` : name);
 
 // No empty name, none that means a folder, and nothing that cannot be seen.
-export const clean = (name) => name.replace(/[\u0000-\u001f\u007f\\/]/g, '-').replace(/^\.{1,2}$/, 'file').trim() || 'file';
-export const cleanFolder = (path) => path.split('/').map((name) => name.trim()).filter(Boolean).map(clean).join('/');
+export const clean = (name) =>
+  name
+    .replace(/[\u0000-\u001f\u007f\\/]/g, '-')
+    .replace(/^\.{1,2}$/, 'file')
+    .trim() || 'file';
+export const cleanFolder = (path) =>
+  path
+    .split('/')
+    .map((name) => name.trim())
+    .filter(Boolean)
+    .map(clean)
+    .join('/');
 
 // `photo.jpg`, `photo 2.jpg`, `photo 3.jpg`
 function numbered(name, number) {
@@ -28,7 +49,11 @@ function multipart(document, bodies) {
   const boundary = `pics-${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
   const pieces = [`--${boundary}\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(document)}`];
   for (const [name, { content_type: type, length }] of Object.entries(document._attachments)) {
-    pieces.push(`\r\n--${boundary}\r\nContent-Disposition: attachment; filename="${encodeURIComponent(name)}"\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`, bodies.get(name));
+    pieces.push(
+      `\r\n--${boundary}\r\nContent-Disposition: attachment; filename="${encodeURIComponent(name)}"\r\n`,
+      `Content-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`,
+      bodies.get(name)
+    );
   }
   pieces.push(`\r\n--${boundary}--`);
   return new Blob(pieces, { type: `multipart/related; boundary="${boundary}"` });
@@ -46,7 +71,9 @@ function put(url, body, progress) {
       let json = {};
       try {
         json = JSON.parse(request.responseText);
-      } catch { /* The status says enough. */ }
+      } catch {
+        /* The status says enough. */
+      }
       if (request.status >= 200 && request.status < 300) done(json);
       else fail(new Refusal(request.status, json.reason || request.statusText || 'The server refused it.'));
     };
@@ -66,7 +93,17 @@ export async function send(file, to, progress) {
     const attachment = escaped(name);
     const bodies = new Map([[attachment, file]]);
     const stubs = { [attachment]: { follows: true, content_type: type, length: file.size } };
-    const known = { path, name, folder: to.folder, size: file.size, content_type: type, modified: new Date(file.lastModified).toISOString(), sha256: sum, ...size, ...facts };
+    const known = {
+      path,
+      name,
+      folder: to.folder,
+      size: file.size,
+      content_type: type,
+      modified: new Date(file.lastModified).toISOString(),
+      sha256: sum,
+      ...size,
+      ...facts
+    };
     if (attachment !== name) known.attachment = attachment;
     if (small) {
       const other = attachment.toLowerCase() === 'thumbnail.jpg' ? 'thumbnail-2.jpg' : 'thumbnail.jpg';

@@ -35,12 +35,21 @@ function tell() {
 }
 
 function add(file) {
-  const preview = file.type.startsWith('image/') ? make('img', { src: URL.createObjectURL(file), alt: '' }) : make('span', { className: 'kind' }, file.name.split('.').pop().slice(0, 5).toUpperCase());
+  const preview = file.type.startsWith('image/')
+    ? make('img', { src: URL.createObjectURL(file), alt: '' })
+    : make('span', { className: 'kind' }, file.name.split('.').pop().slice(0, 5).toUpperCase());
   const caption = make('input', { placeholder: 'Caption', ariaLabel: `Caption of ${file.name}`, maxLength: 2000 });
   const bar = make('progress', { max: 1, value: 0, hidden: true, ariaLabel: `Progress of ${file.name}` });
   const note = make('span', { className: 'state', role: 'status' }, megabytes(file.size));
   const out = make('button', { type: 'button', className: 'out', ariaLabel: `Leave out ${file.name}` }, '×');
-  const line = make('li', {}, preview, make('div', { className: 'what' }, make('b', {}, file.name), caption, bar), note, out);
+  const line = make(
+    'li',
+    {},
+    preview,
+    make('div', { className: 'what' }, make('b', {}, file.name), caption, bar),
+    note,
+    out
+  );
   const entry = { file, caption, bar, note, out, line, state: 'waiting' };
   out.onclick = () => {
     entries = entries.filter((other) => other !== entry);
@@ -59,7 +68,9 @@ async function carry(entry, to) {
   entry.bar.hidden = false;
   entry.note.textContent = 'Sending…';
   try {
-    const id = await send(entry.file, { ...to, caption: entry.caption.value.trim() }, (part) => { entry.bar.value = part; });
+    const id = await send(entry.file, { ...to, caption: entry.caption.value.trim() }, (part) => {
+      entry.bar.value = part;
+    });
     entry.state = 'done';
     entry.bar.hidden = true;
     const page = new URL(`_show/item/${encodeURIComponent(id)}`, app);
@@ -76,7 +87,12 @@ async function carry(entry, to) {
 }
 
 async function sendAll() {
-  const to = { folder: cleanFolder(folder.value), tags: tagsOf(tags.value), owner: who().name, allowed: form.dataset.types };
+  const to = {
+    folder: cleanFolder(folder.value),
+    tags: tagsOf(tags.value),
+    owner: who().name,
+    allowed: form.dataset.types
+  };
   const left = waiting();
   const worker = async () => {
     for (let entry = left.shift(); entry; entry = left.shift()) await carry(entry, to);
@@ -107,13 +123,17 @@ export function begin() {
     event.preventDefault();
     drop.classList.add('over');
   });
-  addEventListener('dragleave', (event) => { if (!event.relatedTarget) drop.classList.remove('over'); });
+  addEventListener('dragleave', (event) => {
+    if (!event.relatedTarget) drop.classList.remove('over');
+  });
   addEventListener('drop', (event) => {
     event.preventDefault();
     drop.classList.remove('over');
     if (!form.hidden) [...event.dataTransfer.files].forEach(add);
   });
-  addEventListener('beforeunload', (event) => { if (entries.some((entry) => entry.state === 'sending')) event.preventDefault(); });
+  addEventListener('beforeunload', (event) => {
+    if (entries.some((entry) => entry.state === 'sending')) event.preventDefault();
+  });
   suggestFolders().catch(() => {}); // Only suggestions.
   tell();
 }

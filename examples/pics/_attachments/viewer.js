@@ -6,10 +6,19 @@ const home = location.href;
 const dialog = make('dialog', { className: 'viewer' });
 dialog.setAttribute('aria-label', 'One file');
 const place = make('div', { className: 'place-of-item' });
-const step = (label, sign, by) => make('button', { type: 'button', className: `step ${by < 0 ? 'back' : 'on'}`, ariaLabel: label, onclick: () => move(by) }, sign);
+const step = (label, sign, by) =>
+  make(
+    'button',
+    { type: 'button', className: `step ${by < 0 ? 'back' : 'on'}`, ariaLabel: label, onclick: () => move(by) },
+    sign
+  );
 const backButton = step('The one before', '‹', -1);
 const onButton = step('The next one', '›', 1);
-const closeButton = make('button', { type: 'button', className: 'close', ariaLabel: 'Close', onclick: () => history.back() }, '×');
+const closeButton = make(
+  'button',
+  { type: 'button', className: 'close', ariaLabel: 'Close', onclick: () => history.back() },
+  '×'
+);
 dialog.append(place, backButton, onButton, closeButton);
 
 let current = null;
@@ -43,7 +52,11 @@ async function draw(address) {
   try {
     article = (await page(address)).querySelector('article');
   } catch (refusal) {
-    article = make('p', { className: 'empty' }, refusal.status === 404 ? 'This file is gone.' : 'This file cannot be shown now.');
+    article = make(
+      'p',
+      { className: 'empty' },
+      refusal.status === 404 ? 'This file is gone.' : 'This file cannot be shown now.'
+    );
   }
   if (current !== address || !article) return;
   place.replaceChildren(document.adoptNode(article));
@@ -74,7 +87,8 @@ async function renew() {
   if (playing) return;
   const shown = place.querySelector('article');
   const fresh = (await page(current).catch(() => null))?.querySelector('article');
-  if (fresh && shown && fresh.dataset.id === shown.dataset.id && fresh.dataset.rev !== shown.dataset.rev) await draw(current);
+  if (fresh && shown && fresh.dataset.id === shown.dataset.id && fresh.dataset.rev !== shown.dataset.rev)
+    await draw(current);
 }
 
 function begin() {
@@ -104,11 +118,18 @@ function begin() {
     if (event.key === 'ArrowLeft') move(-1);
   });
   let touch = null;
-  dialog.addEventListener('touchstart', (event) => { touch = event.touches.length === 1 ? event.touches[0] : null; }, { passive: true });
+  dialog.addEventListener(
+    'touchstart',
+    (event) => {
+      touch = event.touches.length === 1 ? event.touches[0] : null;
+    },
+    { passive: true }
+  );
   dialog.addEventListener('touchend', (event) => {
     const aside = touch ? event.changedTouches[0].clientX - touch.clientX : 0;
     const down = touch ? event.changedTouches[0].clientY - touch.clientY : 0;
-    if (Math.abs(aside) > 60 && Math.abs(aside) > 2 * Math.abs(down) && !event.target.closest('.about, video, audio')) move(aside < 0 ? 1 : -1);
+    if (Math.abs(aside) > 60 && Math.abs(aside) > 2 * Math.abs(down) && !event.target.closest('.about, video, audio'))
+      move(aside < 0 ? 1 : -1);
   });
 }
 

@@ -28,8 +28,12 @@ exports.html = function (parts, ...values) {
   return new Markup(parts.map((part, at) => part + (at < values.length ? piece(values[at]) : '')).join(''));
 };
 
-// One component of a URL, a name with slashes in it included. Half of a character, which no URL can have, must not end the page.
+// One component of a URL, a name with slashes in it included. Half of a character, which no URL can have, must not end
+// the page.
 exports.part = function (name) {
-  var whole = String(name).replace(/[\ud800-\udbff](?![\udc00-\udfff])|(^|[^\ud800-\udbff])[\udc00-\udfff]/g, '$1\ufffd');
+  var whole = String(name).replace(
+    /[\ud800-\udbff](?![\udc00-\udfff])|(^|[^\ud800-\udbff])[\udc00-\udfff]/g,
+    '$1\ufffd'
+  );
   return encodeURIComponent(whole);
 };

@@ -5,7 +5,20 @@ var icons = require('lib/icons');
 var items = require('views/lib/item');
 var page = require('lib/page');
 
-var MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
+var MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December'
+];
 
 function date(at) {
   var day = new Date(at);
@@ -22,23 +35,33 @@ function bytes(size) {
   return (unit && size < 10 ? size.toFixed(1) : Math.round(size)) + ' ' + units[unit];
 }
 
+// What stands for a file that has no picture.
+function face(kind, title, author, offer) {
+  return html`<div class="face ${kind}">${icons[kind]}<b>${title}</b>${author && html`<i>${author}</i>`}${offer}</div>`;
+}
+
+function download(item, file, words) {
+  return html`<a class="button" href="${file}" download="${item.name}">${words}</a>`;
+}
+
 // What the browser shows is shown, what it cannot is offered.
 function stage(item, file, name) {
   switch (item.kind) {
     case 'picture':
-      return html`<a href="${file}" class="whole" target="_blank" rel="noopener"><img src="${file}" alt="${name}"></a>`;
+      return html`<img src="${file}" alt="${name}">`;
     case 'video':
       return html`<video src="${file}" controls playsinline preload="metadata">This browser plays no videos.</video>`;
     case 'music':
-      return html`<div class="face music">${icons.music}<b>${name}</b>${item.author && html`<i>${item.author}</i>`}<audio src="${file}" controls preload="metadata"></audio></div>`;
+      return face('music', name, item.author, html`<audio src="${file}" controls preload="metadata"></audio>`);
     case 'paper':
-      return html`<object data="${file}" type="application/pdf" aria-label="${name}"><p class="face paper">${icons.paper}<b>${name}</b><a class="button" href="${file}">Open the PDF</a></p></object>`;
+      return html`<object data="${file}" type="application/pdf" aria-label="${name}">
+${face('paper', name, item.author, html`<a class="button" href="${file}">Open the PDF</a>`)}</object>`;
     case 'book':
-      return html`<div class="face book">${icons.book}<b>${name}</b>${item.author && html`<i>${item.author}</i>`}<a class="button" href="${file}" download="${item.name}">Read in your e-book app</a></div>`;
+      return face('book', name, item.author, download(item, file, 'Read in your e-book app'));
     case 'text':
       return html`<iframe src="${file}" sandbox title="${name}"></iframe>`;
     default:
-      return html`<div class="face file">${icons.file}<b>${item.name}</b><a class="button" href="${file}" download="${item.name}">Download</a></div>`;
+      return face('file', item.name, '', download(item, file, 'Download'));
   }
 }
 
@@ -55,12 +78,14 @@ exports.article = function (place, doc, item) {
   var name = gallery.name(item);
   var tags = items.tags(doc);
   var owner = items.text(doc.owner);
+  var origin = [item.name, owner && 'by ' + owner].filter(Boolean).join(' · ');
+  var folder = item.folder && page.range(place, 'by_folder', item.folder);
   return html`<article class="item ${item.kind}" data-id="${doc._id}" data-rev="${doc._rev}" data-owner="${owner}">
 <div class="stage">${stage(item, file, name)}</div>
 <div class="about">
 <h1>${name}</h1>
 <p class="facts">${facts(doc, item)}</p>
-<p class="facts">${item.folder && html`<a class="place" href="${page.range(place, 'by_folder', item.folder)}">${icons.folder}${item.folder}</a> `}${[item.name, owner && 'by ' + owner].filter(Boolean).join(' · ')}</p>
+<p class="facts">${folder && html`<a class="place" href="${folder}">${icons.folder}${item.folder}</a> `}${origin}</p>
 <ul class="tags">${tags.map((tag) => html`<li><a href="${page.range(place, 'by_tag', tag)}">${tag}</a></li>`)}</ul>
 <p class="actions"><a class="button" href="${file}" download="${item.name}">${icons.download}<span>Download</span></a>
 <button type="button" class="edit" hidden>Edit</button> <button type="button" class="remove" hidden>Delete</button></p>

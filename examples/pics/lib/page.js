@@ -1,5 +1,5 @@
-// The frame of every page. `place` tells where the page is: `app` leads from it to the design document, `database` to the
-// database, both relative, so that the app works behind any address.
+// The frame of every page. `place` tells where the page is: `app` leads from it to the design document, `database` to
+// the database, both relative, so that the app works behind any address.
 var html = require('lib/html').html;
 var part = require('lib/html').part;
 var icons = require('lib/icons');
@@ -13,13 +13,25 @@ exports.file = function (place, id, attachment) {
   return place.database + part(id) + '/' + part(attachment);
 };
 
+exports.image = function (place, id, attachment) {
+  return html`<img src="${exports.file(place, id, attachment)}" alt="" loading="lazy" decoding="async">`;
+};
+
 exports.item = function (place, id) {
   return place.app + '_show/item/' + part(id);
 };
 
 // What is in a folder, or has a tag.
 exports.range = function (place, view, name) {
-  return place.app + '_list/images/' + view + '?reduce=false&startkey=' + part(JSON.stringify([name])) + '&endkey=' + part(JSON.stringify([name, {}]));
+  return (
+    place.app +
+    '_list/images/' +
+    view +
+    '?reduce=false&startkey=' +
+    part(JSON.stringify([name])) +
+    '&endkey=' +
+    part(JSON.stringify([name, {}]))
+  );
 };
 
 exports.top = function (place, title, current) {
@@ -46,12 +58,15 @@ exports.top = function (place, title, current) {
 <header class="bar">
 <a class="brand" href="${place.app}_list/images/main">${icons.brand}<span>${place.name}</span></a>
 <nav aria-label="Views">
-${pages.map((page) => html`<a href="${place.app}${page[1]}"${page[0] === current ? html` aria-current="page"` : ''}>${page[2]}</a>
-`)}</nav>
+${pages.map(
+  (page) => html`<a href="${place.app}${page[1]}"${page[0] === current ? html` aria-current="page"` : ''}>${page[2]}</a>
+`
+)}</nav>
 <div class="account" id="account"></div>
 </header>
-<noscript><p class="note">Scripts do not run here, so this is for looking only: to upload, to edit and to see news at once needs
-them. If this is your CouchDB, its sandbox keeps them out; an admin lifts it with <code>couchapp csp allow</code>.</p></noscript>
+<noscript><p class="note">Scripts do not run here, so this is for looking only: to upload, to edit and to see news at once
+needs them. If it is the sandbox of CouchDB that keeps them out, an admin lifts it with
+<code>couchapp csp allow</code>.</p></noscript>
 <main id="main" tabindex="-1">
 `;
 };

@@ -8,23 +8,33 @@ function (head, req) {
   var isFolder = view === 'by_folder';
   var title = isFolder ? 'Folders' : 'Tags';
 
+  // Of `2010/beach`, the last name is the one that counts.
+  function words(name) {
+    var before = isFolder ? name.split('/').slice(0, -1).map((step) => step + ' / ').join('') : '#';
+    var last = isFolder ? name.split('/').pop() : name;
+    return html`<b>${before && html`<span class="quiet">${before}</span>`}${last}</b>`;
+  }
+
+  function group(name, count, cover) {
+    var face = html`<span class="face">${isFolder ? icons.folder : icons.tag}</span>`;
+    var image = cover ? page.image(place, cover.id, cover.attachment) : face;
+    return html`<li class="group" data-id="${name}" data-rev="${count} ${cover && cover.id}">
+<a href="${page.range(place, view, name)}">${image}<span class="words">${words(name)} <i>${count}</i></span></a></li>
+`;
+  }
+
   start({ headers: { 'Content-Type': 'text/html; charset=utf-8' } });
   send(page.top(place, title, view).toString());
-  send(html`<div class="head"><h1>${title}</h1></div><ul class="groups" id="gallery">
+  send(html`<div class="head"><h1>${title}</h1></div>
+<ul class="groups" id="gallery">
 `.toString());
   var row;
   var shown = 0;
   while ((row = getRow())) {
-    var name = Array.isArray(row.key) ? String(row.key[0]) : '';
-    var value = row.value || {};
-    var steps = name.split('/');
-    var cover = value.cover;
-    var count = Number(value.count) || 0;
-    send(html`<li class="group" data-id="${name}" data-rev="${count} ${cover ? cover.id : ''}"><a href="${page.range(place, view, name)}">
-${cover ? html`<img src="${page.file(place, cover.id, cover.attachment)}" alt="" loading="lazy" decoding="async">` : html`<span class="face">${isFolder ? icons.folder : icons.tag}</span>`}
-<span class="words"><b>${isFolder ? (steps.length > 1 ? html`<span class="quiet">${steps.slice(0, -1).join(' / ')} / </span>` : '') : html`<span class="quiet">#</span>`}${isFolder ? steps[steps.length - 1] : name}</b> <i>${count}</i></span></a></li>
-`.toString());
-    shown++;
+    if (Array.isArray(row.key) && row.value) {
+      send(group(String(row.key[0]), Number(row.value.count) || 0, row.value.cover).toString());
+      shown++;
+    }
   }
   send('</ul>\n');
   if (!shown) {

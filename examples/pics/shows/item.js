@@ -7,7 +7,8 @@ function (doc, req) {
   var name = item ? require('lib/gallery').name(item) : 'Not here';
   var body = item
     ? require('lib/item_page').article(place, doc, item)
-    : html`<p class="empty">This file is not here, or not any more. <a href="${place.app}_list/images/main">All files</a></p>`;
+    : html`<p class="empty">This file is not here, or not any more.
+<a href="${place.app}_list/images/main">All files</a></p>`;
   return {
     code: item ? 200 : 404,
     headers: { 'Content-Type': 'text/html; charset=utf-8' },

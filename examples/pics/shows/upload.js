@@ -8,7 +8,8 @@ function (doc, req) {
   var folder = String(req.query.folder || new Date().getFullYear() + '/new');
   var body = html`<div class="head"><h1>Upload</h1></div>
 <form class="uploads" id="uploads" data-types="${ALLOWED_TYPES}" hidden>
-<label class="drop" id="drop">${icons.upload}<b>Choose files, or drop them here</b><i>Photos, videos, music, papers: as many as you like</i>
+<label class="drop" id="drop">${icons.upload}<b>Choose files, or drop them here</b>
+<i>Photos, videos, music, papers: as many as you like</i>
 <input type="file" id="files" multiple></label>
 <div class="fields">
 <label>Folder <input id="folder" value="${folder}" list="folders" maxlength="1000" autocomplete="off"></label>

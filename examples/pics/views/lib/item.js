@@ -47,12 +47,18 @@ function ratio(file, thumbnail) {
   return width && height ? Math.round(100 * Math.min(3, Math.max(0.5, width / height))) / 100 : 0;
 }
 
+function has(object, key) {
+  return Object.prototype.hasOwnProperty.call(object, key);
+}
+
 exports.text = text;
 
 exports.tags = function (doc) {
-  return Array.isArray(doc.tags) ? doc.tags.filter(function (tag, at, all) {
-    return typeof tag === 'string' && tag !== '' && all.indexOf(tag) === at;
-  }) : [];
+  return Array.isArray(doc.tags)
+    ? doc.tags.filter(function (tag, at, all) {
+        return typeof tag === 'string' && tag !== '' && all.indexOf(tag) === at;
+      })
+    : [];
 };
 
 exports.of = function (doc) {
@@ -61,18 +67,17 @@ exports.of = function (doc) {
     return null;
   }
   var key = text(file.attachment) || text(file.name);
-  var attachment = Object.prototype.hasOwnProperty.call(doc._attachments, key) && doc._attachments[key];
-  if (!attachment) {
+  if (!has(doc._attachments, key)) {
     return null;
   }
   var thumbnail = file.thumbnail || {};
   var small = text(thumbnail.attachment);
   return {
-    kind: kind(attachment.content_type),
+    kind: kind(doc._attachments[key].content_type),
     name: text(file.name),
     folder: text(file.folder),
     attachment: key,
-    thumbnail: doc._attachments[small] ? small : '',
+    thumbnail: has(doc._attachments, small) ? small : '',
     ratio: ratio(file, thumbnail),
     at: moment(file.taken) || moment(file.modified),
     caption: text(doc.caption),
@@ -86,7 +91,9 @@ exports.of = function (doc) {
 // `2010/beach` is in `2010/beach` and in `2010`.
 exports.folders = function (item) {
   var names = item.folder.split('/');
-  return item.folder === '' ? [] : names.map(function (name, at) {
-    return names.slice(0, at + 1).join('/');
-  });
+  return item.folder === ''
+    ? []
+    : names.map(function (name, at) {
+        return names.slice(0, at + 1).join('/');
+      });
 };
