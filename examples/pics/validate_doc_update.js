@@ -1,64 +1,47 @@
-// Who may write what. The README of this folder says the same in words.
+// Only people who are signed in write, and a document is changed and removed by its owner alone. Admins may do anything,
+// and are the only ones who may touch what has no owner: what `couchapp sync-dir` sent, and documents that are no files.
 function (newDoc, oldDoc, userCtx, secObj) {
-  var writer = userCtx.name;
-  var old = oldDoc && !oldDoc._deleted ? oldDoc : null;
-
-  // Admins bring what sync-dir and replication bring, whatever it is.
-  if (isAdmin()) {
+  // !code lib/allowed_types.js
+  var admins = (secObj && secObj.admins) || {};
+  var isAdmin = userCtx.roles.indexOf('_admin') >= 0
+    || (userCtx.name !== null && (admins.names || []).indexOf(userCtx.name) >= 0)
+    || userCtx.roles.some(function (role) { return (admins.roles || []).indexOf(role) >= 0; });
+  if (isAdmin) {
     return;
   }
-  if (!writer) {
+  if (!userCtx.name) {
     throw { unauthorized: 'Please sign in first.' };
   }
-  if (old && old.owner !== writer) {
-    throw { forbidden: 'Only ' + (typeof old.owner === 'string' ? old.owner : 'an admin') + ' may change this.' };
-  }
-  if (newDoc._deleted) {
-    return;
-  }
-  if (newDoc.owner !== writer) {
-    throw { forbidden: 'The owner has to be you, ' + writer + '.' };
-  }
-  if (newDoc.type !== 'file') {
-    throw { forbidden: 'Only files can be added.' };
-  }
-  checkFile();
-
-  function isAdmin() {
-    var admins = (secObj && secObj.admins) || {};
-    var roles = admins.roles || [];
-    return userCtx.roles.indexOf('_admin') >= 0 ||
-      (!!writer && (admins.names || []).indexOf(writer) >= 0) ||
-      userCtx.roles.some(function (role) { return roles.indexOf(role) >= 0; });
-  }
-
-  function checkFile() {
-    var attachments = newDoc._attachments || {};
-    demand(newDoc.file && isText(newDoc.file.path, 4000) && isText(newDoc.file.name, 1000), 'A file needs a path and a name.');
-    demand(isText(newDoc.file.content_type, 200) && isHarmless(newDoc.file.content_type), 'This type of file is not taken.');
-    demand(newDoc.caption === undefined || isText(newDoc.caption, 2000), 'A caption is a text of up to 2000 characters.');
-    demand(Array.isArray(newDoc.tags) && newDoc.tags.length <= 100 && newDoc.tags.every(function (tag) {
-      return isText(tag, 100) && tag !== '';
-    }), 'Tags are up to 100 short texts.');
-    Object.keys(attachments).forEach(function (name) {
-      demand(isHarmless(attachments[name].content_type), 'This type of file is not taken: ' + name);
-    });
-  }
-
-  // Pages, drawings and feeds run scripts with the rights of whoever opens them, on the same origin as the database.
-  function isHarmless(type) {
-    return /^(image|video|audio|font|application|text)\/[A-Za-z0-9.+-]+(; ?charset=[A-Za-z0-9-]+)?$/.test(type) &&
-      !/html|svg|script|\/xml|\+xml|xsl/i.test(type) &&
-      !/^text\/(?!plain|csv|markdown)/i.test(type);
-  }
-
-  function isText(value, length) {
-    return typeof value === 'string' && value.length <= length;
-  }
-
-  function demand(condition, reason) {
-    if (!condition) {
-      throw { forbidden: reason };
+  function must(holds, what) {
+    if (!holds) {
+      throw { forbidden: what };
     }
   }
+  function isText(value, longest) {
+    return typeof value === 'string' && value.length <= longest;
+  }
+  var before = oldDoc && !oldDoc._deleted ? oldDoc : null;
+  if (before) {
+    must(before.owner === userCtx.name, 'Only ' + (before.owner || 'an admin') + ' may change this.');
+  }
+  if (newDoc._deleted) {
+    must(before, 'There is nothing to remove.');
+    return;
+  }
+  must(newDoc.type === 'file', 'Only an admin may write documents that are no files.');
+  must(newDoc.owner === userCtx.name, 'The owner has to be you, ' + userCtx.name + '.');
+  must(newDoc.caption === undefined || isText(newDoc.caption, 2000), 'A caption is text of at most 2000 characters.');
+  var tags = newDoc.tags === undefined ? [] : newDoc.tags;
+  must(Array.isArray(tags) && tags.length <= 50, 'Tags are a list of at most 50.');
+  tags.forEach(function (tag) {
+    must(isText(tag, 60) && tag.trim() !== '', 'A tag is text of at most 60 characters.');
+  });
+  var file = newDoc.file || {};
+  must(isText(file.name, 1000) && isText(file.path, 4000) && isText(file.folder, 4000),
+    'A file has a name, a path and a folder.');
+  var allowed = new RegExp(ALLOWED_TYPES, 'i');
+  Object.keys(newDoc._attachments || {}).forEach(function (name) {
+    var type = String(newDoc._attachments[name].content_type);
+    must(allowed.test(type), 'Files of the type ' + type + ' are not taken: a browser could run them.');
+  });
 }

@@ -1,50 +1,86 @@
-// The database, as far as this app needs it. Pages are at `DATABASE/_design/pics/_list/…/…`; nothing here knows names.
+// Where things are, and how to ask for them. This file is an attachment of the design document, so everything else is
+// found from its own address, whatever page it runs in.
 
-export const database = new URL('../../../../', location.href).href;
-export const server = new URL('../', database).href;
-export const app = new URL('../../', location.href).href;
-export const databaseName = decodeURIComponent(new URL(database).pathname.split('/').at(-2));
+export const app = new URL('.', import.meta.url);
+export const database = new URL('../../', app);
+export const server = new URL('../', database);
 
-// Lone surrogates have no URL.
-export const component = (text) => encodeURIComponent(String(text).toWellFormed?.() ?? String(text));
-export const documentUrl = (id) => database + component(id);
+export const part = encodeURIComponent;
+export const documentAt = (id) => new URL(part(id), database);
 
-export class Refused extends Error {
+// An answer that says no: `status` is HTTP's, the message is the server's reason.
+export class Refusal extends Error {
   constructor(status, reason) {
     super(reason);
     this.status = status;
   }
 }
 
-// JSON in, JSON out; a refusal is an error that carries the server's reason.
 export async function ask(url, { method = 'GET', body } = {}) {
-  const answer = await fetch(url, {
-    method,
-    credentials: 'same-origin',
-    cache: 'no-cache',
-    headers: { Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
-    body: body === undefined ? undefined : JSON.stringify(body)
-  });
-  const result = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, result.reason || result.error || answer.statusText);
-  return result;
+  const options = { method, credentials: 'same-origin', cache: 'no-store', headers: { Accept: 'application/json' } };
+  if (body !== undefined) {
+    options.headers['Content-Type'] = 'application/json';
+    options.body = JSON.stringify(body);
+  }
+  let answer;
+  try {
+    answer = await fetch(url, options);
+  } catch {
+    throw new Refusal(0, 'The server cannot be reached.');
+  }
+  const json = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refusal(answer.status, json.reason || answer.statusText);
+  return json;
 }
 
-// Changes what people may change and leaves the rest as the server has it. Somebody else's write in between is no
-// reason to lose this one: the change is applied again to what is there now.
-export async function change(id, apply) {
-  for (let attempt = 1; ; attempt += 1) {
-    const document = await ask(documentUrl(id));
-    apply(document);
+// Changes a document; when somebody else was faster, what they wrote is changed instead.
+export async function change(id, edit) {
+  for (let attempt = 1; ; attempt++) {
+    const document = await ask(documentAt(id));
+    edit(document);
     try {
-      return await ask(documentUrl(id), { method: 'PUT', body: document });
-    } catch (error) {
-      if (error.status !== 409 || attempt === 5) throw error;
+      return await ask(documentAt(id), { method: 'PUT', body: document });
+    } catch (refusal) {
+      if (refusal.status !== 409 || attempt === 5) throw refusal;
     }
   }
 }
 
 export async function remove(id) {
-  const { _rev } = await ask(documentUrl(id));
-  return ask(`${documentUrl(id)}?rev=${component(_rev)}`, { method: 'DELETE' });
+  const { _rev } = await ask(documentAt(id));
+  const url = documentAt(id);
+  url.searchParams.set('rev', _rev);
+  return ask(url, { method: 'DELETE' });
+}
+
+// A page of this app, as a document to take parts out of.
+export async function page(url) {
+  const answer = await fetch(url, { credentials: 'same-origin', cache: 'no-store' });
+  if (!answer.ok) throw new Refusal(answer.status, answer.statusText);
+  return new DOMParser().parseFromString(await answer.text(), 'text/html');
+}
+
+// "beach, Holiday , beach" are two tags.
+export const tagsOf = (text) => [
+  ...new Set(
+    text
+      .split(',')
+      .map((tag) => tag.trim())
+      .filter(Boolean)
+  )
+];
+
+// Makes an element: `make('a', { href: '…' }, 'text', otherElement)`. Text stays text.
+export function make(name, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+export function say(text) {
+  const news = document.getElementById('news');
+  news.textContent = text;
+  news.classList.add('shown');
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => news.classList.remove('shown'), 4000);
 }

@@ -1,81 +1,86 @@
-// Keeps the open page equal to what the server would send now. The list function is the only template: the page is
-// fetched again and only what differs is exchanged, so that nothing flickers, plays from the start or loses its focus.
+// Keeps a gallery, or a page of folders or tags, as the server has it now. The server draws every tile, here they are
+// only put in their places.
+import { page, say } from './couch.js';
+import { follow } from './live.js';
 
-export const gallery = document.getElementById('gallery');
-export const refreshed = new EventTarget();
+const here = location.href;
+const list = document.getElementById('gallery');
 
-const PARTS = ['folders', 'tags', 'names', 'pages', 'empty'];
-let running = null;
-let again = false;
+// What a tile shows is settled by the document and its revision.
+const sign = (tile) => `${tile.dataset.id}\n${tile.dataset.rev}`;
 
-// Calls while one is under way make one more, however many they are.
-export function refresh() {
-  if (running) {
-    again = true;
-    return running;
-  }
-  running = fetchAndExchange().finally(() => {
-    running = null;
-    if (again) {
-      again = false;
-      refresh().catch(() => {});
-    }
+// Gives the list these tiles. Those that are there already stay untouched, so that nothing flickers and a focus stays.
+function arrange(wanted) {
+  const known = new Map([...list.children].map((tile) => [sign(tile), tile]));
+  const ids = new Set([...list.children].map((tile) => tile.dataset.id));
+  const tiles = wanted.map((tile) => known.get(sign(tile)) ?? document.adoptNode(tile));
+  const kept = new Set(tiles);
+  for (const tile of [...list.children]) if (!kept.has(tile)) tile.remove();
+  tiles.forEach((tile, at) => {
+    if (list.children[at] !== tile) list.insertBefore(tile, list.children[at] ?? null);
   });
-  return running;
+  const fresh = tiles.filter((tile) => !ids.has(tile.dataset.id));
+  for (const tile of fresh) tile.classList.add('fresh');
+  return fresh.length;
 }
 
-async function fetchAndExchange() {
-  const page = await fetchPage(location.href);
-  if (gallery) exchange(gallery, page.getElementById('gallery'));
-  const [folders, tags] = gallery ? await Promise.all([names('by_folder'), names('by_tag')]) : [];
-  for (const id of PARTS) {
-    const old = document.getElementById(id);
-    const fresh = { folders, tags }[id] ?? page.getElementById(id);
-    if (!old || !fresh) continue;
-    old.hidden = fresh.hidden;
-    if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
+function take(fresh) {
+  for (const selector of ['.more', '.empty']) {
+    document.querySelector(`main > ${selector}`)?.remove();
+    const found = fresh.querySelector(`main > ${selector}`);
+    if (found) list.after(document.adoptNode(found));
   }
-  refreshed.dispatchEvent(new Event('done'));
+  watchForMore();
 }
 
-async function fetchPage(url) {
-  const answer = await fetch(url, { cache: 'no-cache', headers: { Accept: 'text/html' } });
-  if (!answer.ok || answer.redirected) throw new Error(`The server answered ${answer.status}`);
-  return new DOMParser().parseFromString(await answer.text(), 'text/html');
-}
+let busy = Promise.resolve();
+// One after the other, so that an older answer never replaces a newer one.
+const inTurn = (work) => (busy = busy.then(work).catch(() => {}));
 
-// All folders or tags with their numbers, as the page that lists them has them.
-async function names(view) {
-  const page = await fetchPage(`../../_list/browse/${view}?group_level=1`);
-  const element = page.getElementById('names');
-  for (const link of element.querySelectorAll('a')) {
-    if (new URL(link.getAttribute('href'), location.href).href === location.href.split('#')[0]) link.setAttribute('aria-current', 'page');
-  }
-  return element;
-}
+let isComing = false;
 
-function exchange(old, fresh) {
-  if (!fresh) return;
-  const known = new Map([...old.children].map((tile) => [tile.dataset.id, tile]));
-  let place = old.firstElementChild;
-  for (const tile of [...fresh.children]) {
-    const current = known.get(tile.dataset.id);
-    known.delete(tile.dataset.id);
-    // What somebody is writing into stays until it is saved or left.
-    const keeps = current && (current.dataset.revision === tile.dataset.revision || current.querySelector('form'));
-    const next = keeps ? current : document.importNode(tile, true);
-    if (current && !keeps) {
-      if (place === current) place = current.nextElementSibling;
-      // Pictures that are the same need no second decoding.
-      const shown = current.querySelector('img, video, audio');
-      const same = next.querySelector('img, video, audio');
-      if (shown && same && shown.src === same.src && shown.alt === same.alt) same.replaceWith(shown);
-      current.remove();
-    } else if (!current) {
-      next.classList.add('new');
+function refresh() {
+  if (isComing) return;
+  isComing = true;
+  inTurn(async () => {
+    isComing = false;
+    const url = new URL(here);
+    if (list.classList.contains('gallery')) {
+      url.searchParams.set('show', Math.max(Number(url.searchParams.get('show')) || 60, list.children.length));
     }
-    if (next === place) place = place.nextElementSibling;
-    else old.insertBefore(next, place);
-  }
-  for (const tile of known.values()) tile.remove();
+    const fresh = await page(url);
+    const wanted = fresh.getElementById('gallery');
+    if (!wanted) return;
+    const count = arrange([...wanted.children]);
+    take(fresh);
+    if (count) say(count === 1 ? 'Something new has arrived.' : `${count} new ones have arrived.`);
+  });
+}
+
+function more(link) {
+  return inTurn(async () => {
+    if (!link.isConnected) return;
+    const fresh = await page(new URL(link.href, here));
+    const known = new Set([...list.children].map((tile) => tile.dataset.id));
+    list.append(...[...fresh.getElementById('gallery').children].filter((tile) => !known.has(tile.dataset.id)));
+    take(fresh);
+  });
+}
+
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) if (entry.isIntersecting) more(entry.target);
+  },
+  { rootMargin: '600px' }
+);
+
+function watchForMore() {
+  watcher.disconnect();
+  const link = document.getElementById('more');
+  if (link) watcher.observe(link);
+}
+
+export function begin() {
+  watchForMore();
+  follow(refresh);
 }

@@ -1,58 +1,46 @@
-// The `_changes` feed of the database: `onChange` is called after every connection and every change that arrives.
-import { ask, database } from './couch.js';
+// Tells when anything arrives in the database, from wherever, by its feed of changes.
+import { database } from './couch.js';
 
-const sign = document.getElementById('live');
+const RETRY = 10_000;
+const GATHER = 150;
 
-function show(isLive) {
-  sign.hidden = false;
-  sign.className = isLive ? 'live' : 'offline';
-  sign.textContent = isLive ? 'Live' : 'Offline';
-  sign.title = isLive ? 'This page shows changes as they arrive' : 'Trying to reach the server again';
+const listeners = new Set();
+let source;
+let gathering;
+
+// Several changes at once are told as one; a long row of them is told on the way.
+function soon() {
+  gathering ??= setTimeout(() => {
+    gathering = undefined;
+    listeners.forEach((changed) => changed());
+  }, GATHER);
 }
 
-export function follow(onChange) {
-  const feed = new EventSource(`${database}_changes?feed=eventsource&since=now&heartbeat=20000`);
-  let everOpen = false;
-  feed.addEventListener('open', () => {
-    everOpen = true;
-    show(true);
-    // What happened between the page and this connection, or while there was none.
-    onChange();
-  });
-  feed.addEventListener('message', onChange);
-  feed.addEventListener('error', () => {
-    if (everOpen && feed.readyState !== EventSource.CLOSED) {
-      show(false);
-      return;
-    }
-    // Refused, or swallowed by a proxy: ask in turns instead.
-    feed.close();
-    poll(onChange);
-  });
-  // Browsers allow six connections to a server; a page that is left gives its own back.
-  addEventListener('pagehide', () => feed.close());
-  addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+// A hidden page lets go of the feed: browsers have few connections for each server.
+function open() {
+  source?.close();
+  delete document.documentElement.dataset.live;
+  if (document.hidden) return;
+  source = new EventSource(new URL('_changes?feed=eventsource&since=now&heartbeat=25000', database));
+  source.onopen = () => {
+    document.documentElement.dataset.live = 'yes';
+    // Something may have arrived between the page and its feed.
+    soon();
+  };
+  source.onmessage = soon;
+  source.onerror = () => {
+    delete document.documentElement.dataset.live;
+    // The browser itself comes back after a lost connection, but not after a refusal.
+    if (source.readyState === EventSource.CLOSED) setTimeout(open, RETRY);
+  };
 }
 
-async function poll(onChange) {
-  let since = 'now';
-  for (let failures = 0; ;) {
-    try {
-      if (since === 'now') {
-        since = (await ask(`${database}_changes?since=now&limit=1`)).last_seq;
-        onChange();
-      }
-      show(true);
-      const { last_seq, results } = await ask(
-        `${database}_changes?feed=longpoll&timeout=55000&since=${encodeURIComponent(since)}`);
-      since = last_seq;
-      failures = 0;
-      if (results.length > 0) onChange();
-    } catch {
-      show(false);
-      since = 'now';
-      failures += 1;
-      await new Promise((wake) => setTimeout(wake, Math.min(1000 * 2 ** failures, 30000)));
-    }
-  }
+// Calls `changed` after every change, and whenever the feed begins.
+export function follow(changed) {
+  listeners.add(changed);
+  if (listeners.size > 1) return;
+  document.addEventListener('visibilitychange', open);
+  addEventListener('pagehide', () => source?.close());
+  addEventListener('pageshow', (event) => event.persisted && open());
+  open();
 }

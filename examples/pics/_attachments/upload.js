@@ -1,213 +1,139 @@
-// Files become documents as `couchapp sync-dir` makes them, each with its file in one request.
-import { documentUrl } from './couch.js';
-import { splitTags } from './edit.js';
-import { gallery } from './gallery.js';
-import { complain } from './notes.js';
-import { session, signIn } from './session.js';
+// The upload page: files are chosen or dropped, get their captions, and are sent two at a time.
+import { app, ask, make, tagsOf } from './couch.js';
+import { mayWrite, who } from './account.js';
+import { cleanFolder, send } from './send.js';
 
-const THUMBNAIL = 480;
-const HASHED = 256 * 1024 * 1024;
-const AT_ONCE = 3;
+const AT_ONCE = 2;
+const form = document.getElementById('uploads');
+const please = document.getElementById('please');
+const drop = document.getElementById('drop');
+const chooser = document.getElementById('files');
+const folder = document.getElementById('folder');
+const tags = document.getElementById('tags');
+const queue = document.getElementById('queue');
+const button = document.getElementById('send');
+const total = document.getElementById('total');
 
-const dialog = document.getElementById('uploads');
-const form = dialog.querySelector('form');
-const list = dialog.querySelector('.progress');
-const button = document.getElementById('upload');
+let entries = [];
 
-// CouchDB keeps what begins with `_` for itself; sync-dir files it under another name, and so does this.
-const escaped = (name) => (/^(_|~_|~~)/.test(name) ? `~${name}` : name);
+const waiting = () => entries.filter((entry) => entry.state === 'waiting' || entry.state === 'failed');
 
-// What browsers run is refused by the app's validation; as a plain file it can still be kept.
-function harmless(type) {
-  if (!type || /html|svg|script|xml$|xsl/i.test(type)) return 'application/octet-stream';
-  if (/^text\/(?!plain|csv|markdown)/i.test(type)) return 'text/plain';
-  return type;
+function megabytes(bytes) {
+  return bytes < 100_000 ? `${Math.ceil(bytes / 1000)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-const TYPES = { epub: 'application/epub+zip', md: 'text/markdown', txt: 'text/plain', mkv: 'video/x-matroska' };
-const extension = (name) => name.split('.').pop().toLowerCase();
-
-async function sha256(file) {
-  if (!globalThis.crypto?.subtle || file.size > HASHED) return undefined;
-  const digest = await crypto.subtle.digest('SHA-256', await file.arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+function tell() {
+  const left = waiting();
+  button.disabled = left.length === 0 || entries.some((entry) => entry.state === 'sending');
+  button.textContent = left.length > 1 ? `Upload ${left.length} files` : 'Upload';
+  const done = entries.filter((entry) => entry.state === 'done').length;
+  total.replaceChildren();
+  if (done) {
+    const where = new URL('_list/images/main', app);
+    total.append(`${done} of ${entries.length} sent. `, make('a', { href: where }, 'See them'));
+  }
 }
 
-// Size and a small copy of a picture; nothing of what is none, or none that this browser knows.
-async function picture(file) {
-  if (!file.type.startsWith('image/') || file.type.includes('svg')) return {};
-  const bitmap = await createImageBitmap(file).catch(() => null);
-  if (!bitmap) return {};
-  const { width, height } = bitmap;
-  const scale = Math.min(1, THUMBNAIL / Math.max(width, height));
-  const canvas = document.createElement('canvas');
-  canvas.width = Math.max(1, Math.round(width * scale));
-  canvas.height = Math.max(1, Math.round(height * scale));
-  const context = canvas.getContext('2d');
-  context.fillStyle = '#fff';
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  bitmap.close();
-  const blob = scale < 1 ? await new Promise((done) => canvas.toBlob(done, 'image/jpeg', 0.82)) : null;
-  return { width, height, blob, size: { width: canvas.width, height: canvas.height } };
-}
-
-async function compose(file, folder, name, tags) {
-  const { width, height, blob, size } = await picture(file);
-  const path = folder ? `${folder}/${name}` : name;
-  const key = escaped(name);
-  const content_type = harmless(file.type || TYPES[extension(name)]);
-  const small = key.toLowerCase() === 'thumbnail.jpg' ? 'thumbnail-2.jpg' : 'thumbnail.jpg';
-  const parts = [{ key, type: content_type, body: file }];
-  if (blob) parts.push({ key: small, type: 'image/jpeg', body: blob });
-  const document = {
-    _id: escaped(path),
-    type: 'file',
-    owner: session.name,
-    tags,
-    file: {
-      path, name, folder, size: file.size, content_type,
-      modified: new Date(file.lastModified).toISOString(),
-      sha256: await sha256(file),
-      ...(key === name ? {} : { attachment: key }),
-      ...(width ? { width, height } : {}),
-      ...(blob ? { thumbnail: { attachment: small, ...size } } : {})
-    }
+function add(file) {
+  const preview = file.type.startsWith('image/')
+    ? make('img', { src: URL.createObjectURL(file), alt: '' })
+    : make('span', { className: 'kind' }, file.name.split('.').pop().slice(0, 5).toUpperCase());
+  const caption = make('input', { placeholder: 'Caption', ariaLabel: `Caption of ${file.name}`, maxLength: 2000 });
+  const bar = make('progress', { max: 1, value: 0, hidden: true, ariaLabel: `Progress of ${file.name}` });
+  const note = make('span', { className: 'state', role: 'status' }, megabytes(file.size));
+  const out = make('button', { type: 'button', className: 'out', ariaLabel: `Leave out ${file.name}` }, '×');
+  const line = make(
+    'li',
+    {},
+    preview,
+    make('div', { className: 'what' }, make('b', {}, file.name), caption, bar),
+    note,
+    out
+  );
+  const entry = { file, caption, bar, note, out, line, state: 'waiting' };
+  out.onclick = () => {
+    entries = entries.filter((other) => other !== entry);
+    line.remove();
+    tell();
   };
-  return { document, parts };
+  entries.push(entry);
+  queue.append(line);
+  tell();
 }
 
-// `multipart/related`: the document, then its attachments in the order in which it names them.
-function related({ document, parts }) {
-  const boundary = `pics-${Math.random().toString(36).slice(2)}${Date.now().toString(36)}`;
-  const stubs = parts.map(({ key, type, body }) => [key, { follows: true, content_type: type, length: body.size }]);
-  const head = { ...document, _attachments: Object.fromEntries(stubs) };
-  const pieces = [`--${boundary}\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(head)}`];
-  for (const { key, type, body } of parts) {
-    pieces.push(`\r\n--${boundary}\r\nContent-Disposition: attachment; filename="${encodeURIComponent(key)}"\r\n` +
-      `Content-Type: ${type}\r\nContent-Length: ${body.size}\r\n\r\n`, body);
-  }
-  pieces.push(`\r\n--${boundary}--`);
-  return new Blob(pieces, { type: `multipart/related; boundary="${boundary}"` });
-}
-
-// `fetch` tells nothing of how far an upload is.
-function put(url, body, onProgress) {
-  return new Promise((done, fail) => {
-    const request = new XMLHttpRequest();
-    request.open('PUT', url);
-    request.setRequestHeader('Accept', 'application/json');
-    request.setRequestHeader('Content-Type', body.type);
-    request.responseType = 'json';
-    request.upload.addEventListener('progress', (event) => onProgress(event.loaded / event.total));
-    request.addEventListener('error', () => fail(new Error('The connection broke.')));
-    request.addEventListener('load', () => {
-      if (request.status < 300) done(request.response);
-      else fail(Object.assign(new Error(request.response?.reason ?? request.statusText), { status: request.status }));
-    });
-    request.send(body);
-  });
-}
-
-// A name that is taken gets a number; nothing that is there is replaced.
-async function send(file, folder, tags, onProgress) {
-  const [, stem, end] = /^(.*?)(\.[^.]*)?$/s.exec(file.name);
-  for (let number = 1; ; number += 1) {
-    const name = number === 1 ? file.name : `${stem} (${number})${end ?? ''}`;
-    const composed = await compose(file, folder, name, tags);
-    try {
-      return await put(documentUrl(composed.document._id), related(composed), onProgress);
-    } catch (error) {
-      if (error.status !== 409 || number === 50) throw error;
-    }
-  }
-}
-
-function line(file) {
-  const item = document.createElement('li');
-  const name = Object.assign(document.createElement('span'), { textContent: file.name });
-  const bar = Object.assign(document.createElement('progress'), { max: 1, value: 0 });
-  const state = Object.assign(document.createElement('small'), { textContent: 'waiting' });
-  bar.setAttribute('aria-label', file.name);
-  item.append(name, bar, state);
-  list.append(item);
-  return (text, value, kind = '') => {
-    state.textContent = text;
-    if (value !== undefined) bar.value = value;
-    item.className = kind;
-  };
-}
-
-const waiting = [];
-let busy = 0;
-
-async function work() {
-  if (busy === AT_ONCE) return;
-  busy += 1;
-  for (let job = waiting.shift(); job; job = waiting.shift()) {
-    const { file, folder, tags, tell } = job;
-    try {
-      tell('preparing');
-      await send(file, folder, tags, (share) => tell(share < 1 ? `${Math.floor(share * 100)} %` : 'storing', share));
-      tell('done', 1, 'done');
-    } catch (error) {
-      tell(error.message, undefined, 'failed');
-    }
-  }
-  busy -= 1;
-}
-
-function add(files) {
-  const folder = form.elements.folder.value.split('/').map((part) => part.trim())
-    .filter((part) => part && part !== '.' && part !== '..').join('/');
-  const tags = splitTags(form.elements.tags.value);
-  for (const file of files) {
-    waiting.push({ file, folder, tags, tell: line(file) });
-    work().catch(complain);
-  }
-}
-
-function show() {
-  if (session.name === null && !session.isAdmin) {
-    signIn();
-    return false;
-  }
-  const names = document.getElementById('folder-names');
-  names.replaceChildren(...[...document.querySelectorAll('#folders a')].map((link) => new Option(folderOf(link))));
-  if (!dialog.open) dialog.showModal();
-  return true;
-}
-
-// The folder that a link of the page leads to, from its query.
-function folderOf(link) {
+async function carry(entry, to) {
+  entry.state = 'sending';
+  entry.line.className = 'sending';
+  entry.out.hidden = true;
+  entry.bar.hidden = false;
+  entry.note.textContent = 'Sending…';
   try {
-    return JSON.parse(new URL(link.href).searchParams.get('startkey'))[0] ?? '';
-  } catch {
-    return '';
+    const id = await send(entry.file, { ...to, caption: entry.caption.value.trim() }, (part) => {
+      entry.bar.value = part;
+    });
+    entry.state = 'done';
+    entry.bar.hidden = true;
+    const page = new URL(`_show/item/${encodeURIComponent(id)}`, app);
+    entry.note.replaceChildren(make('a', { href: page }, 'There it is'));
+    entry.caption.disabled = true;
+  } catch (refusal) {
+    entry.state = 'failed';
+    entry.bar.hidden = true;
+    entry.out.hidden = false;
+    entry.note.textContent = refusal.status === 401 ? 'Please sign in again.' : refusal.message;
   }
+  entry.line.className = entry.state;
+  tell();
 }
 
-export function startUploads() {
-  button.hidden = false;
-  const isFolder = location.pathname.endsWith('/by_folder') && gallery;
-  if (isFolder) form.elements.folder.value = folderOf(location);
-  button.addEventListener('click', () => { list.replaceChildren(...[...list.children].filter((item) => !item.className)); show(); });
-  form.elements.files.addEventListener('change', ({ target }) => {
-    add(target.files);
-    target.value = '';
-  });
-  const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
+async function sendAll() {
+  const to = {
+    folder: cleanFolder(folder.value),
+    tags: tagsOf(tags.value),
+    owner: who().name,
+    allowed: form.dataset.types
+  };
+  const left = waiting();
+  const worker = async () => {
+    for (let entry = left.shift(); entry; entry = left.shift()) await carry(entry, to);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+async function suggestFolders() {
+  const { rows } = await ask(new URL('_view/by_folder?group_level=1', app));
+  document.getElementById('folders').replaceChildren(...rows.map(({ key }) => make('option', { value: key[0] })));
+}
+
+export function begin() {
+  const show = () => {
+    form.hidden = !mayWrite();
+    please.hidden = mayWrite();
+  };
+  document.addEventListener('person', show);
+  chooser.onchange = () => {
+    [...chooser.files].forEach(add);
+    chooser.value = '';
+  };
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    sendAll();
+  };
   addEventListener('dragover', (event) => {
-    if (!hasFiles(event)) return;
     event.preventDefault();
-    document.body.classList.add('dragging');
+    drop.classList.add('over');
   });
-  addEventListener('dragleave', (event) => { if (!event.relatedTarget) document.body.classList.remove('dragging'); });
+  addEventListener('dragleave', (event) => {
+    if (!event.relatedTarget) drop.classList.remove('over');
+  });
   addEventListener('drop', (event) => {
-    document.body.classList.remove('dragging');
-    if (!hasFiles(event)) return;
     event.preventDefault();
-    const files = [...event.dataTransfer.files];
-    if (show()) add(files);
+    drop.classList.remove('over');
+    if (!form.hidden) [...event.dataTransfer.files].forEach(add);
   });
+  addEventListener('beforeunload', (event) => {
+    if (entries.some((entry) => entry.state === 'sending')) event.preventDefault();
+  });
+  suggestFolders().catch(() => {}); // Only suggestions.
+  tell();
 }

@@ -1,134 +1,136 @@
-// One file, large: arrows go on, Escape leaves. The files are the tiles of the gallery, in their order.
-import { remove } from './couch.js';
-import { edit } from './edit.js';
-import { gallery, refresh, refreshed } from './gallery.js';
-import { complain, note } from './notes.js';
-import { mayChange, session } from './session.js';
+// The lightbox: an article over the gallery, taken from the page of that file, whose address it shows meanwhile.
+import { make, page } from './couch.js';
+import { enliven, isEditing } from './item.js';
 
-const dialog = document.getElementById('viewer');
-const stage = dialog.querySelector('.stage');
-const words = dialog.querySelector('figcaption');
-const facts = dialog.querySelector('.facts');
-const part = (name) => dialog.querySelector(`[data-do=${name}]`);
-let shown = null;
+const home = location.href;
+const dialog = make('dialog', { className: 'viewer' });
+dialog.setAttribute('aria-label', 'One file');
+const place = make('div', { className: 'place-of-item' });
+const step = (label, sign, by) =>
+  make(
+    'button',
+    { type: 'button', className: `step ${by < 0 ? 'back' : 'on'}`, ariaLabel: label, onclick: () => move(by) },
+    sign
+  );
+const backButton = step('The one before', '‹', -1);
+const onButton = step('The next one', '›', 1);
+const closeButton = make(
+  'button',
+  { type: 'button', className: 'close', ariaLabel: 'Close', onclick: () => history.back() },
+  '×'
+);
+dialog.append(place, backButton, onButton, closeButton);
 
-const MAKE = {
-  image: ({ href, label }) => Object.assign(new Image(), { src: href, alt: label }),
-  video: ({ href }) => Object.assign(document.createElement('video'), { src: href, controls: true, autoplay: true }),
-  audio: ({ href }) => Object.assign(document.createElement('audio'), { src: href, controls: true, autoplay: true }),
-  pdf: ({ href, label }) => Object.assign(document.createElement('iframe'), { src: href, title: label }),
-  text: ({ href }) => {
-    const element = document.createElement('pre');
-    element.tabIndex = 0;
-    // The beginning of a long text is enough to know it by.
-    fetch(href, { headers: { Range: 'bytes=0-199999' } }).then((answer) => answer.text())
-      .then((text) => { element.textContent = text.slice(0, 200000); }, complain);
-    return element;
-  },
-  other: ({ name }) => Object.assign(document.createElement('p'), { className: 'plain', textContent: name })
-};
+let current = null;
 
-const tiles = () => [...gallery.children];
-const find = (id) => tiles().find((tile) => tile.dataset.id === id);
+const links = () => [...document.querySelectorAll('#gallery .tile > a')];
+const linkOf = (address) => links().find((link) => link.href === address);
 
-export function open(tile) {
-  const { id, kind, href, name } = tile.dataset;
-  shown = id;
-  stage.replaceChildren((MAKE[kind] ?? MAKE.other)(tile.dataset));
-  stage.className = `stage ${kind}`;
-  part('original').href = href;
-  part('original').hidden = kind === 'other' || /\.svgz?$/i.test(name);
-  part('download').href = href;
-  part('download').download = name;
-  describe(tile);
-  const all = tiles();
-  dialog.querySelector('.previous').disabled = tile === all[0];
-  dialog.querySelector('.next').disabled = tile === all.at(-1);
-  if (!dialog.open) dialog.showModal();
-  history.replaceState(null, '', `#${encodeURIComponent(id)}`);
-}
-
-function describe(tile) {
-  const { label, name, facts: numbers, owner } = tile.dataset;
-  if (!words.querySelector('form')) {
-    words.replaceChildren(...[...tile.querySelector('figcaption').children].filter((child) => child.matches('.caption, .places'))
-      .map((child) => child.cloneNode(true)));
+async function show(address) {
+  current = address;
+  const tile = linkOf(address)?.parentElement;
+  const all = links();
+  const at = all.indexOf(linkOf(address));
+  backButton.disabled = at <= 0;
+  onButton.disabled = at < 0 || at === all.length - 1;
+  if (!dialog.open) {
+    // The small picture is here already: something to look at until the large one is.
+    const small = tile?.querySelector('img');
+    place.replaceChildren(small ? make('div', { className: 'stage' }, make('img', { src: small.src, alt: '' })) : '');
+    dialog.showModal();
+    document.documentElement.classList.add('viewing');
   }
-  facts.textContent = [label === name ? '' : name, numbers, owner && `by ${owner}`].filter(Boolean).join(' · ');
-  part('edit').hidden = part('remove').hidden = !mayChange(owner);
+  await draw(address);
+  for (const neighbour of [all[at + 1], all[at - 1]]) {
+    const image = neighbour?.querySelector('img');
+    if (image) new Image().src = image.src;
+  }
 }
 
-function turn(step) {
-  const all = tiles();
-  const tile = all[all.findIndex((candidate) => candidate.dataset.id === shown) + step];
-  if (!tile) return;
-  words.replaceChildren();
-  open(tile);
-}
-
-gallery.addEventListener('click', (event) => {
-  const link = event.target.closest('a.open');
-  // With Control or the middle button a link does what links do.
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-  event.preventDefault();
-  link.closest('.tile').querySelector('video, audio')?.pause();
-  open(link.closest('.tile'));
-});
-dialog.querySelector('.previous').addEventListener('click', () => turn(-1));
-dialog.querySelector('.next').addEventListener('click', () => turn(1));
-dialog.querySelector('.close').addEventListener('click', () => dialog.close());
-dialog.addEventListener('click', (event) => { if (event.target === stage || event.target === dialog) dialog.close(); });
-dialog.addEventListener('keydown', (event) => {
-  if (event.target.matches('video, audio, pre')) return;
-  if (event.key === 'ArrowLeft') turn(-1);
-  if (event.key === 'ArrowRight') turn(1);
-});
-dialog.addEventListener('close', () => {
-  stage.replaceChildren();
-  words.replaceChildren();
-  history.replaceState(null, '', location.href.split('#')[0]);
-  find(shown)?.querySelector('a.open, audio')?.focus();
-  shown = null;
-});
-part('edit').addEventListener('click', () => edit(words, find(shown).dataset));
-part('remove').addEventListener('click', async () => {
-  const tile = find(shown);
-  if (!confirm(`Delete ${tile.dataset.name}?`)) return;
+async function draw(address) {
+  let article;
   try {
-    await remove(tile.dataset.id);
-    await refresh();
-  } catch (error) {
-    complain(error);
+    article = (await page(address)).querySelector('article');
+  } catch (refusal) {
+    article = make(
+      'p',
+      { className: 'empty' },
+      refusal.status === 404 ? 'This file is gone.' : 'This file cannot be shown now.'
+    );
   }
-});
-
-// Swiping turns the page as well.
-let touched = null;
-stage.addEventListener('pointerdown', (event) => { touched = event.pointerType === 'touch' ? event.clientX : null; });
-stage.addEventListener('pointerup', (event) => {
-  if (touched !== null && Math.abs(event.clientX - touched) > 60) turn(event.clientX < touched ? 1 : -1);
-  touched = null;
-});
-
-refreshed.addEventListener('done', () => {
-  if (!dialog.open) return;
-  const tile = find(shown);
-  if (tile) {
-    describe(tile);
-    return;
-  }
-  dialog.close();
-  note('The file that was shown is gone.');
-});
-session.addEventListener('change', () => { if (dialog.open && find(shown)) describe(find(shown)); });
-
-export function openFromAddress() {
-  let id = null;
-  try {
-    id = decodeURIComponent(location.hash.slice(1));
-  } catch {
-    return;
-  }
-  const tile = id && find(id);
-  if (tile) open(tile);
+  if (current !== address || !article) return;
+  place.replaceChildren(document.adoptNode(article));
+  if (article.matches('article')) enliven(article, { again: () => draw(address), gone: () => history.back() });
 }
+
+function move(by) {
+  const all = links();
+  const to = all[all.indexOf(linkOf(current)) + by];
+  if (!to) return;
+  history.replaceState({ viewing: true }, '', to.href);
+  show(to.href);
+}
+
+function hide() {
+  const link = linkOf(current);
+  current = null;
+  place.replaceChildren();
+  if (dialog.open) dialog.close();
+  document.documentElement.classList.remove('viewing');
+  link?.focus();
+}
+
+// Something changed: the open article is drawn again, unless somebody types into it or listens to it.
+async function renew() {
+  if (current === null || isEditing(place.querySelector('article'))) return;
+  const playing = [...place.querySelectorAll('video, audio')].some((media) => !media.paused);
+  if (playing) return;
+  const shown = place.querySelector('article');
+  const fresh = (await page(current).catch(() => null))?.querySelector('article');
+  if (fresh && shown && fresh.dataset.id === shown.dataset.id && fresh.dataset.rev !== shown.dataset.rev)
+    await draw(current);
+}
+
+function begin() {
+  document.body.append(dialog);
+  document.getElementById('gallery').addEventListener('click', (event) => {
+    const link = event.target.closest('.tile > a');
+    if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    history.pushState({ viewing: true }, '', link.href);
+    show(link.href);
+  });
+  addEventListener('popstate', () => {
+    if (location.href.split('#')[0] === home.split('#')[0]) hide();
+    else if (linkOf(location.href)) show(location.href);
+    else location.reload();
+  });
+  dialog.addEventListener('cancel', (event) => {
+    event.preventDefault();
+    history.back();
+  });
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog || event.target === place || event.target.matches('.stage')) history.back();
+  });
+  dialog.addEventListener('keydown', (event) => {
+    if (event.target.closest('input, textarea, video, audio, pre')) return;
+    if (event.key === 'ArrowRight') move(1);
+    if (event.key === 'ArrowLeft') move(-1);
+  });
+  let touch = null;
+  dialog.addEventListener(
+    'touchstart',
+    (event) => {
+      touch = event.touches.length === 1 ? event.touches[0] : null;
+    },
+    { passive: true }
+  );
+  dialog.addEventListener('touchend', (event) => {
+    const aside = touch ? event.changedTouches[0].clientX - touch.clientX : 0;
+    const down = touch ? event.changedTouches[0].clientY - touch.clientY : 0;
+    if (Math.abs(aside) > 60 && Math.abs(aside) > 2 * Math.abs(down) && !event.target.closest('.about, video, audio'))
+      move(aside < 0 ? 1 : -1);
+  });
+}
+
+export { begin, renew };

@@ -1,29 +1,39 @@
-// Text and URLs in HTML. File names, captions and tags are whatever somebody typed.
+// HTML that nothing put into it can break: html`<b>${name}</b>` escapes every value, except what html itself made.
 
-var ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+function Markup(text) {
+  this.text = text;
+}
 
-exports.escape = function (text) {
-  return String(text === undefined || text === null ? '' : text).replace(/[&<>"']/g, function (character) {
-    return ENTITIES[character];
+Markup.prototype.toString = function () {
+  return this.text;
+};
+
+function escape(value) {
+  return String(value).replace(/[&<>"']/g, function (character) {
+    return '&#' + character.charCodeAt(0) + ';';
   });
+}
+
+function piece(value) {
+  if (value instanceof Markup) {
+    return value.text;
+  }
+  if (Array.isArray(value)) {
+    return value.map(piece).join('');
+  }
+  return value === undefined || value === null || value === false ? '' : escape(value);
+}
+
+exports.html = function (parts, ...values) {
+  return new Markup(parts.map((part, at) => part + (at < values.length ? piece(values[at]) : '')).join(''));
 };
 
-// One component of a path. A lone surrogate has no URL; it becomes the replacement character.
-exports.component = function (text) {
-  return encodeURIComponent(String(text).replace(
-    /[\uD800-\uDBFF][\uDC00-\uDFFF]|[\uD800-\uDFFF]/g,
-    function (unit) { return unit.length === 2 ? unit : '\uFFFD'; }
-  ));
-};
-
-// `{ a: 1 }` as `?a=1`; values are JSON, which is what CouchDB wants of keys.
-exports.query = function (parameters) {
-  return '?' + Object.keys(parameters).map(function (name) {
-    return name + '=' + exports.component(JSON.stringify(parameters[name]));
-  }).join('&');
-};
-
-exports.link = function (href, text, current) {
-  return '<a href="' + exports.escape(href) + '"' + (current ? ' aria-current="page"' : '') + '>' +
-    exports.escape(text) + '</a>';
+// One component of a URL, a name with slashes in it included. Half of a character, which no URL can have, must not end
+// the page.
+exports.part = function (name) {
+  var whole = String(name).replace(
+    /[\ud800-\udbff](?![\udc00-\udfff])|(^|[^\ud800-\udbff])[\udc00-\udfff]/g,
+    '$1\ufffd'
+  );
+  return encodeURIComponent(whole);
 };

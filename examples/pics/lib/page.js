@@ -1,76 +1,80 @@
-// The frame of every page. All of it can be read without script; what needs script is hidden until `app.js` shows it.
-var html = require('lib/html');
-var urls = require('lib/urls');
+// The frame of every page. `place` tells where the page is: `app` leads from it to the design document, `database` to
+// the database, both relative, so that the app works behind any address.
+var html = require('lib/html').html;
+var part = require('lib/html').part;
+var icons = require('lib/icons');
 
-var HEADERS = { 'Content-Type': 'text/html; charset=utf-8' };
-
-exports.start = { headers: HEADERS };
-
-// `page`: title, current (the entry of the menu that is this page), script, database.
-exports.head = function (page) {
-  var asset = urls.asset;
-  return '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n' +
-    '<meta name="viewport" content="width=device-width, initial-scale=1">\n' +
-    '<meta name="color-scheme" content="light dark">\n' +
-    '<title>' + html.escape(page.title) + ' · ' + html.escape(page.database) + '</title>\n' +
-    '<link rel="icon" type="image/svg+xml" href="' + asset('icon.svg') + '">\n' +
-    '<link rel="stylesheet" href="' + asset('style.css') + '">\n' +
-    '<script type="module" src="' + asset(page.script) + '"></script>\n' +
-    '</head>\n<body>\n<a class="skip" href="#content">Skip to the content</a>\n' +
-    '<header class="bar">\n' +
-    '<a class="brand" href="' + urls.everything + '"><img src="' + asset('icon.svg') + '" alt="" width="32" height="32">' +
-    '<span>' + html.escape(page.database) + '</span></a>\n' + menu(page.current) +
-    '<div class="tools"><span id="live" role="status" hidden></span>' +
-    '<button type="button" id="upload" hidden>Upload</button>' +
-    '<button type="button" id="account" class="quiet" hidden>Sign in</button></div>\n' +
-    '</header>\n';
+exports.place = function (req, depth) {
+  var app = depth === 1 ? '../' : '../../';
+  return { app: app, database: app + '../../', name: (req.info && req.info.db_name) || req.path[0] };
 };
 
-exports.foot = function () {
-  return ACCOUNT + '<div id="notes" role="alert"></div>\n</body>\n</html>\n';
+exports.file = function (place, id, attachment) {
+  return place.database + part(id) + '/' + part(attachment);
 };
 
-// The viewer and the upload of the gallery.
-exports.dialogs = function () {
-  return VIEWER + UPLOAD;
+exports.image = function (place, id, attachment) {
+  return html`<img src="${exports.file(place, id, attachment)}" alt="" loading="lazy" decoding="async">`;
 };
 
-function menu(current) {
-  var entries = [
-    ['Everything', urls.everything],
-    ['Pictures', urls.pictures],
-    ['Folders', urls.folders],
-    ['Tags', urls.tags],
-    ['Databases', urls.databases]
+exports.item = function (place, id) {
+  return place.app + '_show/item/' + part(id);
+};
+
+// What is in a folder, or has a tag.
+exports.range = function (place, view, name) {
+  return (
+    place.app +
+    '_list/images/' +
+    view +
+    '?reduce=false&startkey=' +
+    part(JSON.stringify([name])) +
+    '&endkey=' +
+    part(JSON.stringify([name, {}]))
+  );
+};
+
+exports.top = function (place, title, current) {
+  var pages = [
+    ['main', '_list/images/main', 'All'],
+    ['images', '_list/images/images', 'Photos'],
+    ['by_folder', '_list/groups/by_folder?group_level=1', 'Folders'],
+    ['by_tag', '_list/groups/by_tag?group_level=1', 'Tags'],
+    ['albums', '_show/albums/albums', 'Albums']
   ];
-  return '<nav class="menu" aria-label="Main">' + entries.map(function (entry) {
-    return html.link(entry[1], entry[0], entry[0] === current);
-  }).join('') + '</nav>\n';
-}
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title} · ${place.name}</title>
+<link rel="icon" href="${place.app}icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="${place.app}style.css">
+<script type="module" src="${place.app}app.js"></script>
+</head>
+<body>
+<a class="skip" href="#main">Skip to the content</a>
+<header class="bar">
+<a class="brand" href="${place.app}_list/images/main">${icons.brand}<span>${place.name}</span></a>
+<nav aria-label="Views">
+${pages.map(
+  (page) => html`<a href="${place.app}${page[1]}"${page[0] === current ? html` aria-current="page"` : ''}>${page[2]}</a>
+`
+)}</nav>
+<div class="account" id="account"></div>
+</header>
+<noscript><p class="note">Scripts do not run here, so this is for looking only: to upload, to edit and to see news at once
+needs them. If it is the sandbox of CouchDB that keeps them out, an admin lifts it with
+<code>couchapp csp allow</code>.</p></noscript>
+<main id="main" tabindex="-1">
+`;
+};
 
-var ACCOUNT = '<dialog id="sign" aria-labelledby="sign-title"><form method="dialog">' +
-  '<h2 id="sign-title">Who are you?</h2>' +
-  '<label>Name <input name="name" autocomplete="username" autocapitalize="none" required></label>' +
-  '<label>Password <input name="password" type="password" autocomplete="current-password" required></label>' +
-  '<p class="error" role="alert" hidden></p>' +
-  '<div class="actions"><button value="in">Sign in</button>' +
-  '<button value="up" class="quiet">Create an account</button>' +
-  '<button value="cancel" class="quiet" type="button">Cancel</button></div></form></dialog>\n';
-
-var VIEWER = '<dialog id="viewer" aria-label="Viewer"><div class="stage"></div>' +
-  '<button type="button" class="round previous" aria-label="Previous">‹</button>' +
-  '<button type="button" class="round next" aria-label="Next">›</button>' +
-  '<button type="button" class="round close" aria-label="Close">×</button>' +
-  '<div class="about"><figcaption></figcaption><p class="facts"></p>' +
-  '<div class="actions"><a class="button quiet" data-do="original" target="_blank" rel="noopener">Open the file</a>' +
-  '<a class="button quiet" data-do="download" download>Download</a>' +
-  '<button type="button" class="quiet" data-do="edit" hidden>Edit</button>' +
-  '<button type="button" class="quiet danger" data-do="remove" hidden>Delete</button></div></div></dialog>\n';
-
-var UPLOAD = '<dialog id="uploads" aria-labelledby="uploads-title"><h2 id="uploads-title">Upload</h2>' +
-  '<form method="dialog"><label>Folder <input name="folder" list="folder-names" placeholder="2024/summer"></label>' +
-  '<datalist id="folder-names"></datalist>' +
-  '<label>Tags <input name="tags" placeholder="beach, friends"></label>' +
-  '<label class="drop">Drop files here, or choose some<input type="file" name="files" multiple></label>' +
-  '<ul class="progress"></ul><div class="actions"><button class="quiet" value="close">Close</button></div></form>' +
-  '</dialog>\n';
+exports.bottom = function () {
+  return html`</main>
+<div id="news" class="news" role="status"></div>
+</body>
+</html>
+`;
+};

@@ -1,91 +1,73 @@
-// The gallery: files of the views `main`, `images`, `by_folder` or `by_tag`, a page at a time.
+// The gallery: `_list/images/main` is everything, newest first; `images` has the pictures only, `by_folder` and `by_tag`
+// take a range of keys. `show` is how many there are on a page.
 function (head, req) {
-  var html = require('lib/html');
+  var html = require('lib/html').html;
+  var part = require('lib/html').part;
+  var gallery = require('lib/gallery');
+  var icons = require('lib/icons');
   var page = require('lib/page');
-  var tile = require('lib/tile');
-  var urls = require('lib/urls');
-  var LENGTH = 120;
-
+  var place = page.place(req);
   var view = req.path[req.path.length - 1];
-  var wanted = chosen();
-  var folders = {}, tags = {}, tiles = [], next = null, row;
-  while ((row = getRow())) {
-    if (tiles.length === LENGTH) {
-      next = row;
-      break;
-    }
-    tiles.push(tile.render(row.id, row.value));
-    folders[row.value.folder] = true;
-    row.value.tags.forEach(function (tag) { tags['#' + tag] = true; });
-  }
+  var most = Math.min(1000, Math.max(1, parseInt(req.query.show, 10) || 60));
 
-  start(page.start);
-  send(page.head({ title: title(), current: { main: 'Everything', images: 'Pictures' }[view], script: 'app.js',
-    database: req.info.db_name }));
-  send('<main id="content">\n<div class="heading"><h1>' + html.escape(title()) + '</h1></div>\n' +
-    // `app.js` puts all folders and tags there, with their numbers.
-    '<nav class="chips" id="folders" aria-label="Folders">' + chips(folders, urls.folder) + '</nav>\n' +
-    '<nav class="chips" id="tags" aria-label="Tags">' + chips(tags, urls.tag) + '</nav>\n' +
-    '<ol class="gallery" id="gallery">\n');
-  tiles.forEach(function (text) { send(text); });
-  send('</ol>\n<p id="empty"' + (tiles.length ? ' hidden' : '') + '>Nothing here yet.</p>\n' +
-    '<nav id="pages" class="pages" aria-label="Pages">' + pages() + '</nav>\n</main>\n' + page.dialogs() + page.foot());
-
-  // The folder or tag that the query selects. A query may say anything.
-  function chosen() {
+  // Servers hand over the keys of a query parsed, or as they were sent.
+  function json(value) {
     try {
-      var key = req.query.startkey;
-      // CouchDB gives lists the keys of the query parsed, other servers as text.
-      key = typeof key === 'string' ? JSON.parse(key) : key;
-      return Array.isArray(key) ? String(key[0]) : null;
+      return typeof value === 'string' ? JSON.parse(value) : value;
     } catch (error) {
-      return null;
+      return undefined;
     }
   }
 
-  function title() {
-    if (view === 'by_folder' && wanted !== null) {
-      return wanted || 'Outside of folders';
-    }
-    if (view === 'by_tag' && wanted !== null) {
-      return '#' + wanted;
-    }
-    return view === 'images' ? 'Pictures' : 'Everything';
+  // The page that begins with this row.
+  function older(row) {
+    var query = Object.assign({}, req.query, { startkey: JSON.stringify(row.key), startkey_docid: row.id });
+    var text = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
+    return '?' + Object.keys(query).map((name) => part(name) + '=' + part(text(query[name]))).join('&');
   }
 
-  function chips(names, url) {
-    return '<ul>' + Object.keys(names).sort().map(function (name) {
-      var key = url === urls.tag ? name.slice(1) : name;
-      var current = wanted === key && view === (url === urls.tag ? 'by_tag' : 'by_folder');
-      return '<li>' + html.link(url(key), name || 'Outside of folders', current) + '</li>';
-    }).join('') + '</ul>';
-  }
-
-  function pages() {
-    var links = [], query;
-    if (req.query.startkey_docid) {
-      links.push('<a href="' + html.escape(first()) + '">« Newest</a>');
+  function heading(name) {
+    var steps = name.split('/');
+    if (view === 'by_tag') {
+      return html`<h1><span class="quiet">#</span>${name}</h1>`;
     }
-    if (next) {
-      query = { startkey: next.key, startkey_docid: next.id };
-      if (Array.isArray(next.key)) {
-        query.reduce = false;
-        query.endkey = [next.key[0], {}];
-      }
-      links.push('<a href="' + html.escape('../../_list/images/' + view + docid(query)) + '">Older »</a>');
+    var above = steps.slice(0, -1).map((step, at) => {
+      var folder = page.range(place, view, steps.slice(0, at + 1).join('/'));
+      return html`<a href="${folder}">${step}</a> / `;
+    });
+    return html`<h1>${steps[steps.length - 1]}</h1>${above.length > 0 && html`<p class="crumbs">in ${above}</p>`}`;
+  }
+
+  var from = json(req.query.startkey);
+  var name = Array.isArray(from) ? String(from[0]) : '';
+  var title = name || (view === 'images' ? 'Photos' : 'Everything');
+  var upload = place.app + '_show/upload' + (view === 'by_folder' && name ? '?folder=' + part(name) : '');
+
+  start({ headers: { 'Content-Type': 'text/html; charset=utf-8' } });
+  send(page.top(place, title, view).toString());
+  send(html`<div class="head">${name ? heading(name) : html`<h1>${title}</h1>`}
+<a class="button upload script" href="${upload}" hidden>${icons.upload}<span>Upload</span></a></div>
+<ul class="gallery" id="gallery">
+`.toString());
+
+  var shown = 0;
+  var row = getRow();
+  while (row && shown < most) {
+    if (row.value && row.value.kind) {
+      send(gallery.tile(place, row).toString());
     }
-    return links.join(' ');
+    shown++;
+    row = getRow();
   }
-
-  function first() {
-    return view === 'by_folder' ? urls.folder(wanted) : view === 'by_tag' ? urls.tag(wanted) :
-      '../../_list/images/' + html.component(view);
+  send('</ul>\n');
+  if (row) {
+    send(html`<p class="more"><a class="button" id="more" href="${older(row)}">Older ones</a></p>
+`.toString());
   }
-
-  // CouchDB takes `startkey_docid` as it is, not as JSON.
-  function docid(query) {
-    var id = query.startkey_docid;
-    delete query.startkey_docid;
-    return html.query(query) + '&startkey_docid=' + html.component(id);
+  if (shown === 0) {
+    send(html`<p class="empty">There is nothing here yet. Send a folder with <code>couchapp sync-dir</code>, or upload some
+pictures.</p>
+`.toString());
   }
+  send(page.bottom().toString());
 }

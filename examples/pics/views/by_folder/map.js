@@ -1,9 +1,10 @@
-// Files by folder and by the folders around it; `group_level=1` counts them.
+// Every file under each folder that it is in or below, newest first: ["2010", …] and ["2010/beach", …].
 function (doc) {
-  var file = require('views/lib/file');
-  if (file.isFile(doc)) {
-    file.folders(doc).forEach(function (folder) {
-      emit([folder, file.order(doc)], file.summary(doc));
+  var items = require('views/lib/item');
+  var item = items.of(doc);
+  if (item) {
+    items.folders(item).forEach(function (folder) {
+      emit([folder, -item.at], item);
     });
   }
 }

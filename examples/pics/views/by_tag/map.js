@@ -1,9 +1,10 @@
-// Files by tag; `group_level=1` counts them.
+// Every file under each of its tags, newest first.
 function (doc) {
-  var file = require('views/lib/file');
-  if (file.isFile(doc)) {
-    file.tags(doc).forEach(function (tag) {
-      emit([tag, file.order(doc)], file.summary(doc));
+  var items = require('views/lib/item');
+  var item = items.of(doc);
+  if (item) {
+    items.tags(doc).forEach(function (tag) {
+      emit([tag, -item.at], item);
     });
   }
 }

@@ -1,7 +1,7 @@
 // Pictures only, newest first.
 function (doc) {
-  var file = require('views/lib/file');
-  if (file.isPicture(doc)) {
-    emit(file.order(doc), file.summary(doc));
+  var item = require('views/lib/item').of(doc);
+  if (item && item.kind === 'picture') {
+    emit(-item.at, item);
   }
 }

@@ -1,7 +1,7 @@
-// All files, newest first.
+// Every file, newest first.
 function (doc) {
-  var file = require('views/lib/file');
-  if (file.isFile(doc)) {
-    emit(file.order(doc), file.summary(doc));
+  var item = require('views/lib/item').of(doc);
+  if (item) {
+    emit(-item.at, item);
   }
 }
