@@ -49,8 +49,6 @@ fn join_leaf(tree: Option<&Tree>, parent: Option<&Revision>, is_deletion: bool) 
         }
         // A new document, though it goes on where the tombstone stands. A tombstone upon a tombstone it cannot be.
         (Some(tree), None) if tree.is_deleted() => new(None, tree.winner().map(|leaf| leaf.revision), is_deletion),
-        // CouchDB takes a document that it has never heard of upon whatever revision.
-        (None, Some(parent)) => new(None, Some(parent.clone()), false),
         _ => Joint::Conflict,
     }
 }
