@@ -219,7 +219,7 @@ pub(in crate::serve) async fn security(place: &Place, request: Request) -> Resul
             blocking(move || {
                 access::require_admin(&user, &access::security(&database)?)?;
                 access::check_security(&security)?;
-                Ok(database.set("security", &security)?)
+                Ok(database.update_setting("security", &security)?)
             })
             .await?;
             Ok(answer(200, &json!({ "ok": true })))
@@ -244,7 +244,7 @@ pub(in crate::serve) async fn revs_limit(place: &Place, request: Request) -> Res
                 if limit.as_u64().is_none_or(|limit| limit == 0) {
                     return Err(Failure::bad_request("`_revs_limit` must be a positive integer"));
                 }
-                Ok(database.set("revs_limit", &limit)?)
+                Ok(database.update_setting("revs_limit", &limit)?)
             })
             .await?;
             Ok(answer(200, &json!({ "ok": true })))

@@ -103,7 +103,12 @@ fn operators(value: &Value) -> Result<Value, Failure> {
         },
         "$in" | "$nin" | "$all" => accept(argument.is_array()),
         "$exists" => accept(argument.is_boolean()),
-        "$type" | "$regex" | "$beginsWith" => accept(argument.is_string()),
+        "$type" | "$beginsWith" => accept(argument.is_string()),
+        "$regex" if argument.is_string() => Ok(value.clone()),
+        // CouchDB falls over at the first integer that it meets.
+        "$mod" if argument[0] == 0 => {
+            Err(Failure::new(500, "internal_server_error", "`$mod` divides by nothing but 0"))
+        }
         "$mod" => accept(argument.as_array().is_some_and(|items| items.len() == 2 && items.iter().all(is_integer))),
         "$size" => accept(is_integer(argument) && !argument.to_string().starts_with('-')),
         "$text" => match argument {
@@ -212,6 +217,8 @@ mod tests {
             (r#"{"a":{"$in":1}}"#, "bad_arg", "Bad argument for operator $in: 1"),
             (r#"{"a":{"$mod":[1,1.5]}}"#, "bad_arg", "Bad argument for operator $mod: [1,1.5]"),
             (r#"{"a":{"$size":-1}}"#, "bad_arg", "Bad argument for operator $size: -1"),
+            (r#"{"a":{"$regex":1}}"#, "invalid_operator", "Invalid operator: $regex"),
+            (r#"{"a":{"$mod":[0,1]}}"#, "internal_server_error", "`$mod` divides by nothing but 0"),
             (r#"{"a":{"$regex":"("}}"#, "bad_arg", "Bad argument for operator $regex: <<40>>"),
             (r#"{"$eq":1}"#, "invalid_selector", "One or more conditions is missing a field name."),
             (r#"{"a":{"$where":"x"}}"#, "not_supported", "Unsupported operator: $where"),

@@ -100,15 +100,22 @@ impl Database {
         self.read(|connection| setting(connection, name))
     }
 
-    /// Sets such a value.
+    /// Sets such a value as part of the database's making.
     pub fn set(&self, name: &str, value: &serde_json::Value) -> Result<(), StoreError> {
-        self.change(|transaction| {
-            let mut statement = transaction.prepare_cached(
-                "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            )?;
-            statement.execute((name, value.to_string()))?;
-            Ok(())
-        })
+        self.change(|transaction| set(transaction, name, value))
+    }
+
+    /// Changes such a value. It counts as an update, as in CouchDB (`couch_bt_engine:increment_update_seq`).
+    pub fn update_setting(&self, name: &str, value: &serde_json::Value) -> Result<(), StoreError> {
+        let sequence = self.change(|transaction| {
+            set(transaction, name, value)?;
+            let mut state = State::load(transaction)?;
+            state.sequence += 1;
+            state.save(transaction)?;
+            Ok(state.sequence)
+        })?;
+        self.ring(sequence);
+        Ok(())
     }
 
     /// Where indexes of this database may keep files. The folder is there, goes with the database, and is never that of
@@ -182,6 +189,14 @@ pub(super) fn setting(connection: &Connection, name: &str) -> Result<Option<serd
     let mut statement = connection.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
     let text: Option<String> = statement.query_row([name], |row| row.get(0)).optional()?;
     text.map(|text| serde_json::from_str(&text).map_err(StoreError::failed)).transpose()
+}
+
+fn set(connection: &Connection, name: &str, value: &serde_json::Value) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )?;
+    statement.execute((name, value.to_string()))?;
+    Ok(())
 }
 
 fn file(folder: &Path) -> PathBuf {

@@ -30,12 +30,12 @@ pub(super) enum Joint {
 /// Finds the place of an edit.
 pub(super) fn join(document: Option<&Document>, edit: &Edit) -> Joint {
     match &edit.upon {
-        Upon::Leaf(parent) => join_leaf(document.map(|document| &document.tree), parent.as_ref(), edit.is_deleted),
+        Upon::Leaf(parent) => join_leaf(document.map(|document| &document.tree), parent.as_ref(), edit),
         Upon::History(history) => join_history(document.map(|document| &document.tree), history),
     }
 }
 
-fn join_leaf(tree: Option<&Tree>, parent: Option<&Revision>, is_deletion: bool) -> Joint {
+fn join_leaf(tree: Option<&Tree>, parent: Option<&Revision>, edit: &Edit) -> Joint {
     let new = |previous: Option<&Revision>, parent: Option<Revision>, is_late_conflict| Joint::New {
         previous: previous.cloned(),
         ancestors: parent.into_iter().collect(),
@@ -48,9 +48,16 @@ fn join_leaf(tree: Option<&Tree>, parent: Option<&Revision>, is_deletion: bool) 
             new(Some(parent), Some(parent.clone()), tree.is_deleted())
         }
         // A new document, though it goes on where the tombstone stands. A tombstone upon a tombstone it cannot be.
-        (Some(tree), None) if tree.is_deleted() => new(None, tree.winner().map(|leaf| leaf.revision), is_deletion),
+        (Some(tree), None) if tree.is_deleted() => new(None, tree.winner().map(|leaf| leaf.revision), edit.is_deleted),
+        (None, Some(parent)) if is_taken_unseen(edit) => new(None, Some(parent.clone()), false),
         _ => Joint::Conflict,
     }
+}
+
+/// CouchDB does not look at what is there when nothing is to be validated (`couch_db:before_docs_update`): then it takes a
+/// document that it has never heard of upon whatever revision.
+fn is_taken_unseen(edit: &Edit) -> bool {
+    edit.attachments.is_empty() && !edit.id.starts_with("_design/")
 }
 
 fn join_history(tree: Option<&Tree>, history: &[Revision]) -> Joint {

@@ -248,7 +248,10 @@ impl Pieces {
         }
     }
 
+    /// CouchDB gathers rows in front of each other: the function sees them backwards.
     fn close(&mut self) {
+        self.keys.reverse();
+        self.values.reverse();
         let keys = std::mem::take(&mut self.keys).join(",");
         let values = std::mem::take(&mut self.values).join(",");
         self.full.push(Reduction { keys: Some(format!("[{keys}]")), values: format!("[{values}]") });

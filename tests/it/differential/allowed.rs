@@ -8,6 +8,8 @@ struct Allowed {
     area: &'static str,
     /// The title of the sequence.
     sequence: &'static str,
+    /// The place of the request in it, from 1.
+    place: usize,
     /// The request, as the script has it.
     request: &'static str,
     /// The field, as a difference is reported.
@@ -17,14 +19,88 @@ struct Allowed {
 }
 
 /// All of them. A line whose difference does not occur any more makes the test fail.
-const ALLOWED: [Allowed; 0] = [];
+const ALLOWED: [Allowed; 9] = [
+    Allowed {
+        area: "bad_input",
+        sequence: "deep and long values",
+        place: 2,
+        request: "PUT b",
+        field: "status",
+        reason: "JSON has at most 127 levels, so that no request can exhaust the stack",
+    },
+    Allowed {
+        area: "bad_input",
+        sequence: "deep and long values",
+        place: 3,
+        request: "PUT c",
+        field: "status",
+        reason: "JSON has at most 127 levels, so that no request can exhaust the stack",
+    },
+    Allowed {
+        area: "builtin_reduces",
+        sequence: "values: arrays of several lengths",
+        place: 9,
+        request: "GET _design/stats/_view/v?group=true",
+        field: "status",
+        reason: "CouchDB falls over values of other groups that stand in the same node of its tree",
+    },
+    Allowed {
+        area: "builtin_reduces",
+        sequence: "values: numbers and arrays",
+        place: 9,
+        request: "GET _design/stats/_view/v?group=true",
+        field: "status",
+        reason: "CouchDB falls over values of other groups that stand in the same node of its tree",
+    },
+    Allowed {
+        area: "builtin_reduces",
+        sequence: "values: numbers and arrays",
+        place: 10,
+        request: "GET _design/stats/_view/v?startkey=\"2\"",
+        field: "status",
+        reason: "CouchDB falls over values outside of the range that stand in the same node of its tree",
+    },
+    Allowed {
+        area: "conflicts",
+        sequence: "gaps and stems",
+        place: 23,
+        request: "PUT b?new_edits=false",
+        field: "status",
+        reason: "a revision is ASCII: another one could stand in no ETag and in no If-Match",
+    },
+    Allowed {
+        area: "conflicts",
+        sequence: "gaps and stems",
+        place: 24,
+        request: "GET b?conflicts=true&revs=true",
+        field: "json/_conflicts",
+        reason: "a revision is ASCII: another one could stand in no ETag and in no If-Match",
+    },
+    Allowed {
+        area: "conflicts",
+        sequence: "gaps and stems",
+        place: 25,
+        request: "PUT b?new_edits=false",
+        field: "status",
+        reason: "the first revision of a document is of generation 1",
+    },
+    Allowed {
+        area: "filters_and_validation",
+        sequence: "what may be written",
+        place: 9,
+        request: "PUT b",
+        field: "json/reason",
+        reason: "a reason is always a text",
+    },
+];
 
 /// There are never more.
 const MOST: usize = 20;
 
 impl Allowed {
     fn covers(&self, difference: &Difference) -> bool {
-        self.sequence == difference.sequence && self.request == difference.request && self.field == difference.field
+        let is_place = (self.sequence, self.place) == (difference.sequence.as_str(), difference.place);
+        is_place && self.request == difference.request && self.field == difference.field
     }
 }
 
@@ -40,7 +116,7 @@ fn remaining(table: &[Allowed], area: &str, mut differences: Vec<Difference>) ->
         if differences.len() == before {
             differences.push(Difference {
                 sequence: allowed.sequence.to_owned(),
-                place: 0,
+                place: allowed.place,
                 request: allowed.request.to_owned(),
                 field: allowed.field.to_owned(),
                 values: format!("is allowed ({}) but does not occur any more", allowed.reason),
@@ -60,7 +136,7 @@ fn few_differences_are_allowed_and_each_has_its_reason() {
 
 #[test]
 fn what_is_allowed_and_does_not_occur_is_reported() {
-    let line = Allowed { area: "a", sequence: "s", request: "GET x", field: "status", reason: "because" };
+    let line = Allowed { area: "a", sequence: "s", place: 1, request: "GET x", field: "status", reason: "because" };
     let difference = |field: &str| Difference {
         sequence: "s".to_owned(),
         place: 1,

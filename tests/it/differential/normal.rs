@@ -83,10 +83,12 @@ fn is_crash(raw: &Raw) -> bool {
 fn headers(names: &Names<'_>, raw: &Raw, has_length: bool) -> Value {
     let content_type = raw.header("content-type").unwrap_or_default();
     let has_length = has_length && !content_type.contains("json") && !content_type.starts_with("multipart/");
+    // That an answer without a body has none need not be said (RFC 9110, section 8.6, even forbids it for 204).
+    let counts = |name: &str, value: &str| name != "content-length" || (has_length && value != "0");
     let mut found: Vec<(String, String)> = raw
         .headers
         .iter()
-        .filter(|(name, _)| !NOT_COMPARED.contains(&name.as_str()) && (has_length || name != "content-length"))
+        .filter(|(name, value)| !NOT_COMPARED.contains(&name.as_str()) && counts(name, value))
         .map(|(name, value)| (name.clone(), header(name, &names.without(value))))
         .collect();
     found.sort();

@@ -18,7 +18,8 @@ fn edits_end_as_in_couchdb() {
         (leaf("d", "", "_deleted"), "conflict"),
         (leaf("d", "", r#"{"a":1}"#), "3-949992779dbcd6e228b6a5f8f017847d"),
         (leaf("d", "1-967a00dff5e02add41819138abb3284d", "{}"), "conflict"),
-        (leaf("x", "1-967a00dff5e02add41819138abb3284d", "{}"), "conflict"),
+        (leaf("_design/x", "1-967a00dff5e02add41819138abb3284d", "{}"), "conflict"),
+        (leaf("x", "1-967a00dff5e02add41819138abb3284d", "{}"), "2-7051cbe5c8faecd085a3fa619e6e6337"),
         (leaf("f", "", "_deleted"), "1-de715bf126efc93d225d9e3f8e8eb81a"),
         // Losing leaves can be edited, tombstones among them.
         (replicated("g", "1-a", "{}"), "1-a"),
@@ -33,10 +34,10 @@ fn edits_end_as_in_couchdb() {
         assert_eq!(write_one(&database, edit.clone()), expected, "{edit:?}");
     }
     let info = database.info().unwrap();
-    assert_eq!((info.documents, info.deleted, info.sequence), (2, 1, 8));
+    assert_eq!((info.documents, info.deleted, info.sequence), (3, 1, 9));
     assert_eq!(database.body("g", &revision("1-a")).unwrap().unwrap().members, Object::new());
-    assert_eq!(database.document("g").unwrap().unwrap().sequence, 8);
-    assert!(database.document("x").unwrap().is_none());
+    assert_eq!(database.document("g").unwrap().unwrap().sequence, 9);
+    assert!(database.document("_design/x").unwrap().is_none());
     verify(&database);
 }
 
