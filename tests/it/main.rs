@@ -15,6 +15,8 @@ mod fault_proxy;
 mod functions;
 mod harness;
 mod receive;
+#[cfg(feature = "serve")]
+mod reloading;
 mod requests;
 mod rig;
 mod scripted_server;

@@ -1,7 +1,12 @@
 //! Open pages reload when their app changes.
+//!
+//! Only what a browser is going to show as a page gets the script: whoever else asks for an attachment gets the very bytes
+//! that are stored.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -20,15 +25,33 @@ const SCRIPT: &str = r"
 ";
 
 /// Adds the script to a page; anything else stays as it is.
-pub(in crate::serve) async fn follow(mut response: Response) -> Response {
+pub(in crate::serve) async fn follow(mut request: Request, next: Next) -> Response {
+    if request.method() != Method::GET || !is_navigation(request.headers()) {
+        return next.run(request).await;
+    }
+    // The script goes behind a page that is not compressed, and whole.
+    for name in [header::ACCEPT_ENCODING, header::RANGE] {
+        request.headers_mut().remove(name);
+    }
+    let response = next.run(request).await;
+    if is_page(&response) { with_script(response) } else { response }
+}
+
+/// Whether a browser says that it is going to show the answer (<https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header>).
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let destination = headers.get("sec-fetch-dest").map(|value| value.as_bytes());
+    matches!(destination, Some(b"document" | b"iframe" | b"frame"))
+}
+
+fn is_page(response: &Response) -> bool {
     let headers = response.headers();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_page = response.status() == StatusCode::OK
+    response.status() == StatusCode::OK
         && content_type.starts_with("text/html")
-        && !headers.contains_key(header::CONTENT_ENCODING);
-    if !is_page {
-        return response;
-    }
+        && !headers.contains_key(header::CONTENT_ENCODING)
+}
+
+fn with_script(mut response: Response) -> Response {
     // Neither the length nor the digest is that of what goes out now.
     for name in [header::CONTENT_LENGTH, HeaderName::from_static("content-md5")] {
         response.headers_mut().remove(name);
