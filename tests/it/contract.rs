@@ -1,5 +1,5 @@
 //! The contract: what the tool promises, shown on a server. Each case is one function that takes an endpoint; here the
-//! cases run on the server that `COUCHAPP_TEST_URL` names, in `fake` on the stand-in.
+//! cases run on the server that `COUCHAPP_TEST_URL` names, in `embedded` on the embedded endpoint.
 //!
 //! A server that lacks something (PouchDB has no accounts and no view signatures) gets the assertions that fit it, so
 //! that no case is green by doing nothing.

@@ -17,16 +17,10 @@ mod script;
 mod sending;
 
 use std::path::Path;
-use std::sync::LazyLock;
-
-use couchapp::secret::Secret;
-use couchapp::serve::users::Administrator;
-use couchapp::serve::{Options, Running};
-use tempfile::TempDir;
 
 use self::conversation::Server;
 use self::script::Sequence;
-use crate::harness::{CANARY, runtime, variable};
+use crate::harness::{CANARY, embedded, variable};
 
 /// The areas with the least number of requests in each, so that none of them empties unseen.
 const AREAS: [(&str, usize); 19] = [
@@ -64,17 +58,8 @@ fn sequences(area: &str) -> Vec<Sequence> {
     script::parse(&text).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()))
 }
 
-/// The embedded endpoint with one administrator and with CouchDB's own `Content-Security-Policy` (`--csp`).
-///
-/// It is started once and serves all areas; they do not touch each other.
-fn start_embedded_endpoint() -> Server {
-    static STARTED: LazyLock<(Running, TempDir)> = LazyLock::new(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let administrator = Administrator { name: "admin".to_owned(), password: Secret::new(CANARY) };
-        let options = Options { csp: true, administrators: vec![administrator], ..Options::new(folder.path()) };
-        (runtime().block_on(couchapp::serve::start(options)).unwrap(), folder)
-    });
-    Server::at(&format!("http://admin:{CANARY}@{}/", STARTED.0.address))
+fn embedded_endpoint() -> Server {
+    Server::at(&format!("http://admin:{CANARY}@{}/", embedded::started().address))
 }
 
 /// Asks everything of an area and compares, or records.
@@ -82,7 +67,7 @@ fn start_embedded_endpoint() -> Server {
 fn ask(area: &str) {
     let url = variable("COUCHAPP_TEST_URL");
     let is_embedded = url.is_none();
-    let server = url.map_or_else(start_embedded_endpoint, |url| Server::at(&url));
+    let server = url.map_or_else(embedded_endpoint, |url| Server::at(&url));
     let answers: Vec<_> = sequences(area).iter().map(|sequence| server.ask_all(area, sequence)).collect();
     if variable("COUCHAPP_RECORD").is_some_and(|value| value == "1") {
         assert!(!is_embedded, "only a real CouchDB is recorded");

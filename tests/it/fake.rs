@@ -1,12 +1,12 @@
-//! The cases of the contract on the stand-in, and cases that only a stand-in can play.
+//! Cases that only a stand-in can play; and, where the embedded endpoint is not compiled in, those of the contract.
 
 use serde_json::json;
 
 use crate::contract::app::{self, App, push};
-use crate::contract::for_each_case;
 use crate::fake_couch::{FakeCouch, Fault};
 use crate::harness::{Endpoint, Project};
 
+#[cfg(not(feature = "serve"))]
 macro_rules! on_the_stand_in {
     ($($module:ident: [$($case:ident),* $(,)?];)*) => {
         $($(
@@ -18,7 +18,8 @@ macro_rules! on_the_stand_in {
     };
 }
 
-for_each_case!(on_the_stand_in);
+#[cfg(not(feature = "serve"))]
+crate::contract::for_each_case!(on_the_stand_in);
 
 #[test]
 fn who_may_not_write_designs_is_told_so() {

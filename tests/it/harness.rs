@@ -3,6 +3,8 @@
 //!
 //! Every run is searched for the canary: the password of all tests, which must never leave the tool in any form.
 
+#[cfg(feature = "serve")]
+pub(crate) mod embedded;
 mod endpoint;
 mod project;
 mod run;

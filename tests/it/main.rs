@@ -9,6 +9,8 @@ mod contract;
 mod ddoc;
 #[cfg(feature = "serve")]
 mod differential;
+#[cfg(feature = "serve")]
+mod embedded;
 mod fake;
 mod fake_couch;
 mod fault_proxy;

@@ -92,6 +92,18 @@ impl Endpoint {
         endpoint
     }
 
+    /// The embedded endpoint with one administrator. It is started once and serves all tests.
+    #[cfg(feature = "serve")]
+    pub(crate) fn embedded() -> Self {
+        let origin = format!("http://{}", super::embedded::started().address);
+        Self {
+            origin,
+            credentials: Some(("admin".to_owned(), super::CANARY.to_owned())),
+            kind: Kind::CouchDb,
+            fake: None,
+        }
+    }
+
     /// A stand-in of its own.
     pub(crate) fn of_fake(fake: FakeCouch) -> Self {
         Self { origin: fake.origin(), credentials: fake.admin(), kind: Kind::Fake, fake: Some(fake) }
