@@ -39,7 +39,7 @@ pub(in crate::serve) async fn follow(mut request: Request, next: Next) -> Respon
 
 /// Whether a browser says that it is going to show the answer (<https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header>).
 fn is_navigation(headers: &HeaderMap) -> bool {
-    let destination = headers.get("sec-fetch-dest").map(|value| value.as_bytes());
+    let destination = headers.get("sec-fetch-dest").map(axum::http::HeaderValue::as_bytes);
     matches!(destination, Some(b"document" | b"iframe" | b"frame"))
 }
 
