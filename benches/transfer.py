@@ -35,7 +35,9 @@ lines:
   download     w1 and w2 down: couchapp dump, curl, couchbackup (download-w1, download-w2: one of them)
   many         200,000 files of 1 KB up: couchapp sync-dir, the Python loop; with the rates at the beginning and the end
   huge         a sparse file of 5 GB to a server that only counts: couchapp sync-dir, curl -T
-  all          all of them. Without a name: all but many and huge
+  serve        w1, w2 and w3 to `couchapp serve` and to the server, and a view built over w2 on both (serve-w1, serve-w2,
+               serve-w3, serve-view: one of them)
+  all          all of them. Without a name: all but many, huge and serve
 
 environment:
   COUCHAPP_BENCH_URL    the server, with user and password. Databases are named bench_*, and deleted

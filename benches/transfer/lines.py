@@ -4,7 +4,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 
-from . import contenders, folders
+from . import contenders, endpoints, folders
 from .contenders import Job
 from .push import push
 from .resync import resync
@@ -91,6 +91,27 @@ def huge(bench):
         return [_table("Huge file to a sink", tree, bench.alternate(parts, measure))]
 
 
+def serve_w1(bench):
+    """Photos to the embedded endpoint and to the other server."""
+    return _to_both(bench, folders.photos, "w1", "Photos to either server")
+
+
+def serve_w2(bench):
+    """Small files to both."""
+    return _to_both(bench, folders.photos, "w2", "Small files to either server")
+
+
+def serve_w3(bench):
+    """Videos to both."""
+    return _to_both(bench, folders.videos, "w3", "Videos to either server")
+
+
+def serve_view(bench):
+    """A view over many documents on both."""
+    with _generated(bench, folders.photos, "w2") as tree:
+        return [endpoints.view(bench, tree)]
+
+
 LINES = {
     "w1": w1,
     "w2": w2,
@@ -102,8 +123,17 @@ LINES = {
     "download-w2": download_w2,
     "many": many,
     "huge": huge,
+    "serve-w1": serve_w1,
+    "serve-w2": serve_w2,
+    "serve-w3": serve_w3,
+    "serve-view": serve_view,
 }
-GROUPS = {"w5": ["w5-w1", "w5-w2"], "download": ["download-w1", "download-w2"], "all": list(LINES)}
+GROUPS = {
+    "w5": ["w5-w1", "w5-w2"],
+    "download": ["download-w1", "download-w2"],
+    "serve": ["serve-w1", "serve-w2", "serve-w3", "serve-view"],
+    "all": list(LINES),
+}
 # Too long for several rounds unless somebody asks for them.
 LONG = ("many", "huge")
 
@@ -131,6 +161,11 @@ def _upload(bench, generate, name, title, parallel):
         parts = contenders.uploads(bench.tools, bench.server, parallel)
         parts.append(contenders.couchrestore(bench.tools, backup))
         return [_table(title, tree, bench.upload(parts, tree))]
+
+
+def _to_both(bench, generate, name, title):
+    with _generated(bench, generate, name) as tree:
+        return [endpoints.upload(bench, tree, title)]
 
 
 def _download(bench, name, title):
