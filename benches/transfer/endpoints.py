@@ -37,7 +37,7 @@ def both(bench):
         url = child.stdout.readline().strip()
         if not url.startswith("http"):
             raise ServerError("`couchapp serve` did not start")
-        yield [Place(OURS, Server(url)), Place(bench.server.version().split(",")[0], bench.server)]
+        yield [Place(OURS, Server(url)), Place(bench.server.address, bench.server)]
     finally:
         child.terminate()
         child.wait(WAIT)
