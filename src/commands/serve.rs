@@ -26,7 +26,9 @@ const NEXT: u16 = 20;
 /// Starts the endpoint, fills it, and keeps it as its folders are.
 pub(super) async fn run(context: &Context, command: &ServeSettings) -> Result<Exit> {
     if context.settings.dry_run {
-        return Err(Failure::new(Exit::Usage, "there is no dry run of `serve`").hint("`--memory` keeps nothing").into());
+        return Err(Failure::new(Exit::Usage, "there is no dry run of `serve`")
+            .hint("`--memory` keeps nothing")
+            .into());
     }
     let ending = Ending::new()?;
     let jobs = follow::jobs(context, command)?;
@@ -43,7 +45,8 @@ pub(super) async fn run(context: &Context, command: &ServeSettings) -> Result<Ex
     let mut running = start(options, command.port).await?;
     let url = format!("http://{}", reachable(running.address));
     greet(context, command, &url);
-    let folders = Folders { jobs, url, credentials: administrator.map(administrator::Found::credentials), state: folder };
+    let folders =
+        Folders { jobs, url, credentials: administrator.map(administrator::Found::credentials), state: folder };
     tokio::select! {
         () = folders.keep(context, command) => {}
         ended = running.ended() => ended?,
@@ -63,7 +66,7 @@ fn greet(context: &Context, command: &ServeSettings, url: &str) {
         context.printer.answer(&format!("{url}/"));
     }
     let kept = match &command.data {
-        Some(data) => format!("data in {}", below(&context.environment.directory, data).display()),
+        Some(data) => format!("data in `{}`", below(&context.environment.directory, data).display()),
         None => "nothing is kept".to_owned(),
     };
     context.printer.note(&format!("Serving {url}/ for development ({kept}; Ctrl-C stops)"));

@@ -130,3 +130,25 @@ pub fn open_in_browser(url: &str) -> io::Result<()> {
     command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_of_the_dead_is_removed_and_that_of_others_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let place = |name: &str| parent.path().join(name);
+        for (folder, file) in [("couchapp-dead", IN_USE), ("couchapp-other", "data"), ("else", IN_USE)] {
+            fs::create_dir(place(folder)).unwrap();
+            fs::write(place(folder).join(file), "").unwrap();
+        }
+        let first = Scratch::beneath(parent.path()).unwrap();
+        let second = Scratch::beneath(parent.path()).unwrap();
+        assert!(first.path().exists() && second.path().exists());
+        assert!(!place("couchapp-dead").exists() && place("couchapp-other").exists() && place("else").exists());
+        let path = first.path().to_owned();
+        drop(first);
+        assert!(!path.exists());
+    }
+}

@@ -83,12 +83,8 @@ mod tests {
     use crate::report::{Listing, PlanLine, Printer, Start};
 
     fn listing(marks: &[Mark]) -> Listing {
-        let line = |(at, mark): (usize, &Mark)| PlanLine {
-            mark: *mark,
-            path: format!("{at}.js"),
-            bytes: None,
-            reason: None,
-        };
+        let line =
+            |(at, mark): (usize, &Mark)| PlanLine { mark: *mark, path: format!("{at}.js"), bytes: None, reason: None };
         Listing { lines: marks.iter().enumerate().map(line).collect(), ..Listing::default() }
     }
 

@@ -46,7 +46,7 @@ pub struct LookUp {
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// The answer to every search, whatever the places hold.
-    settled: Option<Option<Found>>,
+    settled: Option<LookUp>,
     given: Option<Given>,
     user_flag: Option<String>,
     /// `COUCHAPP_USER`, `COUCHAPP_PASSWORD`, `COUCHAPP_TOKEN`.
@@ -133,15 +133,15 @@ impl Sources {
 
     /// The same, but that every search finds this and looks nowhere: for a server whose credentials are known.
     pub fn settled(self, found: Option<Found>) -> Self {
-        Self { settled: Some(found), ..self }
+        Self { settled: Some(LookUp { found, ..LookUp::default() }), ..self }
     }
 
     /// Looks for the credentials of `endpoint`.
     ///
     /// Fails when a place that the user pointed at cannot be read (a password file, a password command).
     pub fn look_up(&self, endpoint: &Endpoint) -> Result<LookUp, Failure> {
-        if let Some(found) = &self.settled {
-            return Ok(LookUp { found: found.clone(), ..LookUp::default() });
+        if let Some(settled) = &self.settled {
+            return Ok(settled.clone());
         }
         let wanted = endpoint.user.as_deref().or(self.user_flag.as_deref());
         let mut search = Search { found: None, user: wanted.map(str::to_owned), places: Vec::new() };

@@ -18,4 +18,6 @@ mod receive;
 mod requests;
 mod rig;
 mod scripted_server;
+#[cfg(all(unix, feature = "serve"))]
+mod serving;
 mod wire;

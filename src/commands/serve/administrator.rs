@@ -45,8 +45,9 @@ pub(super) fn find(context: &Context, command: &ServeSettings) -> Result<Option<
         _ => context.printer.prompt_password(name, address.host()),
     };
     let password = password.filter(|password| !password.expose().is_empty()).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("there is no password for the administrator `{name}`"))
-            .hint("`COUCHAPP_PASSWORD`, `--password-stdin` or `--password-file` gives it; on a terminal it is asked for")
+        Failure::new(Exit::Usage, format!("there is no password for the administrator `{name}`")).hint(
+            "`COUCHAPP_PASSWORD`, `--password-stdin` or `--password-file` gives it; on a terminal it is asked for",
+        )
     })?;
     Ok(Some(Found { name: name.to_owned(), password }))
 }
@@ -54,5 +55,6 @@ pub(super) fn find(context: &Context, command: &ServeSettings) -> Result<Option<
 fn open(command: &ServeSettings) -> Failure {
     let message =
         format!("without an administrator only this computer may ask, and {} is for others as well", command.host);
-    Failure::new(Exit::Usage, message).hint("`--user NAME` and a password make one: `COUCHAPP_PASSWORD` or `--password-stdin`")
+    Failure::new(Exit::Usage, message)
+        .hint("`--user NAME` and a password make one: `COUCHAPP_PASSWORD` or `--password-stdin`")
 }

@@ -87,12 +87,15 @@ fn extended(mut response: Response) -> Response {
 mod tests {
     use super::*;
 
+    /// Method, path, headers, whether a page is opened.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], bool);
+
     #[test]
     fn only_browsers_open_pages() {
         const PAGE: &str = "/db/_design/app/index.html";
         let browser = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
         let document = ("sec-fetch-dest", "document");
-        let table: [(&str, &str, &[(&str, &str)], bool); 8] = [
+        let table: [Case; 8] = [
             ("GET", PAGE, &[browser, document], true),
             ("GET", PAGE, &[browser], true),
             ("GET", "/db/_design/app/_list/images/main?a=b", &[("sec-fetch-dest", "iframe")], true),
