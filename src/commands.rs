@@ -138,11 +138,12 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
         context.printer.warning(warning.code, &warning.message);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.spawn(end_when_held(context.printer.clone()));
+    let stops_itself = command.stops_itself();
+    runtime.spawn(end_when_held(context.printer.clone(), if stops_itself { LONG_PATIENCE } else { PATIENCE }));
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = dispatch(context, command) => outcome,
-            _ = tokio::signal::ctrl_c() => {
+            _ = tokio::signal::ctrl_c(), if !stops_itself => {
                 context.printer.clear();
                 let failure = Failure::new(Exit::Interrupted, "interrupted");
                 Err(failure.hint("every document and every file is either old or new; `couchapp status` tells which, and running it again goes on").into())
@@ -157,13 +158,20 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
 /// How long an interrupted command may take to end by itself.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// The same for a command that takes leave of others.
+const LONG_PATIENCE: Duration = Duration::from_secs(4);
+
 /// Ends the process after Ctrl-C where the command cannot be dropped: a question, or work on files, holds its thread. There
 /// is nothing to unwind then: files appear by rename, and a document is one request.
 #[allow(clippy::exit, reason = "the thread that could return is the one that is held")]
-async fn end_when_held(printer: Printer) {
+async fn end_when_held(printer: Printer, patience: Duration) {
     if tokio::signal::ctrl_c().await.is_ok() {
         if !printer.is_asking() {
-            tokio::time::sleep(PATIENCE).await;
+            // Who asks again does not want to wait.
+            tokio::select! {
+                () = tokio::time::sleep(patience) => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
         }
         printer.clear();
         std::process::exit(Exit::Interrupted.code().into());

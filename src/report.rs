@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod listing;
 pub mod logging;
+mod part;
 mod printer;
 mod progress;
 mod question;

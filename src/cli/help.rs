@@ -47,7 +47,11 @@ Examples
   couchapp serve --memory --port 0                    an empty server for tests
 
 It speaks CouchDB's API on one node, for development: it is no database to keep things in.
-Every save is pushed, and open pages reload.
+Every save is pushed, and open pages reload. A file that goes from the folder of files stays in the
+database until `couchapp sync-dir DIR URL --delete` removes it.
+
+Without --user everybody on this computer is an administrator. With it there is one, of that name,
+with the password from where all commands take it (COUCHAPP_PASSWORD, --password-stdin, a prompt).
 ";
 /// `serve`
 pub const SERVE_EXITS: &str = "Exit codes 0 1 2 6 130; `couchapp --help` explains them";

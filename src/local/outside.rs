@@ -33,19 +33,45 @@ pub fn is_private(path: &Path) -> bool {
 
 /// A folder that goes when it is dropped, in memory where the system has such a place.
 #[derive(Debug)]
-pub struct Scratch(tempfile::TempDir);
+pub struct Scratch {
+    folder: tempfile::TempDir,
+    _lock: File,
+}
+
+/// How the names of such folders begin, and the file in each that is locked while it is used.
+const SCRATCH: &str = "couchapp-";
+const IN_USE: &str = "in-use";
 
 impl Scratch {
-    /// Makes one.
+    /// Makes one, and removes those whose processes were killed.
     pub fn new() -> io::Result<Self> {
         let memory = Path::new("/dev/shm");
-        let made = tempfile::Builder::new().prefix("couchapp-").tempdir_in(memory);
-        made.or_else(|_| tempfile::Builder::new().prefix("couchapp-").tempdir()).map(Self)
+        Self::beneath(memory).or_else(|_| Self::beneath(&tempfile::env::temp_dir()))
+    }
+
+    fn beneath(parent: &Path) -> io::Result<Self> {
+        for left in fs::read_dir(parent)?.flatten() {
+            if left.file_name().to_string_lossy().starts_with(SCRATCH)
+                && let Ok(lock) = File::options().write(true).open(left.path().join(IN_USE))
+                && lock.try_lock().is_ok()
+            {
+                // It is of no use to anybody; what cannot be removed is tried again the next time.
+                let _ = fs::remove_dir_all(left.path());
+            }
+        }
+        loop {
+            let folder = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(parent)?;
+            let lock = File::create_new(folder.path().join(IN_USE))?;
+            // Somebody who cleans up may have been faster.
+            if lock.try_lock().is_ok() {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 }
 
@@ -103,4 +129,26 @@ pub fn open_in_browser(url: &str) -> io::Result<()> {
     let mut command = Command::new(program);
     command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_of_the_dead_is_removed_and_that_of_others_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let place = |name: &str| parent.path().join(name);
+        for (folder, file) in [("couchapp-dead", IN_USE), ("couchapp-other", "data"), ("else", IN_USE)] {
+            fs::create_dir(place(folder)).unwrap();
+            fs::write(place(folder).join(file), "").unwrap();
+        }
+        let first = Scratch::beneath(parent.path()).unwrap();
+        let second = Scratch::beneath(parent.path()).unwrap();
+        assert!(first.path().exists() && second.path().exists());
+        assert!(!place("couchapp-dead").exists() && place("couchapp-other").exists() && place("else").exists());
+        let path = first.path().to_owned();
+        drop(first);
+        assert!(!path.exists());
+    }
 }

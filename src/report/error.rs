@@ -72,6 +72,7 @@ impl Printer {
             let line = event::error_line(parts.exit, parts.code, &redact(&parts.message), &details, &causes, &hints);
             self.out_bytes(line.as_bytes());
         }
+        self.release();
         for line in self.render(&parts) {
             self.err_line(&line);
         }

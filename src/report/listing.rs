@@ -51,6 +51,9 @@ fn style(mark: Mark) -> Style {
 /// So many additions and changes are printed before the rest is only counted.
 const ENOUGH: usize = 40;
 
+/// The same for a command within another.
+const FEW: usize = 6;
+
 impl Listing {
     /// How many lines have `mark`.
     pub fn count(&self, mark: Mark) -> usize {
@@ -94,14 +97,15 @@ impl Listing {
         self.lines.iter().map(item).collect()
     }
 
-    /// The lines for people. `said` is how much they want to read.
-    fn text(&self, said: Verbosity, color: bool) -> Vec<String> {
+    /// The lines for people. `said` is how much they want to read, `enough` how many additions and changes are printed
+    /// before the rest is only counted.
+    fn text(&self, said: Verbosity, color: bool, enough: usize) -> Vec<String> {
         let shown: Vec<&PlanLine> =
             self.lines.iter().filter(|line| line.mark != Mark::Same || said >= Verbosity::Requests).collect();
         let whole = self.whole || said >= Verbosity::Verbose;
         let long = |line: &PlanLine| matches!(line.mark, Mark::New | Mark::Changed);
-        let cut = if whole { 0 } else { shown.iter().filter(|line| long(line)).count().saturating_sub(ENOUGH) };
-        let mut left = if cut > 1 { ENOUGH } else { usize::MAX };
+        let cut = if whole { 0 } else { shown.iter().filter(|line| long(line)).count().saturating_sub(enough) };
+        let mut left = if cut > 1 { enough } else { usize::MAX };
         let mut chosen = Vec::new();
         for line in shown {
             if long(line) {
@@ -160,7 +164,13 @@ impl Printer {
             self.event("item", item(line));
         }
         if self.talks() {
-            for line in listing.text(self.settings().verbosity, self.settings().color_err) {
+            if listing.lines.iter().any(|line| !matches!(line.mark, Mark::Same | Mark::Kept | Mark::Ignored)) {
+                self.release();
+            } else if self.part.is_waiting() {
+                return;
+            }
+            let enough = if self.part.is_within() { FEW } else { ENOUGH };
+            for line in listing.text(self.settings().verbosity, self.settings().color_err, enough) {
                 self.err_line(&line);
             }
         }
@@ -170,7 +180,7 @@ impl Printer {
     /// [document](Printer::document) of [`Listing::items`] instead.
     pub fn answer_plan(&self, listing: &Listing) {
         if !self.settings().json && self.settings().verbosity > Verbosity::Silent {
-            for line in listing.text(self.settings().verbosity, self.settings().color_out) {
+            for line in listing.text(self.settings().verbosity, self.settings().color_out, ENOUGH) {
                 self.out_bytes(format!("{line}\n").as_bytes());
             }
         }

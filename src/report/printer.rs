@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 use super::event;
+use super::part::Part;
 use crate::exit::Exit;
 use crate::path::portable::for_display;
 use crate::secret::redact;
@@ -18,16 +19,16 @@ use crate::settings::{OutputSettings, Verbosity};
 /// `warning:`
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
-/// Prints for one run of the program. Clones share everything.
+/// Prints for one run of the program, or for a command within it ([`Printer::part`]). Clones share everything.
 #[derive(Clone)]
 pub struct Printer {
     pub(super) shared: Arc<Shared>,
+    pub(super) part: Arc<Part>,
 }
 
 /// What the clones of a [`Printer`] share.
 pub(super) struct Shared {
     pub(super) settings: OutputSettings,
-    pub(super) started: Instant,
     pub(super) read_line: fn() -> io::Result<String>,
     pub(super) asking: AtomicBool,
     /// The bar on the screen; text is written with it out of the way.
@@ -88,14 +89,13 @@ impl Printer {
     ) -> Self {
         let shared = Shared {
             settings,
-            started: Instant::now(),
             read_line,
             asking: AtomicBool::new(false),
             bar: Mutex::new(None),
             out: Stream::new(out),
             err: Stream::new(err),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), part: Arc::default() }
     }
 
     /// What was asked for.
@@ -113,12 +113,13 @@ impl Printer {
         let Start { command, doing, from, to, remark } = *start;
         self.event("start", json!({"command": command, "from": redact(from), "to": redact(to)}));
         let remark = remark.map_or(String::new(), |remark| format!(" ({remark})"));
+        self.part.began();
         self.note(&format!("{doing} {from} → {to}{remark}"));
     }
 
     /// One line for people. Not shown with `-q` or `--json`.
     pub fn note(&self, text: &str) {
-        if self.talks() {
+        if self.talks() && !self.part.keeps(text) {
             self.err_line(&clean(text));
         }
     }
@@ -134,13 +135,14 @@ impl Printer {
     pub fn warning(&self, code: &str, message: &str) {
         self.event("warning", json!({"code": code, "message": redact(message)}));
         if self.settings().verbosity >= Verbosity::Normal {
+            self.release();
             self.err_line(&format!("{} {}", self.paint_err(YELLOW, "warning:"), clean(message)));
         }
     }
 
     /// One line of the answer, on stdout. Not shown with `--json` (put it into the summary) or `-qq`.
     pub fn answer(&self, text: &str) {
-        if !self.settings().json && self.settings().verbosity > Verbosity::Silent {
+        if !self.settings().json && self.settings().verbosity > Verbosity::Silent && !self.part.is_terse() {
             let text = redact(text);
             let text = if self.settings().terminal_out { for_display(&text) } else { text };
             self.out_bytes(format!("{text}\n").as_bytes());
@@ -171,7 +173,7 @@ impl Printer {
             all.insert("elapsed_ms".to_owned(), self.elapsed_ms().into());
             self.out_bytes(redact(&event::line("summary", all)).as_bytes());
         }
-        if !text.is_empty() {
+        if !text.is_empty() && !self.part.ends_idle() {
             self.note(text);
         }
     }
@@ -233,9 +235,9 @@ impl Printer {
         !self.settings().json && self.settings().verbosity >= Verbosity::Normal
     }
 
-    /// The time since the program began.
+    /// The time since the program, or the part, began.
     pub fn elapsed(&self) -> Duration {
-        self.shared.started.elapsed()
+        self.part.started.elapsed()
     }
 
     pub(super) fn elapsed_ms(&self) -> u64 {

@@ -7,7 +7,7 @@ use crate::settings::Verbosity;
 impl Printer {
     /// Whether a question can be asked at all.
     pub fn can_ask(&self) -> bool {
-        self.settings().interactive && self.settings().verbosity > Verbosity::Silent
+        self.settings().interactive && !self.part.is_within() && self.settings().verbosity > Verbosity::Silent
     }
 
     /// Asks `question [y/N]`. Enter, the end of input and anything but yes mean no. `None` when nobody can be asked.

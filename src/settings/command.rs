@@ -260,6 +260,16 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it ends by itself after Ctrl-C.
+    pub fn stops_itself(&self) -> bool {
+        #[cfg(feature = "serve")]
+        return matches!(self, Self::Serve(_));
+        #[cfg(not(feature = "serve"))]
+        false
+    }
+}
+
 impl CloneSettings {
     /// The address to read from.
     pub fn address(&self) -> &Address {

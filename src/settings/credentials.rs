@@ -45,6 +45,8 @@ pub struct LookUp {
 /// The places, read when they are asked for the first time.
 #[derive(Clone, Debug)]
 pub struct Sources {
+    /// The answer to every search, whatever the places hold.
+    settled: Option<LookUp>,
     given: Option<Given>,
     user_flag: Option<String>,
     /// `COUCHAPP_USER`, `COUCHAPP_PASSWORD`, `COUCHAPP_TOKEN`.
@@ -108,6 +110,7 @@ impl Sources {
         );
         let netrc = netrc.into_iter().map(|path| (path.clone(), environment.shown(&path))).collect();
         Self {
+            settled: None,
             given,
             user_flag: flags.user.clone(),
             variable_user: text("COUCHAPP_USER"),
@@ -123,10 +126,23 @@ impl Sources {
         }
     }
 
+    /// The user that was named for whatever server there is: by `--user` or `COUCHAPP_USER`.
+    pub fn named_user(&self) -> Option<&str> {
+        self.user_flag.as_deref().or(self.variable_user.as_deref())
+    }
+
+    /// The same, but that every search finds this and looks nowhere: for a server whose credentials are known.
+    pub fn settled(self, found: Option<Found>) -> Self {
+        Self { settled: Some(LookUp { found, ..LookUp::default() }), ..self }
+    }
+
     /// Looks for the credentials of `endpoint`.
     ///
     /// Fails when a place that the user pointed at cannot be read (a password file, a password command).
     pub fn look_up(&self, endpoint: &Endpoint) -> Result<LookUp, Failure> {
+        if let Some(settled) = &self.settled {
+            return Ok(settled.clone());
+        }
         let wanted = endpoint.user.as_deref().or(self.user_flag.as_deref());
         let mut search = Search { found: None, user: wanted.map(str::to_owned), places: Vec::new() };
         self.search(endpoint, &mut search)?;

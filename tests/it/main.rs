@@ -22,4 +22,6 @@ mod reloading;
 mod requests;
 mod rig;
 mod scripted_server;
+#[cfg(all(unix, feature = "serve"))]
+mod serving;
 mod wire;

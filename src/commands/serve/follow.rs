@@ -1,50 +1,68 @@
 //! Folders and what becomes of them on the endpoint: pushed or sent at first, and again whenever they change.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::ordinary;
+use super::below;
+use super::ordinary::{self, Surroundings};
 use crate::commands::{Context, explain};
 use crate::exit::{Exit, Failure};
 use crate::local::{Watch, outside};
 use crate::name::DbName;
+use crate::settings::Found;
 use crate::settings::command::ServeSettings;
 
 /// How long a folder rests before it is looked at.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// A folder and the commands that bring it over.
+/// A folder and the command that brings it over.
 pub(super) struct Job {
     folder: PathBuf,
-    commands: Vec<Vec<OsString>>,
-    /// Prints where the app opens.
-    opens: Option<Vec<OsString>>,
+    /// The folder as people know it.
+    shown: PathBuf,
+    database: DbName,
+    command: Vec<OsString>,
+    /// It has been brought over once, so where it is has been said.
+    known: Cell<bool>,
+}
+
+/// All folders, and the endpoint that they are brought to.
+pub(super) struct Folders {
+    pub(super) jobs: Vec<Job>,
+    /// Where the endpoint is.
+    pub(super) url: String,
+    pub(super) credentials: Option<Found>,
+    /// Where is remembered what was sent.
+    pub(super) state: PathBuf,
 }
 
 /// What there is to do: each app goes into a database of its folder's name, files into that of the first app.
-pub(super) fn jobs(command: &ServeSettings, url: &str) -> Result<Vec<Job>> {
+pub(super) fn jobs(context: &Context, command: &ServeSettings) -> Result<Vec<Job>> {
+    let job = |folder: &PathBuf, database: DbName, command: Vec<OsString>| {
+        // With a separator, so that it cannot be taken for the name of a target.
+        let shown = below(&context.environment.directory, folder);
+        let shown = if shown.is_relative() { Path::new(".").join(shown) } else { shown };
+        Job { folder: folder.clone(), shown, database, command, known: Cell::new(false) }
+    };
+    let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
     let mut jobs = Vec::new();
     for app in &command.apps {
-        let place = format!("{url}/{}", database(app)?);
-        jobs.push(Job {
-            folder: app.clone(),
-            commands: vec![line(&["push", "--create-db", "--yes"], app, &place)],
-            opens: Some(line(&["browse", "--print"], app, &place)),
-        });
+        jobs.push(job(app, database(app)?, words(&["push", "--create-db", "--yes"])));
     }
     if let Some(media) = &command.media {
-        let place = format!("{url}/{}", database(command.apps.first().unwrap_or(media))?);
-        let commands = vec![line(&["sync-dir", "--create-db", "--yes"], media, &place)];
-        jobs.push(Job { folder: media.clone(), commands, opens: None });
+        let mut line = words(&["sync-dir", "--create-db", "--yes"]);
+        // How an app wants its files to be stored stands beside it.
+        let wishes = command.apps.first().map(|app| app.join("couchapp.toml"));
+        if let Some(wishes) = wishes.filter(|wishes| outside::exists(wishes)) {
+            line.extend(["--config".into(), wishes.into()]);
+        }
+        jobs.push(job(media, database(command.apps.first().unwrap_or(media))?, line));
     }
     Ok(jobs)
-}
-
-fn line(words: &[&str], folder: &Path, place: &str) -> Vec<OsString> {
-    words.iter().map(OsString::from).chain([folder.into(), place.into()]).collect()
 }
 
 /// The database for a folder: its name, as far as CouchDB allows.
@@ -60,52 +78,48 @@ fn database(folder: &Path) -> Result<DbName> {
     })
 }
 
-/// Brings everything over. What fails is told, and waits for the next change.
-pub(super) async fn all(context: &Context, jobs: &[Job], state: &Path) {
-    for job in jobs {
-        bring(context, job, state).await;
-    }
-    for opens in jobs.iter().filter_map(|job| job.opens.as_ref()) {
-        tell(context, ordinary::run(context, opens, state).await);
-    }
-}
-
-/// Brings over what changes, for ever.
-pub(super) async fn follow(context: &Context, watch: Option<Watch>, jobs: &[Job], state: &Path) {
-    let Some(watch) = watch else { return std::future::pending().await };
-    loop {
-        for changed in watch.changed(QUIET).await {
-            if let Some(job) = jobs.get(changed) {
-                bring(context, job, state).await;
+impl Folders {
+    /// Brings everything over, and then for ever what changes. What fails is told, and waits for the next change.
+    pub(super) async fn keep(&self, context: &Context, command: &ServeSettings) {
+        let watch = if command.watch { self.watch(context) } else { None };
+        for job in &self.jobs {
+            self.bring(context, job).await;
+        }
+        let Some(watch) = watch else { return std::future::pending().await };
+        let pages = if command.reload && !command.apps.is_empty() { "; open pages reload by themselves" } else { "" };
+        context.printer.note(&format!("Watching for changes{pages}"));
+        loop {
+            for changed in watch.changed(QUIET).await {
+                if let Some(job) = self.jobs.get(changed) {
+                    self.bring(context, job).await;
+                }
             }
         }
     }
-}
 
-/// Begins to watch the folders, before anything is brought over, so that no change is missed.
-pub(super) fn watch(context: &Context, command: &ServeSettings, jobs: &[Job]) -> Option<Watch> {
-    let folders: Vec<PathBuf> = jobs.iter().map(|job| job.folder.clone()).collect();
-    if folders.is_empty() || !command.watch {
-        return None;
-    }
-    match Watch::start(&folders) {
-        Ok(watch) => Some(watch),
-        Err(error) => {
-            tell(context, Err(error.into()));
-            None
+    /// Begins to watch the folders, before anything is brought over, so that no change is missed.
+    fn watch(&self, context: &Context) -> Option<Watch> {
+        let folders: Vec<PathBuf> = self.jobs.iter().map(|job| job.folder.clone()).collect();
+        if folders.is_empty() {
+            return None;
+        }
+        match Watch::start(&folders) {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                context.printer.error(&explain::settle(error.into()));
+                None
+            }
         }
     }
-}
 
-async fn bring(context: &Context, job: &Job, state: &Path) {
-    for command in &job.commands {
-        tell(context, ordinary::run(context, command, state).await);
-    }
-}
-
-/// The endpoint goes on whatever happens to a folder.
-fn tell(context: &Context, outcome: Result<Exit>) {
-    if let Err(error) = outcome {
-        context.printer.error(&explain::settle(error));
+    async fn bring(&self, context: &Context, job: &Job) {
+        let place = format!("{}/{}", self.url, job.database);
+        let arguments = job.command.iter().cloned().chain([job.shown.clone().into(), place.into()]);
+        let arguments: Vec<OsString> = arguments.collect();
+        let (credentials, terse) = (self.credentials.as_ref(), job.known.get());
+        let surroundings = Surroundings { credentials, state: &self.state, terse };
+        if ordinary::run(context, &arguments, surroundings).await {
+            job.known.set(true);
+        }
     }
 }

@@ -53,7 +53,9 @@ pub(super) fn make_new(path: impl Fn(u64) -> PathBuf) -> io::Result<PathBuf> {
 pub(super) fn lock(path: &Path) -> io::Result<Lock> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     file.try_lock().map_err(|error| match error {
-        fs::TryLockError::WouldBlock => io::Error::other("another process has the data folder open"),
+        fs::TryLockError::WouldBlock => {
+            io::Error::new(io::ErrorKind::ResourceBusy, "another process has the data folder open")
+        }
         fs::TryLockError::Error(error) => error,
     })?;
     Ok(Lock(file))

@@ -104,6 +104,13 @@ impl Endpoint {
         }
     }
 
+    /// A server that speaks as CouchDB does.
+    #[cfg(all(unix, feature = "serve"))]
+    pub(crate) fn at(origin: &str, credentials: Option<(&str, &str)>) -> Self {
+        let credentials = credentials.map(|(user, password)| (user.to_owned(), password.to_owned()));
+        Self { origin: origin.trim_end_matches('/').to_owned(), credentials, kind: Kind::CouchDb, fake: None }
+    }
+
     /// A stand-in of its own.
     pub(crate) fn of_fake(fake: FakeCouch) -> Self {
         Self { origin: fake.origin(), credentials: fake.admin(), kind: Kind::Fake, fake: Some(fake) }

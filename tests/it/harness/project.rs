@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -251,8 +251,13 @@ impl Project {
         let mut child = self.start(folder, arguments);
         // The binary may end without having read anything.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let run = Run::new(&output, self.root().to_str().unwrap(), &self.secrets.borrow());
+        self.ended(&child.wait_with_output().unwrap())
+    }
+
+    /// What a process that was started here left.
+    #[track_caller]
+    pub(crate) fn ended(&self, output: &Output) -> Run {
+        let run = Run::new(output, self.root().to_str().unwrap(), &self.secrets.borrow());
         self.check_secrets();
         run
     }
