@@ -34,7 +34,7 @@ def both(bench):
     command = [bench.tools.ours, "serve", "--port", "0", "--data", data, "--no-config"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        url = child.stdout.readline().strip()
+        url = child.stdout.readline().strip().rstrip("/")
         if not url.startswith("http"):
             raise ServerError("`couchapp serve` did not start")
         yield [Place(OURS, Server(url)), Place(bench.server.address, bench.server)]

@@ -96,16 +96,11 @@ impl Endpoint {
     #[cfg(feature = "serve")]
     pub(crate) fn embedded() -> Self {
         let origin = format!("http://{}", super::embedded::started().address);
-        Self {
-            origin,
-            credentials: Some(("admin".to_owned(), super::CANARY.to_owned())),
-            kind: Kind::CouchDb,
-            fake: None,
-        }
+        Self::at(&origin, Some(("admin", super::CANARY)))
     }
 
     /// A server that speaks as CouchDB does.
-    #[cfg(all(unix, feature = "serve"))]
+    #[cfg(feature = "serve")]
     pub(crate) fn at(origin: &str, credentials: Option<(&str, &str)>) -> Self {
         let credentials = credentials.map(|(user, password)| (user.to_owned(), password.to_owned()));
         Self { origin: origin.trim_end_matches('/').to_owned(), credentials, kind: Kind::CouchDb, fake: None }
