@@ -8,6 +8,8 @@ pub(crate) mod embedded;
 mod endpoint;
 mod project;
 mod run;
+#[cfg(all(unix, feature = "serve"))]
+mod served;
 
 use std::sync::OnceLock;
 
@@ -16,6 +18,8 @@ use tokio::runtime::Runtime;
 pub(crate) use self::endpoint::{Database, Endpoint, Kind, Response, encoded};
 pub(crate) use self::project::{Project, Tree, difference};
 pub(crate) use self::run::{Run, Secrets};
+#[cfg(all(unix, feature = "serve"))]
+pub(crate) use self::served::{Served, until};
 
 /// The password of the tests.
 pub(crate) const CANARY: &str = "canary-hunter2";

@@ -16,6 +16,8 @@ mod fake_couch;
 mod fault_proxy;
 mod functions;
 mod harness;
+#[cfg(all(unix, feature = "serve"))]
+mod hostile_requests;
 mod receive;
 #[cfg(feature = "serve")]
 mod reloading;

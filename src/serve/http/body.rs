@@ -1,13 +1,15 @@
 //! What comes along with a request: read with a limit, expanded, parsed.
 
 use std::io::Read as _;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use flate2::read::GzDecoder;
 use futures_util::StreamExt as _;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::number;
 use super::request::{Failure, Request, blocking};
@@ -16,8 +18,19 @@ use crate::json::{self, Object};
 /// The largest JSON that is taken, inline attachments included. CouchDB streams no JSON either; its own limit is 4 GB.
 pub(in crate::serve) const LARGEST_JSON: usize = 64 << 20;
 
+/// The most values in one JSON text. Each takes many times the memory of its text; so many are far more than any
+/// document or batch has.
+const MOST_VALUES: usize = 2_000_000;
+
 /// JSON beyond this is parsed outside of the event loop.
 const LARGE: usize = 32 << 10;
+
+/// Bodies beyond this wait for each other, so that many at once take no more memory than these.
+const LARGE_BODY: usize = 1 << 20;
+static LARGE_BODIES: Semaphore = Semaphore::const_new(8);
+
+/// For so long a client may say nothing in the middle of a body.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// 413, as CouchDB answers it.
 pub(in crate::serve) fn too_large() -> Failure {
@@ -30,15 +43,23 @@ pub(in crate::serve) async fn bytes(headers: &HeaderMap, body: Body, limit: usiz
         return Err(too_large());
     }
     let mut stream = body.into_data_stream();
-    let mut whole = BytesMut::new();
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|_| Failure::bad_request("the body ends too early"))?;
+    let (mut whole, mut place) = (BytesMut::new(), None);
+    while let Some(piece) = next(&mut stream).await? {
         if whole.len() + piece.len() > limit {
             return Err(too_large());
+        }
+        if place.is_none() && whole.len() + piece.len() > LARGE_BODY {
+            place = LARGE_BODIES.acquire().await.ok();
         }
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())
+}
+
+async fn next(stream: &mut BodyDataStream) -> Result<Option<Bytes>, Failure> {
+    let piece = tokio::time::timeout(PATIENCE, stream.next()).await;
+    let piece = piece.map_err(|_| Failure::new(408, "timeout", "the rest of the body did not come"))?;
+    piece.transpose().map_err(|_| Failure::bad_request("the body ends too early"))
 }
 
 /// `Content-Length`
@@ -82,8 +103,26 @@ pub(in crate::serve) fn require_json(headers: &HeaderMap) -> Result<(), Failure>
 /// Text as JSON, with numbers as CouchDB prints them.
 pub(in crate::serve) fn parse(text: &[u8]) -> Result<Value, Failure> {
     let invalid = || Failure::bad_request("invalid UTF-8 JSON");
+    if text.len() > MOST_VALUES && has_too_many_values(text) {
+        return Err(too_large());
+    }
     let mut value = json::parse(text).map_err(|_| invalid())?;
     if number::normalise(&mut value) { Ok(value) } else { Err(invalid()) }
+}
+
+/// Counts what separates values, outside of texts.
+fn has_too_many_values(text: &[u8]) -> bool {
+    let (mut count, mut is_text, mut is_escaped) = (0, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b',' | b':' | b'[' | b'{' if !is_text => count += 1,
+            _ => {}
+        }
+    }
+    count > MOST_VALUES
 }
 
 fn expand(body: &[u8]) -> Result<Vec<u8>, Failure> {
@@ -91,4 +130,19 @@ fn expand(body: &[u8]) -> Result<Vec<u8>, Failure> {
     let read = GzDecoder::new(body).take(LARGEST_JSON as u64 + 1).read_to_end(&mut expanded);
     read.map_err(|_| Failure::bad_request("Request body is not properly gzipped."))?;
     if expanded.len() > LARGEST_JSON { Err(too_large()) } else { Ok(expanded) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        let many = |item: &str| format!("[{}0]", item.repeat(MOST_VALUES + 1));
+        assert!(has_too_many_values(many("0,").as_bytes()));
+        assert!(has_too_many_values(many("[").as_bytes()));
+        assert!(!has_too_many_values(many(" ").as_bytes()));
+        assert!(!has_too_many_values(format!("[\"{}\"]", "\\\",:[{".repeat(MOST_VALUES)).as_bytes()));
+        assert_eq!(parse(many("0,").as_bytes()).unwrap_err().status, 413);
+    }
 }
