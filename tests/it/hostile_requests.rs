@@ -4,9 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use couchapp::serve::Options;
 use serde_json::json;
 
-use crate::harness::{Endpoint, Project, Served};
+use crate::harness::{Endpoint, Project, Served, runtime};
 
 /// What a refusal may take in all, in bytes: several requests at once included.
 const MOST_MEMORY: u64 = 400 << 20;
@@ -254,4 +255,77 @@ fn heads_that_are_none_hurt_nobody() {
     victim.is_well("three hundred heads without an end");
     drop(idle);
     victim.end();
+}
+
+/// Functions of every kind, in an endpoint that gives them little time.
+#[test]
+fn functions_without_end_are_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = Options::new(folder.path());
+    options.limits.time = Duration::from_millis(150);
+    let running = runtime().block_on(couchapp::serve::start(options)).unwrap();
+    let endpoint = Endpoint::at(&format!("http://{}", running.address), None);
+    endpoint.put("/db", &json!({})).expect(201);
+    endpoint.put("/db/here", &json!({ "n": 1 })).expect(201);
+    let bombs = ["while (true) {}", "var all = []; while (true) { all.push(new Array(1e4).join('x') + all.length); }"];
+    for (at, bomb) in bombs.into_iter().enumerate() {
+        let bad = format!("function () {{ {bomb} }}");
+        let emit = "function (doc) { emit(doc._id, 1); }";
+        let design = json!({
+            "views": { "map": { "map": bad }, "reduce": { "map": emit, "reduce": bad }, "good": { "map": emit } },
+            "filters": { "f": bad }, "shows": { "s": bad }, "lists": { "l": bad }, "updates": { "u": bad }, "rewrites": bad,
+        });
+        let name = format!("_design/bad{at}");
+        endpoint.put(&format!("/db/{name}"), &design).expect(201);
+        let gets = [
+            "_view/map".to_owned(),
+            "_view/reduce".to_owned(),
+            "_show/s".to_owned(),
+            "_show/s/here".to_owned(),
+            "_rewrite/x".to_owned(),
+        ];
+        for rest in gets {
+            let answer = endpoint.get(&format!("/db/{name}/{rest}"));
+            assert!(answer.status >= 400, "{rest}, {bomb}: {answer:?}");
+            endpoint.get("/db/here").expect(200);
+        }
+        let filtered = endpoint.get(&format!("/db/_changes?filter=bad{at}/f"));
+        assert!(filtered.status >= 400 || filtered.json().get("error").is_some(), "{bomb}: {filtered:?}");
+        let updated = endpoint.post(&format!("/db/{name}/_update/u"), &json!({}));
+        assert!(updated.status >= 400, "{bomb}: {updated:?}");
+        // The other views of the same design document have nothing to show either: they are one index, as in CouchDB.
+        let good = json!({ "views": { "good": { "map": emit } }, "lists": { "l": bad } });
+        endpoint.put(&format!("/db/_design/good{at}"), &good).expect(201);
+        let listed = endpoint.get(&format!("/db/_design/good{at}/_list/l/good"));
+        assert!(listed.status >= 400, "{bomb}: {listed:?}");
+        endpoint.put(&format!("/db/_design/valid{at}"), &json!({ "validate_doc_update": bad })).expect(201);
+        let refused = endpoint.put("/db/new", &json!({}));
+        assert!(refused.status >= 400, "{bomb}: {refused:?}");
+        let valid = endpoint.get(&format!("/db/_design/valid{at}")).expect(200).json();
+        let revision = valid["_rev"].as_str().unwrap();
+        endpoint.delete(&format!("/db/_design/valid{at}?rev={revision}")).expect(200);
+        endpoint.put(&format!("/db/new{at}"), &json!({})).expect(201);
+    }
+}
+
+#[test]
+fn a_function_without_end_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = runtime().block_on(couchapp::serve::start(Options::new(folder.path()))).unwrap();
+    let endpoint = Endpoint::at(&format!("http://{}", running.address), None);
+    endpoint.put("/db", &json!({})).expect(201);
+    let shows =
+        json!({ "shows": { "bad": "function () { while (true) {} }", "good": "function () { return 'fine'; }" } });
+    endpoint.put("/db/_design/app", &shows).expect(201);
+    std::thread::scope(|scope| {
+        let bad = scope.spawn(|| endpoint.get("/db/_design/app/_show/bad").status);
+        let mut answers = 0;
+        while !bad.is_finished() {
+            endpoint.get("/db/_design/app").expect(200);
+            assert_eq!(endpoint.get("/db/_design/app/_show/good").expect(200).body, b"fine");
+            answers += 1;
+        }
+        assert!(bad.join().unwrap() >= 500);
+        assert!(answers > 10, "only {answers} requests were answered meanwhile");
+    });
 }
