@@ -306,6 +306,16 @@ fn views_after_an_odd_number_are_part_of_the_signature() {
     assert_ne!(group("function (doc) { emit(1) }"), group("function (doc) { emit(2) }"));
 }
 
+/// CouchDB answers 500 as well.
+#[test]
+fn a_sum_beyond_all_doubles_is_an_error() {
+    let fixture = letters();
+    for id in ["g", "h"] {
+        fixture.put(id, &json!({ "k": "z", "v": 1e308 }));
+    }
+    assert_eq!(fixture.try_ask("sum", "key=\"z\"").unwrap_err().status, 500);
+}
+
 #[test]
 fn the_index_of_a_deleted_database_is_not_made_again() {
     let fixture = letters();
