@@ -324,3 +324,24 @@ fn the_index_of_a_deleted_database_is_not_made_again() {
     assert!(Index::open(&fixture.database.index_folder().join("x.view"), 1, Vec::new()).is_err());
     assert!(!fixture.database.index_folder().exists());
 }
+
+#[test]
+fn large_rows_come_in_small_pages() {
+    let fixture = Fixture::new(&json!({ "views": { "v": { "map":
+        "function (doc) { var text = new Array(1e6).join('x'); emit(1, 1 + text); emit(1, 2 + text); emit(2, text); }"
+    } } }));
+    ["a", "b", "c", "d", "e"].iter().for_each(|id| fixture.put(id, &json!({})));
+    for (query, expected) in [
+        ("", "a1 a2 b1 b2 c1 c2 d1 d2 e1 e2 ax bx cx dx ex"),
+        ("descending=true", "ex dx cx bx ax e1 e2 d1 d2 c1 c2 b1 b2 a1 a2"),
+    ] {
+        let parameters = Parameters::of_query(&Query::parse(query)).unwrap();
+        let answer = fixture.views.ask(&fixture.database, &fixture.functions, &fixture.group, "v", &parameters);
+        let (answer, mut told) = (answer.unwrap(), Vec::new());
+        for row in answer.rows() {
+            let super::Row::Mapped(row) = row.unwrap() else { panic!() };
+            told.push(format!("{}{}", row.entry.id, &row.entry.value[1..2]));
+        }
+        assert_eq!(told.join(" "), expected, "{query}");
+    }
+}
