@@ -57,13 +57,21 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         files::make_private(root)?;
         let lock = files::lock(&root.join("lock"))?;
-        let mut databases = BTreeMap::new();
+        let mut found = Vec::new();
         for folder in files::entries(root)? {
             let Some(file_name) = folder.file_name().and_then(|name| name.to_str()) else { continue };
             if names::is_deleted(file_name) {
                 files::remove_folder(&folder)?;
-            } else if let Some((name, _)) = names::parse(file_name) {
-                databases.insert(name, Entry::Closed(folder));
+            } else if let Some((name, instance)) = names::parse(file_name) {
+                found.push((instance, name, folder));
+            }
+        }
+        found.sort();
+        let mut databases = BTreeMap::new();
+        for (_, name, folder) in found {
+            if let Some(Entry::Closed(earlier)) = databases.insert(name, Entry::Closed(folder)) {
+                // Its deletion had begun: only then can there be a later one.
+                files::remove_folder(&earlier)?;
             }
         }
         Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), _lock: lock })
@@ -76,6 +84,9 @@ impl Store {
 
     /// Makes a database. The name may be any text, and leads nowhere but beneath the folder.
     pub fn create(&self, name: &str) -> Result<Arc<Database>, StoreError> {
+        if names::is_too_long(name) {
+            return Err(StoreError::TooLong);
+        }
         let mut databases = held(&self.databases);
         if databases.contains_key(name) {
             return Err(StoreError::Exists);
@@ -108,8 +119,9 @@ impl Store {
 
     /// Removes a database. Those who hold it get [`StoreError::Missing`] from then on.
     pub fn delete(&self, name: &str) -> Result<(), StoreError> {
-        let mut databases = held(&self.databases);
-        let folder = match databases.remove(name) {
+        // From here on nobody finds it, and what waits for a write to end is nobody but this.
+        let removed = held(&self.databases).remove(name);
+        let folder = match removed {
             None => return Err(StoreError::Missing),
             Some(Entry::Closed(folder)) => folder,
             Some(Entry::Open(database)) => {
@@ -118,12 +130,11 @@ impl Store {
             }
         };
         // With the new name it is gone; what cannot be removed now is removed when the store is opened again.
-        let deleted = names::deleted(&folder);
+        let deleted = self.root.join(names::deleted());
         if let Err(error) = files::rename(&folder, &deleted) {
-            databases.insert(name.to_owned(), Entry::Closed(folder));
+            held(&self.databases).entry(name.to_owned()).or_insert(Entry::Closed(folder));
             return Err(error.into());
         }
-        drop(databases);
         if let Err(error) = files::remove_folder(&deleted) {
             tracing::warn!("cannot remove {}: {error}", deleted.display());
         }

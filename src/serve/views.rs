@@ -71,6 +71,12 @@ impl Views {
         build::update(&self.index(database, group)?, group, database, functions)
     }
 
+    /// The same, unless somebody does it already, as in CouchDB.
+    pub fn update_lazily(&self, database: &Database, functions: &Functions, group: &Group) -> Result<(), Failure> {
+        let index = self.index(database, group)?;
+        if index.is_building() { Ok(()) } else { build::update(&index, group, database, functions) }
+    }
+
     /// The rows of a design document's views as they are now.
     pub(in crate::serve) fn reader(&self, database: &Database, group: &Group) -> Result<Reader, Failure> {
         self.index(database, group)?.reader()

@@ -130,7 +130,7 @@ impl Functions {
                     batch.iter().map(map).collect::<Result<Vec<_>, FunctionError>>()
                 })
             };
-            results.extend(self.pool.run(&mapping.key, BATCH, job)?);
+            results.extend(self.pool.run(&mapping.key, job)?);
         }
     }
 
@@ -138,7 +138,7 @@ impl Functions {
     pub fn reduce(&self, source: &str, inputs: Vec<Reduction>) -> Result<Vec<String>, FunctionError> {
         let key = key("reduce", source);
         let source = source.to_owned();
-        self.pool.run(&key, inputs.len(), move |engines| {
+        self.pool.run(&key, move |engines| {
             let prepare = |engine: &mut Engine| engine.call("compileReduce", &[&source]).map(drop);
             engines.with(key, prepare, |engine| {
                 let reduce = |input: &Reduction| {
@@ -160,24 +160,26 @@ impl Functions {
         if language != "javascript" {
             return Ok(());
         }
+        let mut sources = Vec::new();
         for (view, functions) in views.iter().filter(|(view, _)| *view != "lib") {
             for kind in ["map", "reduce"] {
                 let source = functions.get(kind).and_then(Value::as_str);
                 let source = source.filter(|source| kind == "map" || !source.starts_with('_'));
-                if let Some(source) = source {
-                    self.check(source).map_err(|error| in_view(error, kind, view))?;
-                }
+                sources.extend(source.map(|source| (view.clone(), kind, source.to_owned())));
             }
         }
-        Ok(())
+        if sources.is_empty() { Ok(()) } else { self.check(sources) }
     }
 
-    fn check(&self, source: &str) -> Result<(), FunctionError> {
-        // What is only checked is not kept under its own name: one engine for all of it.
-        let key = key("check", "");
-        let source = source.to_owned();
-        self.pool.run(&key, 1, move |engines| {
-            engines.with(key, |_| Ok(()), |engine| engine.call("check", &[&source]).map(drop))
+    fn check(&self, sources: Vec<(String, &'static str, String)>) -> Result<(), FunctionError> {
+        // A text may do anything while it is compiled: what is checked meets the functions of no other design document.
+        self.pool.run(&key("check", ""), move |engines| {
+            engines.alone(|engine| {
+                sources.iter().try_for_each(|(view, kind, source)| {
+                    let checked = engine.call("check", &[source]);
+                    checked.map(drop).map_err(|error| in_view(error, kind, view))
+                })
+            })
         })
     }
 
@@ -188,7 +190,7 @@ impl Functions {
         let arguments = format!("[{document},{},{user},{security}]", before.as_deref().unwrap_or("null"));
         let designs = designs.to_vec();
         let key = first.key;
-        self.pool.run(&key, designs.len(), move |engines| {
+        self.pool.run(&key, move |engines| {
             designs
                 .iter()
                 .try_for_each(|design| verdict::of_validation(&call(engines, design, "validate", &[&arguments])?))
@@ -226,7 +228,7 @@ impl Functions {
     ) -> Result<Vec<bool>, FunctionError> {
         let (design, name, request) = (design.clone(), name.to_owned(), request.to_owned());
         let key = design.key;
-        self.pool.run(&key, documents.len(), move |engines| {
+        self.pool.run(&key, move |engines| {
             let prepare = |engine: &mut Engine| prepare_design(engine, &design.text);
             engines.with(key, prepare, |engine| {
                 engine.call(compile, &[&name])?;
@@ -271,7 +273,7 @@ impl Functions {
     fn one(&self, design: &Design, name: &'static str, arguments: Vec<String>) -> Result<String, FunctionError> {
         let design = design.clone();
         let key = design.key;
-        self.pool.run(&key, 1, move |engines| {
+        self.pool.run(&key, move |engines| {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             call(engines, &design, name, &arguments)
         })

@@ -5,6 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rquickjs::context::EvalOptions;
@@ -39,10 +41,15 @@ struct Shared {
     is_interrupted: Cell<bool>,
     time: Cell<Duration>,
     rows: RefCell<Option<Box<dyn Rows>>>,
+    steps: Steps,
 }
+
+/// Counts how often the time began anew: who waits for an answer sees by it whether anything goes on.
+pub(super) type Steps = Arc<AtomicU64>;
 
 impl Shared {
     fn extend(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
         self.deadline.set(Instant::now().checked_add(self.time.get()));
     }
 
@@ -70,8 +77,8 @@ pub(super) struct Engine {
 
 impl Engine {
     /// An engine with the prelude and nothing else.
-    pub(super) fn new(limits: &Limits) -> Result<Self, FunctionError> {
-        let shared = Rc::new(Shared::default());
+    pub(super) fn new(limits: &Limits, steps: &Steps) -> Result<Self, FunctionError> {
+        let shared = Rc::new(Shared { steps: Arc::clone(steps), ..Shared::default() });
         shared.time.set(limits.time);
         let runtime = Runtime::new().map_err(broken)?;
         runtime.set_memory_limit(limits.memory);

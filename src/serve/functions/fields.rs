@@ -81,8 +81,18 @@ pub(super) fn check(document: &Object) -> Result<(), FunctionError> {
         if reduce.starts_with('_') && !BUILTIN.iter().any(|known| reduce.starts_with(known)) {
             return Err(refuse(format!("`{reduce}` is not a supported reduce function.")));
         }
+        let rank = reduce.strip_prefix("_top_").or_else(|| reduce.strip_prefix("_bottom_"));
+        rank.map_or(Ok(()), check_rank)?;
     }
     Ok(())
+}
+
+fn check_rank(rank: &str) -> Result<(), FunctionError> {
+    match rank.parse::<i128>() {
+        Ok(1..=100) => Ok(()),
+        Ok(_) => Err(refuse("rank value must be between 1 and 100".to_owned())),
+        Err(_) => Err(refuse("invalid rank reducer".to_owned())),
+    }
 }
 
 fn follow(members: &Object, path: &[(&str, Kind)], above: &str) -> Result<(), FunctionError> {
@@ -116,6 +126,16 @@ mod tests {
                 Some("`_foo` is not a supported reduce function."),
             ),
             (json!({ "views": { "a": { "map": "f", "reduce": "_sum" } } }), None),
+            (json!({ "views": { "a": { "map": "f", "reduce": "_top_100" } } }), None),
+            (
+                json!({ "views": { "a": { "map": "f", "reduce": "_top_101" } } }),
+                Some("rank value must be between 1 and 100"),
+            ),
+            (json!({ "views": { "a": { "map": "f", "reduce": "_top_1x" } } }), Some("invalid rank reducer")),
+            (
+                json!({ "views": { "a": { "map": "f", "reduce": "_bottom_0" } } }),
+                Some("rank value must be between 1 and 100"),
+            ),
             (json!({ "views": { "a": {} } }), Some("View `a` must contain map function")),
             (json!({ "views": { "a": { "reduce": "_sum" } } }), Some("View `a` must contain map function")),
             (json!({ "views": { "a": 5 } }), Some("`views.a` field must have object type")),

@@ -134,7 +134,7 @@ impl Functions {
         let mut feed = Some(feed);
         let mut failed = None;
         loop {
-            let (pieces, wants_rows) = match taken.receive(&inbox, self.pool.patience().saturating_mul(2))? {
+            let (pieces, wants_rows) = match taken.receive(&inbox)? {
                 Event::Ended(result) => return failed.map_or(result, Err),
                 Event::Sent(pieces, wants_rows) => (pieces, wants_rows),
             };

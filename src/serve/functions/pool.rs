@@ -3,12 +3,13 @@
 //! A thread that does not answer in time (a native loop that cannot be interrupted) is given up: nothing can end it. So many
 //! may be lost, then functions are refused.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::engine::Engine;
+use super::engine::{Engine, Steps};
 use super::{FunctionError, Limits};
 
 /// Identifies functions by their content.
@@ -27,6 +28,7 @@ type Job = Box<dyn FnOnce(&mut Engines) + Send>;
 struct Worker {
     jobs: Sender<Job>,
     known: Arc<Mutex<Vec<Key>>>,
+    steps: Steps,
 }
 
 #[derive(Default)]
@@ -49,6 +51,7 @@ pub(super) struct Engines {
     limits: Limits,
     kept: Vec<(Key, Engine)>,
     known: Arc<Mutex<Vec<Key>>>,
+    steps: Steps,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -66,7 +69,7 @@ impl Engines {
         let mut engine = if let Some(at) = self.kept.iter().position(|(known, _)| *known == key) {
             self.kept.remove(at).1
         } else {
-            let mut engine = Engine::new(&self.limits)?;
+            let mut engine = Engine::new(&self.limits, &self.steps)?;
             prepare(&mut engine)?;
             engine
         };
@@ -82,22 +85,31 @@ impl Engines {
         *lock(&self.known) = self.kept.iter().map(|(key, _)| *key).collect();
         result
     }
+
+    /// Uses an engine that nothing was run in before and nothing is going to be run in afterwards.
+    pub(super) fn alone<T>(
+        &mut self,
+        work: impl FnOnce(&mut Engine) -> Result<T, FunctionError>,
+    ) -> Result<T, FunctionError> {
+        work(&mut Engine::new(&self.limits, &self.steps)?)
+    }
 }
 
 impl Worker {
     fn start(limits: Limits) -> Result<Self, FunctionError> {
         let (jobs, inbox) = channel::<Job>();
         let known = Arc::<Mutex<Vec<Key>>>::default();
-        let shared = Arc::clone(&known);
+        let steps = Steps::default();
+        let (shared, counted) = (Arc::clone(&known), Arc::clone(&steps));
         let work = move || {
-            let mut engines = Engines { limits, kept: Vec::new(), known: shared };
+            let mut engines = Engines { limits, kept: Vec::new(), known: shared, steps: counted };
             while let Ok(job) = inbox.recv() {
                 job(&mut engines);
             }
         };
         let thread = thread::Builder::new().name("functions".to_owned()).stack_size(THREAD_STACK_BYTES);
         thread.spawn(work).map_err(|error| FunctionError::new("os_process_error", error.to_string()))?;
-        Ok(Self { jobs, known })
+        Ok(Self { jobs, known, steps })
     }
 }
 
@@ -136,15 +148,21 @@ impl Taken<'_> {
         }
     }
 
-    /// Waits for an answer of the job. After an error the thread counts as lost.
-    pub(super) fn receive<T>(&mut self, answers: &Receiver<T>, patience: Duration) -> Result<T, FunctionError> {
-        answers.recv_timeout(patience).map_err(|error| {
+    /// Waits for an answer of the job, for as long as it goes from one call (or row) to the next. After an error the thread
+    /// counts as lost.
+    pub(super) fn receive<T>(&mut self, answers: &Receiver<T>) -> Result<T, FunctionError> {
+        let count = |worker: &Option<Worker>| worker.as_ref().map(|worker| worker.steps.load(Ordering::Relaxed));
+        loop {
+            let before = count(&self.worker);
+            let error = match answers.recv_timeout(self.pool.patience()) {
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Timeout) if count(&self.worker) != before => continue,
+                Err(RecvTimeoutError::Timeout) => FunctionError::late(),
+                Err(RecvTimeoutError::Disconnected) => FunctionError::exhausted(),
+            };
             self.worker = None;
-            match error {
-                RecvTimeoutError::Timeout => FunctionError::late(),
-                RecvTimeoutError::Disconnected => FunctionError::exhausted(),
-            }
-        })
+            return Err(error);
+        }
     }
 }
 
@@ -153,8 +171,8 @@ impl Pool {
         Self { limits, state: Mutex::default(), bell: Condvar::new() }
     }
 
-    /// How long an answer is waited for: longer than the engine needs to interrupt itself.
-    pub(super) fn patience(&self) -> Duration {
+    /// How long one call is waited for: longer than the engine needs to interrupt itself.
+    fn patience(&self) -> Duration {
         self.limits.time.saturating_mul(2).saturating_add(Duration::from_secs(2))
     }
 
@@ -191,17 +209,15 @@ impl Pool {
         Ok(Taken { pool: self, worker: Some(worker), is_list })
     }
 
-    /// Runs `job` on a thread and waits for its answer; `steps` are the calls that have the full time each.
+    /// Runs `job` on a thread and waits for its answer.
     pub(super) fn run<T: Send + 'static>(
         &self,
         key: &Key,
-        steps: usize,
         job: impl FnOnce(&mut Engines) -> Result<T, FunctionError> + Send + 'static,
     ) -> Result<T, FunctionError> {
         let mut taken = self.take(key, false)?;
         let (answer, answers) = channel();
         taken.begin(Box::new(move |engines| drop(answer.send(job(engines)))));
-        let steps = u32::try_from(steps.max(1)).unwrap_or(u32::MAX);
-        taken.receive(&answers, self.patience().saturating_mul(steps))?
+        taken.receive(&answers)?
     }
 }

@@ -88,7 +88,9 @@
   const withoutErrors = (value) => isError(value) ? { error: value.name, message: value.message } : value;
 
   function log(message) {
-    writeLog(String(typeof message === "string" ? message : stringify(withoutErrors(message))));
+    const text = String(typeof message === "string" ? message : stringify(withoutErrors(message)));
+    // Halves of characters are nothing that the endpoint can take.
+    writeLog(text.replace(/[\ud800-\udfff]/gu, "\ufffd"));
   }
 
   let emitted = [];

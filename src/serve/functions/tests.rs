@@ -438,7 +438,7 @@ fn an_exhausted_engine_does_no_harm_to_the_next_call() {
     let design = design(json!({ "shows": {
         "bomb": "function () { var a = []; while (1) a.push('x'.repeat(1000) + a.length) }",
         "deep": "function () { var a = []; while (1) a = [a] }",
-        "native": "function () { return [].indexOf.call({length: 9e15}, 1) }",
+        "native": "function () { return [].reverse.call({length: 9e15}) }",
         "loop": "function () { while (1); }",
         "good": "function () { return 'fine' }",
     } }));
@@ -534,4 +534,39 @@ fn twenty_thousand_documents() {
         let told = functions.map(&mapping, documents.clone()).unwrap();
         println!("{} documents: {:?}", told.len(), start.elapsed());
     }
+}
+
+/// The text of a function may do anything while it is checked, but not to those that are checked after it.
+#[test]
+fn what_is_checked_does_nothing_to_what_is_checked_later() {
+    let functions = functions();
+    let check = |source: &str| {
+        let Value::Object(document) = json!({ "views": { "v": { "map": source } } }) else { panic!() };
+        functions.check_views(&document)
+    };
+    for bad in [
+        "var realm = emit.constructor('return this')(); realm.Object.assign = null; (function () {})",
+        "emit.constructor('return this')().String.prototype.slice = function () { return '5' }; (function () {})",
+    ] {
+        let _ = check(bad);
+        assert_eq!(check("function (doc) { emit(1) }"), Ok(()), "{bad}");
+    }
+}
+
+#[test]
+fn half_of_a_character_is_logged() {
+    let told = map(&["function (doc) { log(doc.t.slice(0, 1)); emit(1) }"], None, &[json!({ "t": "\u{1f600}" })]);
+    assert_eq!(told.unwrap(), [[[("1".to_owned(), "null".to_owned())]]]);
+}
+
+/// The thread is given up after the time of one call, not of all calls of its batch.
+#[test]
+fn a_native_loop_holds_up_a_batch_no_longer_than_a_call() {
+    let functions = std::sync::Arc::new(functions());
+    let mapping = Mapping::new(&["function (doc) { [].reverse.call({length: 9e15}) }"], None);
+    let (answer, answers) = std::sync::mpsc::channel();
+    let mapper = std::sync::Arc::clone(&functions);
+    std::thread::spawn(move || answer.send(mapper.map(&mapping, vec!["{}".to_owned(); 500])));
+    let told = answers.recv_timeout(Duration::from_mins(1)).expect("it is given up");
+    assert_eq!(told.unwrap_err().error, "os_process_error");
 }

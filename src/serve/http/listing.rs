@@ -14,8 +14,8 @@ use super::documents::{hooks, local, show};
 use super::produce::{self, Sink, produce};
 use super::request::{Failure, Place, Query, Request, User};
 use super::text;
-use crate::json::Object;
-use crate::serve::store::{Database, Document, Range, Row};
+use crate::name::Revision;
+use crate::serve::store::{Body, Database, Document, Range, Row};
 use crate::serve::views::parameters::Parameters;
 
 mod range;
@@ -94,6 +94,9 @@ fn listing_of(place: &Place, user: &User, kind: Kind, query: &Query, one: &Value
     Ok(Listing { place: place.clone(), user: user.clone(), kind, parameters, keys })
 }
 
+/// A document, with the body of its winner if that is shown.
+type Found = (Document, Option<Body>);
+
 impl Listing {
     fn database(&self) -> &Arc<Database> {
         &self.place.database
@@ -135,7 +138,7 @@ impl Listing {
             let rows = self.database().rows(&range)?;
             let Some(last) = rows.last() else { break };
             left -= rows.len() as u64;
-            (range.start, range.skip) = (Some(last.id.clone()), 1);
+            (range.start, range.excludes_start, range.skip) = (Some(last.id.clone()), true, 0);
             let is_last = (rows.len() as u64) < BATCH.min(range.limit.unwrap_or(BATCH));
             self.write_rows(sink, &rows, &mut is_first)?;
             if is_last {
@@ -165,23 +168,25 @@ impl Listing {
     fn write_rows(&self, sink: &mut Sink, rows: &[Row], is_first: &mut bool) -> Result<(), Failure> {
         let mut opened = Vec::new();
         if self.parameters.include_docs {
-            let wanted: Vec<_> = rows.iter().map(|row| (row.id.as_str(), &row.revision)).collect();
-            opened = self.database().bodies(&wanted)?;
+            let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+            opened = self.database().winners(&ids)?;
         }
-        let mut bodies = opened.into_iter();
+        let mut opened = opened.into_iter();
         for row in rows {
             let id = text::json(&row.id.as_str().into());
+            // As it is now: the row may be older.
+            let found = opened.next().flatten().and_then(|(document, body)| {
+                let winner = document.tree.winner().filter(|winner| !winner.is_deleted)?;
+                Some((document, winner.revision, body))
+            });
+            let revision = found.as_ref().map_or(&row.revision, |(_, revision, _)| revision);
             separate(sink, is_first)?;
-            sink.text(&format!("{{\"id\":{id},\"key\":{id},\"value\":{{\"rev\":\"{}\"}}", row.revision))?;
+            sink.text(&format!("{{\"id\":{id},\"key\":{id},\"value\":{{\"rev\":\"{revision}\"}}"))?;
             if self.parameters.include_docs {
                 sink.text(",\"doc\":")?;
-                match bodies.next().flatten() {
+                match found {
                     None => sink.text("null")?,
-                    Some(body) => {
-                        let (id, history) = (row.id.clone(), vec![row.revision.clone()]);
-                        let opened = Opened { id, history, is_deleted: false, body, meta: Object::new() };
-                        self.write_document(sink, opened, None)?;
-                    }
+                    Some((document, revision, body)) => self.write_document(sink, &document, revision, body)?,
                 }
             }
             sink.text("}")?;
@@ -194,13 +199,12 @@ impl Listing {
         let mut is_first = true;
         for keys in self.chosen(keys).chunks(usize::try_from(BATCH).unwrap_or(1)) {
             let ids: Vec<&str> = keys.iter().map(|key| key.as_str().unwrap_or_default()).collect();
-            let documents = self.database().documents(&ids)?;
-            for (key, document) in keys.iter().zip(documents) {
+            for (key, found) in keys.iter().zip(self.read(&ids)?) {
                 if self.kind == Kind::Design && !key.as_str().is_some_and(|id| id.starts_with("_design/")) {
                     continue;
                 }
                 separate(sink, &mut is_first)?;
-                self.write_key(sink, key, document)?;
+                self.write_key(sink, key, found)?;
             }
         }
         sink.text("\r\n]}")
@@ -217,9 +221,19 @@ impl Listing {
         keys.into_iter().skip(count(self.parameters.skip)).take(limit).collect()
     }
 
-    fn write_key(&self, sink: &mut Sink, key: &Value, document: Option<Document>) -> Result<(), Failure> {
-        let found = document.and_then(|document| document.tree.winner().map(|winner| (document, winner)));
-        let Some((document, winner)) = found else {
+    /// Documents, with their bodies if those are shown.
+    fn read(&self, ids: &[&str]) -> Result<Vec<Option<Found>>, Failure> {
+        if self.parameters.include_docs {
+            let found = self.database().winners(ids)?.into_iter();
+            return Ok(found.map(|found| found.map(|(document, body)| (document, Some(body)))).collect());
+        }
+        let found = self.database().documents(ids)?.into_iter();
+        Ok(found.map(|document| document.map(|document| (document, None))).collect())
+    }
+
+    fn write_key(&self, sink: &mut Sink, key: &Value, found: Option<Found>) -> Result<(), Failure> {
+        let found = found.and_then(|(document, body)| document.tree.winner().map(|winner| (document, winner, body)));
+        let Some((document, winner, body)) = found else {
             return sink.text(&text::json(&json!({ "key": key, "error": "not_found" })));
         };
         let deleted = if winner.is_deleted { ",\"deleted\":true" } else { "" };
@@ -228,29 +242,29 @@ impl Listing {
         sink.text(&format!("{{\"id\":{id},\"key\":{id},\"value\":{value}"))?;
         if self.parameters.include_docs {
             sink.text(",\"doc\":")?;
-            let opened = open::revision(self.database(), &document, &winner.revision)?;
-            match opened.filter(|_| !winner.is_deleted) {
+            match body.filter(|_| !winner.is_deleted) {
                 None => sink.text("null")?,
-                Some(opened) => self.write_document(sink, opened, Some(&document))?,
+                Some(body) => self.write_document(sink, &document, winner.revision, body)?,
             }
         }
         sink.text("}")
     }
 
-    fn write_document(&self, sink: &mut Sink, mut opened: Opened, known: Option<&Document>) -> Result<(), Failure> {
+    fn write_document(
+        &self,
+        sink: &mut Sink,
+        document: &Document,
+        revision: Revision,
+        body: Body,
+    ) -> Result<(), Failure> {
         let options = Options {
             attachments: self.parameters.attachments,
             att_encoding_info: self.parameters.att_encoding_info,
             conflicts: self.parameters.conflicts == Some(true),
             ..Options::default()
         };
-        if options.conflicts {
-            let document = match known {
-                Some(known) => Some(known.clone()),
-                None => self.database().document(&opened.id)?,
-            };
-            opened.meta = document.map(|document| open::meta(&document, &options)).unwrap_or_default();
-        }
+        let (history, meta) = (vec![revision], open::meta(document, &options));
+        let mut opened = Opened { id: document.id.clone(), history, is_deleted: false, body, meta };
         hooks::before_show(&self.place, &self.user, &mut opened)?;
         show::write(sink, self.database(), &opened, &options)
     }

@@ -137,6 +137,9 @@ impl From<StoreError> for Failure {
             StoreError::Exists => {
                 Self::new(412, "file_exists", "The database could not be created, the file already exists.")
             }
+            StoreError::TooLong => {
+                Self::new(400, "database_name_too_long", "At least one path segment of the name is too long.")
+            }
             StoreError::Digest => Self::new(400, "content_md5_mismatch", "Possible message corruption."),
             StoreError::Failed(source) => Self::new(500, "internal_server_error", source.to_string()),
         }

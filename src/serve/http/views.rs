@@ -111,11 +111,13 @@ fn update_later(place: &Place, group: Group, parameters: &Parameters) {
         return;
     }
     let place = place.clone();
-    // Whoever asks next will hear of an error.
-    std::thread::spawn(move || {
+    let update = move || {
         let server = Arc::clone(&place.server);
-        let _ = server.views().update(&place.database, server.functions(), &group);
-    });
+        // Whoever asks next will hear of an error.
+        let _ = server.views().update_lazily(&place.database, server.functions(), &group);
+    };
+    // Without a thread the next one to ask waits for the update.
+    let _ = std::thread::Builder::new().name("update".to_owned()).spawn(update);
 }
 
 /// `GET /db/_design/{ddoc}/_info`

@@ -151,7 +151,7 @@ impl Search<'_, '_> {
             let rows = self.place.database.rows(&range)?;
             let is_last = rows.len() < BATCH;
             if let Some(last) = rows.last() {
-                (range.start, range.skip) = (Some(last.id.clone()), 1);
+                (range.start, range.excludes_start) = (Some(last.id.clone()), true);
             }
             let special = &plan.indexes[plan.chosen.unwrap_or_default()];
             let mut batch = rows.into_iter().map(|row| Row { key: row.id.as_str().into(), id: row.id }).collect();
@@ -212,25 +212,12 @@ impl Search<'_, '_> {
     fn read(&self, batch: &[Row]) -> Result<Vec<Option<Value>>, Failure> {
         let database = self.place.database;
         let ids: Vec<&str> = batch.iter().map(|row| row.id.as_str()).collect();
-        let documents = database.documents(&ids)?;
-        let winners: Vec<_> = documents
-            .iter()
-            .map(|document| {
-                document.as_ref().and_then(|document| document.tree.winner()).filter(|leaf| !leaf.is_deleted)
-            })
-            .collect();
-        let wanted: Vec<_> = batch
-            .iter()
-            .zip(&winners)
-            .filter_map(|(row, winner)| Some((row.id.as_str(), &winner.as_ref()?.revision)))
-            .collect();
-        let mut bodies = database.bodies(&wanted)?.into_iter();
         let options = Shown { conflicts: self.options.conflicts, ..Shown::default() };
-        let read = documents.iter().zip(&winners).map(|(document, winner)| {
-            let (document, winner) = (document.as_ref()?, winner.as_ref()?);
-            let body = bodies.next().flatten()?;
-            let (history, meta) = (vec![winner.revision.clone()], open::meta(document, &options));
-            let opened = Opened { id: document.id.clone(), history, is_deleted: false, body, meta };
+        let read = database.winners(&ids)?.into_iter().map(|found| {
+            let (document, body) = found?;
+            let winner = document.tree.winner().filter(|leaf| !leaf.is_deleted)?;
+            let (history, meta) = (vec![winner.revision], open::meta(&document, &options));
+            let opened = Opened { id: document.id, history, is_deleted: false, body, meta };
             Some(Value::Object(show::stubbed(&opened, &options)))
         });
         Ok(read.collect())

@@ -26,7 +26,8 @@ impl Database {
         self.with_writer(|connection| {
             let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
             if count("freelist_count")? * FREE_PAGES > count("page_count")? {
-                connection.execute_batch("VACUUM")?;
+                // Not in memory, where the copy of a large database has no room.
+                connection.execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY")?;
             }
             // Readers may keep the log from being cut short; then a later write does it.
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;

@@ -136,7 +136,7 @@ impl Database {
             let result = work(&transaction)?;
             transaction.finish()?;
             let mut readers = held(&self.readers);
-            if readers.len() < MOST_IDLE_READERS && !self.is_gone.load(Ordering::SeqCst) {
+            if readers.len() < MOST_IDLE_READERS && !self.is_gone() {
                 readers.push(connection);
             }
             Ok(result)
@@ -176,11 +176,15 @@ impl Database {
 
     /// Whatever fails when the database is gone fails because of that.
     pub(super) fn or_missing<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let is_gone = || self.is_gone.load(Ordering::SeqCst);
-        if is_gone() {
+        if self.is_gone() {
             return Err(StoreError::Missing);
         }
-        work().map_err(|error| if is_gone() { StoreError::Missing } else { error })
+        work().map_err(|error| if self.is_gone() { StoreError::Missing } else { error })
+    }
+
+    /// Whether it is deleted, or about to be.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::SeqCst)
     }
 }
 

@@ -11,6 +11,9 @@ pub enum StoreError {
     /// There is no such database (any more).
     #[error("the database does not exist")]
     Missing,
+    /// The name has no room on the disk: with what is escaped in it, it may have 238 characters.
+    #[error("the name of the database is too long")]
+    TooLong,
     /// A digest that the client gave is not that of its bytes.
     #[error("the bytes are not those of the digest")]
     Digest,

@@ -35,6 +35,14 @@ pub(in crate::serve) fn make_private(folder: &Path) -> io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
+/// Makes a folder in one that is there, unless it is there: what was deleted does not come back with it.
+fn make_one(folder: &Path) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
 /// Makes a folder for something that begins now. `path` is asked with the microseconds since 1970, or a little more where
 /// something is there already.
 pub(super) fn make_new(path: impl Fn(u64) -> PathBuf) -> io::Result<PathBuf> {
@@ -108,7 +116,7 @@ impl Files {
     pub(super) fn keep(&self, mut temporary: Temporary, address: &Address) -> io::Result<()> {
         let path = self.path(address);
         if let Some(folder) = path.parent() {
-            make_private(folder)?;
+            make_one(folder)?;
         }
         if let Some(from) = &temporary.path {
             fs::rename(from, path)?;

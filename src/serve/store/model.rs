@@ -147,6 +147,8 @@ pub struct Row {
 pub struct Range {
     /// The first, included.
     pub start: Option<String>,
+    /// Whether `start` itself is left out: it was on the page before, and may be deleted since.
+    pub excludes_start: bool,
     /// The last.
     pub end: Option<String>,
     /// Whether `end` itself belongs to it.

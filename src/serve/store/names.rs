@@ -3,9 +3,12 @@
 //! `photos` is kept in `photos.1758189000000000`, the number being when it was made. Everything but `a-z 0-9 _ -` is escaped,
 //! so that a name has no `/`, no `.` and no capitals, which some file systems do not tell from small letters.
 
-use std::path::{Path, PathBuf};
+use crate::random;
 
-const DELETED: &str = "deleted";
+const DELETED: &str = "deleted-";
+
+/// What file systems take at most, in bytes.
+const LONGEST: usize = 255;
 
 /// The folder of a database that was made at `instance`.
 pub(super) fn folder(name: &str, instance: u64) -> String {
@@ -28,14 +31,21 @@ pub(super) fn parse(file_name: &str) -> Option<(String, u64)> {
     (folder(&name, instance) == file_name).then_some((name, instance))
 }
 
-/// What the folder of a deleted database is called until it is removed.
-pub(super) fn deleted(folder: &Path) -> PathBuf {
-    folder.with_added_extension(DELETED)
+/// Whether a database of this name can have a folder. CouchDB's limit of 238 characters is about the same one.
+pub(super) fn is_too_long(name: &str) -> bool {
+    const MICROSECONDS: u64 = 9_999_999_999_999_999;
+    folder(name, MICROSECONDS).len() > LONGEST
+}
+
+/// What the folder of a deleted database is called until it is removed: never longer than what it was called before.
+pub(super) fn deleted() -> String {
+    format!("{DELETED}{}", random::hexadecimal())
 }
 
 /// Whether this is the folder of a deleted database.
 pub(super) fn is_deleted(file_name: &str) -> bool {
-    file_name.strip_suffix(DELETED).and_then(|rest| rest.strip_suffix('.')).is_some_and(|rest| parse(rest).is_some())
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    file_name.strip_prefix(DELETED).is_some_and(|random| random.len() == 16 && random.bytes().all(is_digit))
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -44,6 +54,8 @@ fn is_plain(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -57,12 +69,13 @@ mod tests {
         {
             assert_eq!(parse(other), None, "{other}");
         }
-        let deleted = deleted(Path::new("/data/photos.7"));
-        assert_eq!(deleted, Path::new("/data/photos.7.deleted"));
-        assert!(is_deleted("photos.7.deleted"));
-        for other in ["photos.7", "deleted", ".deleted", "photos.deleted", "holiday.deleted"] {
+        let deleted = deleted();
+        assert!(is_deleted(&deleted));
+        assert_eq!(parse(&deleted), None);
+        for other in ["photos.7", "deleted", "deleted-", "deleted-photos", "deleted-.7"] {
             assert!(!is_deleted(other), "{other}");
         }
+        assert!(!is_too_long(&"a".repeat(238)) && is_too_long(&"a".repeat(239)));
     }
 
     proptest! {

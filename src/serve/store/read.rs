@@ -33,6 +33,12 @@ impl Database {
         self.read(|connection| wanted.iter().map(|(id, revision)| body_of(connection, id, revision)).collect())
     }
 
+    /// Documents with what their winners hold, in the order that was asked for: all of one moment, so that no body is gone
+    /// that the tree still has. A tombstone has its body as well.
+    pub fn winners(&self, ids: &[&str]) -> Result<Vec<Option<(Document, Body)>>, StoreError> {
+        self.read(|connection| ids.iter().map(|id| winner(connection, id)).collect())
+    }
+
     /// Documents whose winner is no tombstone, design documents included, by id.
     pub fn rows(&self, range: &Range) -> Result<Vec<Row>, StoreError> {
         let (bounds, values) = bounds(range, range.is_descending);
@@ -100,10 +106,11 @@ impl Database {
 
 /// The conditions of a range, from `AND` on, and what stands for their question marks.
 pub(super) fn bounds(range: &Range, is_descending: bool) -> (String, Vec<&str>) {
-    let (first, last) = if is_descending { ("<=", ">") } else { (">=", "<") };
+    let (first, last) = if is_descending { ("<", ">") } else { (">", "<") };
     let (mut sql, mut values) = (String::new(), Vec::new());
     if let Some(start) = &range.start {
-        sql.push_str(&format!(" AND id {first} ?"));
+        let including = if range.excludes_start { "" } else { "=" };
+        sql.push_str(&format!(" AND id {first}{including} ?"));
         values.push(start.as_str());
     }
     if let Some(end) = &range.end {
@@ -131,6 +138,13 @@ fn sequence_and_tree(row: &SqlRow<'_>) -> Result<(u64, Tree), StoreError> {
 fn body_of(connection: &Connection, id: &str, revision: &Revision) -> Result<Option<Body>, StoreError> {
     let place = document(connection, id)?.and_then(|document| document.tree.place(revision));
     place.map_or(Ok(None), |(place, _)| body(connection, place))
+}
+
+fn winner(connection: &Connection, id: &str) -> Result<Option<(Document, Body)>, StoreError> {
+    let Some(document) = document(connection, id)? else { return Ok(None) };
+    let place = document.tree.winner().and_then(|leaf| document.tree.place(&leaf.revision));
+    let body = place.map_or(Ok(None), |(place, _)| body(connection, place))?;
+    Ok(body.map(|body| (document, body)))
 }
 
 /// What is at a place, within a transaction.

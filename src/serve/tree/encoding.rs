@@ -43,7 +43,12 @@ impl Tree {
         while !rest.is_empty() {
             let node = read_node(&mut rest, &tree.nodes)?;
             let is_ordered = tree.nodes.last().is_none_or(|last| last.key < node.key);
-            if !is_ordered || node.parent.as_ref().is_some_and(|parent| parent.generation + 1 != node.key.generation) {
+            if !is_ordered
+                || node
+                    .parent
+                    .as_ref()
+                    .is_some_and(|parent| node.key.generation.checked_sub(1) != Some(parent.generation))
+            {
                 return Err(Unreadable);
             }
             tree.nodes.push(node);

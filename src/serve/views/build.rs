@@ -39,6 +39,11 @@ pub(super) fn update(
     let target = database.info()?.sequence;
     let mut writer = index.writer();
     let mut since = writer.sequence()?;
+    if since > target && since > database.info()?.sequence {
+        // The machine lost its power, and the database writes that the index has: their sequences are used once more.
+        writer.clear()?;
+        since = 0;
+    }
     if since >= target {
         return Ok(());
     }
@@ -147,22 +152,16 @@ impl Batch {
 fn documents(group: &Group, database: &Database, changes: &[Change]) -> Result<Vec<(String, Value)>, Failure> {
     let options =
         Options { conflicts: true, deleted_conflicts: true, local_seq: group.has_local_sequence, ..Options::default() };
-    let winners: Vec<_> = changes
-        .iter()
-        .filter(|change| group.includes_design || !change.document.id.starts_with("_design/"))
-        .filter_map(|change| Some((&change.document, change.document.tree.winner()?)))
-        .filter(|(_, winner)| !winner.is_deleted)
-        .collect();
-    let wanted: Vec<_> = winners.iter().map(|(document, winner)| (document.id.as_str(), &winner.revision)).collect();
-    let bodies = database.bodies(&wanted)?;
-    let mut documents = Vec::with_capacity(winners.len());
-    for ((document, winner), body) in winners.iter().zip(bodies) {
-        // Without a body it was changed meanwhile, and comes again.
-        let Some(body) = body else { continue };
-        let meta = open::meta(document, &options);
-        let history = vec![winner.revision.clone()];
+    let is_live = |change: &&Change| change.document.tree.winner().is_some_and(|winner| !winner.is_deleted);
+    let ids = changes.iter().filter(is_live).map(|change| change.document.id.as_str());
+    let ids: Vec<&str> = ids.filter(|id| group.includes_design || !id.starts_with("_design/")).collect();
+    let mut documents = Vec::with_capacity(ids.len());
+    // As they are now: what was changed meanwhile comes again.
+    for (document, body) in database.winners(&ids)?.into_iter().flatten() {
+        let Some(winner) = document.tree.winner().filter(|winner| !winner.is_deleted) else { continue };
+        let (history, meta) = (vec![winner.revision], open::meta(&document, &options));
         let opened = Opened { id: document.id.clone(), history, is_deleted: false, body, meta };
-        documents.push((document.id.clone(), Value::Object(show::stubbed(&opened, &options))));
+        documents.push((document.id, Value::Object(show::stubbed(&opened, &options))));
     }
     Ok(documents)
 }

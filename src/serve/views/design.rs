@@ -1,7 +1,7 @@
 //! What of a design document makes its index, and the signature by which an index is known.
 
 use md5::{Digest as _, Md5};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::collation::Collation;
 use crate::couch::term::Term;
@@ -118,9 +118,21 @@ fn views(raw: &Object) -> Vec<View> {
 /// `couch_mrview_util:ddoc_to_mrst/2`: the md5 of `{Views, Language, Options, Library}` as a term.
 fn signature(views: &[View], language: &str, options: &Object, library: Option<&Value>) -> String {
     let mut term = Term::new();
+    let is_exact = write_signed(&mut term, views, language, options, library).is_ok();
+    let mut bytes = term.into_bytes();
+    if !is_exact {
+        // Not CouchDB's, where a number is of a kind whose term is not known: any bytes that tell one from another.
+        let views: Vec<_> =
+            views.iter().map(|view| json!([view.names, view.reduces, view.map, view.options])).collect();
+        bytes.extend(json!([views, language, options, library]).to_string().into_bytes());
+    }
+    let sum: [u8; 16] = Md5::digest(bytes).into();
+    hexadecimal::encode(&sum)
+}
+
+fn write_signed(term: &mut Term, views: &[View], language: &str, options: &Object, library: Option<&Value>) -> Written {
     term.tuple(4);
-    // What cannot be a term exactly (very long numbers in options) is no part of the signature.
-    let _ = term.list(views.len(), |term| {
+    term.list(views.len(), |term| {
         for (number, view) in views.iter().enumerate() {
             term.tuple(9);
             term.atom("mrview");
@@ -144,13 +156,11 @@ fn signature(views: &[View], language: &str, options: &Object, library: Option<&
             members(term, view.options.iter().collect())?;
         }
         Ok(())
-    });
+    })?;
     term.binary(language.as_bytes());
-    let _ = members(&mut term, options.iter().collect());
+    members(term, options.iter().collect())?;
     let empty = Object::new();
-    let _ = sorted(&mut term, library.and_then(Value::as_object).unwrap_or(&empty));
-    let sum: [u8; 16] = Md5::digest(term.into_bytes()).into();
-    hexadecimal::encode(&sum)
+    sorted(term, library.and_then(Value::as_object).unwrap_or(&empty))
 }
 
 type Written = Result<(), crate::couch::term::Doubtful>;

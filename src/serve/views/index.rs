@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use super::collation::Collation;
 use super::rows::number;
@@ -55,14 +55,16 @@ pub(super) fn failed(error: rusqlite::Error) -> Failure {
 }
 
 impl Index {
-    /// Opens or makes the index; what belongs to another life of the database is removed.
+    /// Opens or makes the index in its folder, which is there; what belongs to another life of the database is removed.
     pub(super) fn open(path: &Path, instance: u64, collations: Vec<Collation>) -> Result<Self, Failure> {
-        if let Some(folder) = path.parent() {
-            let failed = |_| Failure::new(500, "internal_server_error", "the folder of the index cannot be made");
-            files::make_private(folder).map_err(failed)?;
-        }
-        let writer = connect(path)?;
-        writer.execute_batch(TABLES).map_err(failed)?;
+        let writer = match open(path) {
+            Err(error) if is_damaged(&error) => {
+                remove(path);
+                open(path)
+            }
+            result => result,
+        };
+        let writer = writer.map_err(failed)?;
         let instance = i64::try_from(instance & (u64::MAX >> 1)).unwrap_or_default();
         if state(&writer, "instance")? != Some(instance) {
             writer.execute_batch("begin; delete from rows; delete from state;").map_err(failed)?;
@@ -103,7 +105,7 @@ impl Index {
     /// What is there now.
     pub(super) fn reader(self: &Arc<Self>) -> Result<Reader, Failure> {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = idle.map_or_else(|| connect(&self.path), Ok)?;
+        let connection = idle.map_or_else(|| connect(&self.path), Ok).map_err(failed)?;
         connection.execute_batch("begin").map_err(failed)?;
         let sequence = state(&connection, "sequence")?.unwrap_or_default();
         let reader =
@@ -112,11 +114,33 @@ impl Index {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Failure> {
-    let connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(std::time::Duration::from_secs(30)).map_err(failed)?;
+/// The connection that writes, with its tables.
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    connection.execute_batch(TABLES)?;
+    Ok(connection)
+}
+
+/// Whether the machine lost its power before the file was on the disk.
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// Removes the file, which can be built again, and what SQLite keeps beside it.
+fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        // What stays is found to be damaged once more.
+        let _ = files::remove_file(Path::new(&file));
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_secs(30))?;
     let set = "pragma journal_mode = wal; pragma synchronous = off; pragma cache_size = -16000;";
-    connection.execute_batch(set).map_err(failed)?;
+    connection.execute_batch(set)?;
     Ok(connection)
 }
 
@@ -150,6 +174,13 @@ impl Writer<'_> {
     /// Up to which sequence of the database everything is in.
     pub(super) fn sequence(&self) -> Result<u64, Failure> {
         Ok(state(&self.connection, "sequence")?.unwrap_or_default().cast_unsigned())
+    }
+
+    /// Begins anew.
+    pub(super) fn clear(&mut self) -> Result<(), Failure> {
+        let transaction = self.connection.transaction().map_err(failed)?;
+        transaction.execute_batch("delete from rows; delete from state where name <> 'instance'").map_err(failed)?;
+        transaction.commit().map_err(failed)
     }
 
     /// Replaces the rows of documents, and says up to which sequence everything is in then.

@@ -42,6 +42,11 @@ impl Number {
         }
     }
 
+    /// Whether it is a number at all: beyond all doubles Erlang fails, and JSON has no word for it.
+    pub fn is_finite(self) -> bool {
+        self.float().is_finite()
+    }
+
     /// The square.
     pub fn squared(self) -> Self {
         match self {

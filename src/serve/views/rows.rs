@@ -63,6 +63,8 @@ pub struct Range {
 }
 
 const PAGE: usize = 256;
+/// A page has no further rows when it is as large as this, in bytes.
+const LARGE: usize = 4 << 20;
 
 /// As SQLite has numbers.
 pub(super) fn number(number: usize) -> i64 {
@@ -163,6 +165,21 @@ impl Iterator for Rows<'_> {
     }
 }
 
+/// Rows until they are enough, and whether there are no more.
+fn page(rows: impl Iterator<Item = rusqlite::Result<Entry>>) -> rusqlite::Result<(Vec<Entry>, bool)> {
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    for entry in rows {
+        let entry = entry?;
+        bytes += entry.key.len() + entry.json.len() + entry.value.len();
+        entries.push(entry);
+        if bytes >= LARGE {
+            return Ok((entries, false));
+        }
+    }
+    let is_last = entries.len() < PAGE;
+    Ok((entries, is_last))
+}
+
 impl Rows<'_> {
     /// How many ranges are still to come, that of the last row included: it tells ranges apart.
     pub(super) fn remaining(&self) -> usize {
@@ -187,8 +204,8 @@ impl Rows<'_> {
                 position: row.get(4)?,
             })
         });
-        let entries: Vec<Entry> = entries.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
-        let (is_last, is_descending) = (entries.len() < PAGE, range.is_descending);
+        let (entries, is_last) = page(entries.map_err(failed)?).map_err(failed)?;
+        let is_descending = range.is_descending;
         self.place = entries.last().map(|last| Place {
             key: last.key.clone(),
             id: Id::Text(last.id.clone()),

@@ -17,6 +17,8 @@ enum Unsuitable {
     Value(Value),
     /// CouchDB fails altogether.
     Mixed(Value),
+    /// So it does here.
+    Overflow,
 }
 
 /// A running `_sum`.
@@ -51,6 +53,7 @@ impl Sum {
                 let error = format!("{{case_clause,{}}}", term::plain(&value));
                 return Err(Failure::new(500, error, "objects and numbers cannot be summed"));
             }
+            Err(Unsuitable::Overflow) => return Err(overflow()),
         }
         Ok(())
     }
@@ -62,7 +65,7 @@ impl Sum {
 
 fn sum(value: Value, before: Value) -> Result<Value, Unsuitable> {
     if let (Some(value), Some(before)) = (Number::of(&value), Number::of(&before)) {
-        return Ok(before.plus(value).value());
+        return add(before, value);
     }
     match (value, before) {
         (Value::Array(value), Value::Array(before)) => arrays(before, value),
@@ -80,6 +83,15 @@ fn sum(value: Value, before: Value) -> Result<Value, Unsuitable> {
         }
         (value, _) => Err(Unsuitable::Value(value)),
     }
+}
+
+fn add(left: Number, right: Number) -> Result<Value, Unsuitable> {
+    let sum = left.plus(right);
+    if sum.is_finite() { Ok(sum.value()) } else { Err(Unsuitable::Overflow) }
+}
+
+fn overflow() -> Failure {
+    Failure::new(500, "unknown_error", "badarith")
 }
 
 /// The sums of both, by place; what is longer keeps its rest.
@@ -100,7 +112,7 @@ fn arrays(left: Vec<Value>, right: Vec<Value>) -> Result<Value, Unsuitable> {
                 return Ok(Value::Array(sums));
             }
             (Some(one), Some(other)) => match (Number::of(&one), Number::of(&other)) {
-                (Some(one), Some(other)) => sums.push(one.plus(other).value()),
+                (Some(one), Some(other)) => sums.push(add(one, other)?),
                 _ => return Err(Unsuitable::Value(std::iter::once(one).chain(left).collect())),
             },
         }
@@ -153,7 +165,7 @@ impl Stats {
             (Self::Several(_), Value::Array(_)) => {
                 return Err(Failure::new(500, "function_clause", "the arrays of _stats are not of one length"));
             }
-            (Self::One(one), Value::Number(_) | Value::Object(_)) => Self::One(one.and(One::of(value)?)),
+            (Self::One(one), Value::Number(_) | Value::Object(_)) => Self::One(one.and(One::of(value)?).checked()?),
             (_, value) => {
                 let reason = "The _stats function requires that map values be numbers or arrays of numbers, not";
                 return Err(invalid(format!("{reason} '{}'", term::pretty(value))));
@@ -196,7 +208,7 @@ impl One {
     fn of(value: &Value) -> Result<Self, Failure> {
         if let Some(number) = Number::of(value) {
             let squares = number.squared();
-            return Ok(Self { sum: number, count: Number::Integer(1), least: number, greatest: number, squares });
+            return Self { sum: number, count: Number::Integer(1), least: number, greatest: number, squares }.checked();
         }
         let Value::Object(members) = value else {
             return Err(invalid(format!("non-numeric _stats input: {}", term::plain(value))));
@@ -218,6 +230,11 @@ impl One {
             greatest: member("max")?,
             squares: member("sumsqr")?,
         })
+    }
+
+    fn checked(self) -> Result<Self, Failure> {
+        let all = [self.sum, self.count, self.squares];
+        if all.into_iter().all(Number::is_finite) { Ok(self) } else { Err(overflow()) }
     }
 
     fn and(self, other: Self) -> Self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::design::Group;
+use super::index::Index;
 use super::parameters::Parameters;
 use super::{Answer, Views};
 use crate::json::Object;
@@ -17,7 +18,7 @@ struct Fixture {
     functions: Functions,
     database: Arc<Database>,
     group: Group,
-    _store: Store,
+    store: Store,
     _folder: tempfile::TempDir,
 }
 
@@ -28,7 +29,7 @@ impl Fixture {
         let database = store.create("views").unwrap();
         let group = Group::new("_design/x", design.as_object().unwrap());
         let functions = Functions::new(Limits::default());
-        Self { views: Views::new(), functions, database, group, _store: store, _folder: folder }
+        Self { views: Views::new(), functions, database, group, store, _folder: folder }
     }
 
     /// Writes a document upon whatever is there; `null` deletes it.
@@ -267,4 +268,80 @@ fn what_cannot_be_built_is_an_error() {
     foreign.put("a", &json!({}));
     let failure = foreign.try_ask("v", "").unwrap_err();
     assert_eq!((failure.error.as_str(), failure.reason.as_deref()), ("unknown_query_language", Some("nope")));
+}
+
+/// After the machine lost its power the database may have lost writes that its index has.
+#[test]
+fn an_index_that_is_ahead_of_its_database_is_built_again() {
+    let fixture = letters();
+    let before = fixture.ask("by", "");
+    let path = fixture.database.index_folder().join(format!("{}.view", fixture.group.signature));
+    let index = rusqlite::Connection::open(path).unwrap();
+    index.execute("update state set value = 100 where name = 'sequence'", []).unwrap();
+    index.execute("update rows set value = 'null'", []).unwrap();
+    assert_eq!(fixture.ask("by", ""), before);
+}
+
+#[test]
+fn a_damaged_index_is_built_again() {
+    let mut fixture = letters();
+    let before = fixture.ask("by", "");
+    let path = fixture.database.index_folder().join(format!("{}.view", fixture.group.signature));
+    fixture.views = Views::new();
+    for text in ["x".repeat(10_000), format!("SQLite format 3\0{}", "x".repeat(10_000))] {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(fixture.ask("by", ""), before);
+        fixture.views = Views::new();
+    }
+}
+
+/// What is too large or too small for a double in CouchDB is told apart all the same.
+#[test]
+fn views_after_an_odd_number_are_part_of_the_signature() {
+    let group = |map: &str| {
+        let views = json!({ "a": { "map": "a", "options": { "x": "ODD" } }, "b": { "map": map } });
+        let text = json!({ "views": views }).to_string().replace("\"ODD\"", "1e-320");
+        Group::new("_design/x", &serde_json::from_str(&text).unwrap()).signature
+    };
+    assert_ne!(group("function (doc) { emit(1) }"), group("function (doc) { emit(2) }"));
+}
+
+/// CouchDB answers 500 as well.
+#[test]
+fn a_sum_beyond_all_doubles_is_an_error() {
+    let fixture = letters();
+    for id in ["g", "h"] {
+        fixture.put(id, &json!({ "k": "z", "v": 1e308 }));
+    }
+    assert_eq!(fixture.try_ask("sum", "key=\"z\"").unwrap_err().status, 500);
+}
+
+#[test]
+fn the_index_of_a_deleted_database_is_not_made_again() {
+    let fixture = letters();
+    fixture.store.delete("views").unwrap();
+    assert_eq!(fixture.try_ask("by", "").unwrap_err().status, 404);
+    assert!(Index::open(&fixture.database.index_folder().join("x.view"), 1, Vec::new()).is_err());
+    assert!(!fixture.database.index_folder().exists());
+}
+
+#[test]
+fn large_rows_come_in_small_pages() {
+    let fixture = Fixture::new(&json!({ "views": { "v": { "map":
+        "function (doc) { var text = new Array(1e6).join('x'); emit(1, 1 + text); emit(1, 2 + text); emit(2, text); }"
+    } } }));
+    ["a", "b", "c", "d", "e"].iter().for_each(|id| fixture.put(id, &json!({})));
+    for (query, expected) in [
+        ("", "a1 a2 b1 b2 c1 c2 d1 d2 e1 e2 ax bx cx dx ex"),
+        ("descending=true", "ex dx cx bx ax e1 e2 d1 d2 c1 c2 b1 b2 a1 a2"),
+    ] {
+        let parameters = Parameters::of_query(&Query::parse(query)).unwrap();
+        let answer = fixture.views.ask(&fixture.database, &fixture.functions, &fixture.group, "v", &parameters);
+        let (answer, mut told) = (answer.unwrap(), Vec::new());
+        for row in answer.rows() {
+            let super::Row::Mapped(row) = row.unwrap() else { panic!() };
+            told.push(format!("{}{}", row.entry.id, &row.entry.value[1..2]));
+        }
+        assert_eq!(told.join(" "), expected, "{query}");
+    }
 }

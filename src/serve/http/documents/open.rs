@@ -42,14 +42,16 @@ impl Opened {
 
 /// The winner of a document. A tombstone is found only when the options say so.
 pub(in crate::serve) fn winner(database: &Database, id: &str, options: &Options) -> Result<Opened, Failure> {
-    let document = database.document(id)?.ok_or_else(|| Failure::not_found("missing"))?;
-    let leaf = document.tree.winner().ok_or_else(|| Failure::not_found("missing"))?;
+    let missing = || Failure::not_found("missing");
+    // In one look: the next write may drop the body, where few revisions are kept.
+    let (document, body) = database.winners(&[id])?.pop().flatten().ok_or_else(missing)?;
+    let leaf = document.tree.winner().ok_or_else(missing)?;
     if leaf.is_deleted && !options.deleted {
         return Err(Failure::not_found("deleted"));
     }
-    let mut opened = revision(database, &document, &leaf.revision)?.ok_or_else(|| Failure::not_found("missing"))?;
-    opened.meta = meta(&document, options);
-    Ok(opened)
+    let history = document.tree.history(&leaf.revision).unwrap_or_default();
+    let meta = meta(&document, options);
+    Ok(Opened { id: document.id, history, is_deleted: leaf.is_deleted, body, meta })
 }
 
 /// The revision that the options name, or the winner.

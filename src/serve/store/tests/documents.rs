@@ -163,6 +163,7 @@ fn ranges_are_in_the_order_of_bytes() {
     bytes.sort_unstable();
     assert_eq!(found(&Range::default()), bytes);
     assert_eq!(found(&range(Some("a"), Some("b"))), ["a", "a\0b", "ab", "b"]);
+    assert_eq!(found(&Range { excludes_start: true, ..range(Some("a"), Some("b")) }), ["a\0b", "ab", "b"]);
     assert_eq!(found(&Range { excludes_end: true, ..range(Some("a"), Some("b")) }), ["a", "a\0b", "ab"]);
     assert_eq!(found(&Range { skip: 1, limit: Some(2), ..range(Some("a"), None) }), ["a\0b", "ab"]);
     assert_eq!(found(&Range { limit: Some(0), ..Range::default() }), Vec::<String>::new());

@@ -80,7 +80,7 @@ fn leftovers_of_a_deletion_are_removed() {
     let mut place = Place::new();
     let folder = place.database().folder().to_owned();
     place.store = None;
-    let left = names::deleted(&folder);
+    let left = place.folder.path().join(names::deleted());
     std::fs::rename(&folder, &left).unwrap();
     std::fs::write(place.folder.path().join("note.txt"), "mine").unwrap();
     place.reopen();
@@ -178,4 +178,80 @@ fn verify_prefix(database: &Database) {
         let body = database.body(&change.document.id, &winner.revision).unwrap().unwrap();
         read_bytes(database, &body.attachments[0].blob, 0).unwrap();
     }
+}
+
+#[test]
+fn a_name_is_as_long_as_in_couchdb() {
+    let mut place = Place::new();
+    let longest = "a".repeat(238);
+    write_one(&place.store().create(&longest).unwrap(), leaf("a", "", "{}"));
+    assert!(matches!(place.store().create(&"a".repeat(239)), Err(StoreError::TooLong)));
+    assert!(matches!(place.store().create(&"/".repeat(238)), Err(StoreError::TooLong)));
+    place.reopen();
+    place.store().delete(&longest).unwrap();
+    assert_eq!(files::entries(place.folder.path()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_deletion_waits_for_a_write_alone() {
+    let place = Place::new();
+    let database = place.database();
+    place.store().create("other").unwrap();
+    let (begun, is_writing) = std::sync::mpsc::channel();
+    let (go_on, may_end) = std::sync::mpsc::channel::<()>();
+    let (opened, is_open) = std::sync::mpsc::channel();
+    let (begun, may_end) = (Mutex::new(begun), Mutex::new(may_end));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let wait = |_: &Edit, _: Option<&Previous>| {
+                held(&begun).send(()).unwrap();
+                let _ = held(&may_end).recv();
+                Ok(())
+            };
+            database.write(vec![leaf("a", "", "{}")], &wait).unwrap();
+        });
+        is_writing.recv().unwrap();
+        let deletion = scope.spawn(|| place.store().delete("db"));
+        while !database.is_gone() {
+            std::thread::yield_now();
+        }
+        scope.spawn(|| opened.send(place.store().database("other").is_ok()));
+        let was_open = is_open.recv_timeout(std::time::Duration::from_secs(5));
+        drop(go_on);
+        assert_eq!(was_open, Ok(true));
+        assert!(deletion.join().unwrap().is_ok());
+    });
+}
+
+/// Deleted while a client still sends an attachment: nothing of it comes back, not even a folder.
+#[test]
+fn an_upload_into_a_deleted_database_brings_nothing_back() {
+    let mut place = Place::new();
+    let database = place.database();
+    let mut writer = database.begin_blob(false).unwrap();
+    writer.write(&vec![7; 200_000]).unwrap();
+    place.store().delete("db").unwrap();
+    assert!(writer.finish().is_err());
+    assert!(database.begin_blob(false).is_err());
+    drop(database);
+    assert_eq!(files::entries(place.folder.path()).unwrap().len(), 1);
+    place.reopen();
+    assert!(place.store().names().is_empty());
+}
+
+/// Left behind by a deletion that the process did not live to end: the later one is meant.
+#[test]
+fn of_two_databases_of_one_name_the_later_one_stays() {
+    let mut place = Place::new();
+    write_one(&place.database(), leaf("a", "", "{}"));
+    place.store = None;
+    for instance in [5, u64::MAX >> 1, 6] {
+        let folder = place.folder.path().join(names::folder("db", instance));
+        let database = Database::open("db", &std::fs::create_dir(&folder).map(|()| folder).unwrap()).unwrap();
+        write_one(&database, leaf(&instance.to_string(), "", "{}"));
+    }
+    place.reopen();
+    let rows = place.store().database("db").unwrap().rows(&Range::default()).unwrap();
+    assert_eq!(rows[0].id, (u64::MAX >> 1).to_string());
+    assert_eq!(files::entries(place.folder.path()).unwrap().len(), 2);
 }
