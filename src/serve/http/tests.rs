@@ -20,6 +20,7 @@ use crate::serve::users::Administrator;
 
 mod access;
 mod changes;
+mod documents;
 
 /// A server with a folder of its own.
 struct Endpoint {
