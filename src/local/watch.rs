@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::LocalError;
+use super::outside::canonical;
 
 /// What this tool and others write for themselves.
 const OWN: [&str; 2] = [".couchapp", ".git"];
@@ -62,10 +63,14 @@ impl Watch {
             };
             LocalError::from_io("watch", path.to_owned(), source)
         };
-        let telling = teller(folders.to_vec(), Arc::clone(&seen));
+        // Some systems name what has changed by its true path.
+        let folders: Vec<PathBuf> = folders.iter().map(|folder| canonical(folder)).collect();
+        let telling = teller(folders.clone(), Arc::clone(&seen));
         let first = folders.first().map_or(Path::new("."), PathBuf::as_path);
-        let mut watcher = notify::recommended_watcher(telling).map_err(|error| failed(first, error))?;
-        for folder in folders {
+        // Links that stay inside lead to what is watched anyway, and no command follows others.
+        let config = Config::default().with_follow_symlinks(false);
+        let mut watcher = RecommendedWatcher::new(telling, config).map_err(|error| failed(first, error))?;
+        for folder in &folders {
             watcher.watch(folder, RecursiveMode::Recursive).map_err(|error| failed(folder, error))?;
         }
         Ok(Self { seen, _watcher: watcher })
@@ -142,6 +147,21 @@ mod tests {
         // Reading is no change.
         std::fs::read(folders[1].join("moved")).unwrap();
         assert!(timeout(QUIET * 5, watch.changed(QUIET)).await.is_err());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn links_lead_nowhere_but_to_the_folder_itself() {
+        let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (folder, linked) = (root.path().join("folder"), root.path().join("linked"));
+        std::fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, &linked).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), folder.join("out")).unwrap();
+        let watch = Watch::start(&[linked]).unwrap();
+        std::fs::write(elsewhere.path().join("file"), "x").unwrap();
+        assert!(timeout(QUIET * 5, watch.changed(QUIET)).await.is_err());
+        std::fs::write(folder.join("file"), "x").unwrap();
+        assert_eq!(watch.changed(QUIET).await, BTreeSet::from([0]));
     }
 
     #[test]

@@ -146,11 +146,12 @@ impl Configuration {
             Some((_, _, Kind::Flag)) => matches!(value, "true" | "false"),
             Some((_, _, Kind::Number)) => value.parse::<u32>().is_ok_and(|number| number > 0),
             Some((_, _, Kind::Text)) => value.bytes().all(|byte| (b' '..0x7f).contains(&byte)),
-            None => section.len() + key.len() + value.len() <= LONGEST,
-        };
+            None => true,
+        } && section.len() + key.len() + value.len() <= LONGEST;
         let mut sections = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let free = sections.values().map(BTreeMap::len).sum::<usize>() < MOST;
-        if !is_possible || !free {
+        let is_there = sections.get(section).is_some_and(|values| values.contains_key(key));
+        let has_room = is_there || sections.values().map(BTreeMap::len).sum::<usize>() < MOST;
+        if !is_possible || !has_room {
             return Err(Failure::bad_request(format!("[{section}] {key} cannot be set to this")));
         }
         let before = sections.entry(section.to_owned()).or_default().insert(key.to_owned(), value.to_owned());
@@ -189,6 +190,20 @@ mod tests {
         assert_eq!(configuration.remove("csp", "attachments_enable").as_deref(), Some("true"));
         assert_eq!(configuration.remove("csp", "attachments_enable"), None);
         assert_eq!(Value::Object(configuration.all()), json!({}));
+    }
+
+    #[test]
+    fn the_configuration_is_no_database() {
+        let configuration = Configuration::new(true);
+        let long = "x".repeat(LONGEST + 1);
+        for (section, key) in [("cors", "headers"), ("my own", "a")] {
+            assert_eq!(configuration.set(section, key, &long).unwrap_err().status.as_u16(), 400, "{section}");
+        }
+        for number in 0..MOST {
+            configuration.set("my own", &number.to_string(), "x").unwrap();
+        }
+        assert!(configuration.set("my own", "one more", "x").is_err());
+        assert_eq!(configuration.set("my own", "0", "y").unwrap(), "x", "what is there can be changed");
     }
 
     #[test]

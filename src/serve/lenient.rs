@@ -224,6 +224,32 @@ mod tests {
         5;x=\"y\"\r\nGET \"\r\n3\r\n<>\"\r\n0\r\nT: \"u\"\r\n\r\n\
         GET /%C3%A4%7C%5E HTTP/1.1\r\n\r\n";
 
+    /// What the library takes for the end of a head and what it does not, it has to be here as well: a head that does not end
+    /// here is never handed on.
+    #[tokio::test]
+    async fn a_head_ends_where_the_library_says() {
+        for (sent, expected) in [
+            ("GET /\"1 HTTP/1.1\nHost: h\n\n", "GET /%221 HTTP/1.1\nHost: h\n\n"),
+            ("GET /\"2 HTTP/1.1\nHost: h\n\r\n", "GET /%222 HTTP/1.1\nHost: h\n\r\n"),
+            ("GET /\"3 HTTP/1.1\r\n\n", "GET /%223 HTTP/1.1\r\n\n"),
+            // An upgrade that nobody grants changes nothing.
+            (
+                "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\nGET /\" HTTP/1.1\r\n\r\n",
+                "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\nGET /%22 HTTP/1.1\r\n\r\n",
+            ),
+        ] {
+            // The client goes on listening, so there is no end to wait for.
+            let (mut client, server) = tokio::io::duplex(4096);
+            tokio::io::AsyncWriteExt::write_all(&mut client, sent.as_bytes()).await.unwrap();
+            let mut lenient = Lenient::new(server);
+            let mut read = vec![0; expected.len()];
+            let wait = std::time::Duration::from_secs(10);
+            let told = tokio::time::timeout(wait, lenient.read_exact(&mut read)).await;
+            assert!(told.is_ok(), "{sent:?} is kept back");
+            assert_eq!(String::from_utf8_lossy(&read), expected);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]

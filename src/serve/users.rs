@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use self::cookie::Cookie;
@@ -147,7 +147,7 @@ impl Users {
             // A second factor that is not asked for here must not be left out.
             return Ok(None);
         }
-        let proof = proof(&self.key, name, salt(&account), password);
+        let proof = proof(&self.key, name, &password::kept(&account), password);
         let remembered = self.lock().get(name).copied();
         let is_right = remembered.is_some_and(|known| password::are_equal(&known, &proof));
         if !is_right {
@@ -223,8 +223,9 @@ fn administrator(name: &str) -> User {
     User { name: Some(name.to_owned()), roles: vec![access::ADMINISTRATOR.to_owned()] }
 }
 
-fn proof(key: &[u8], name: &str, salt: &str, password: &str) -> [u8; 32] {
-    password::seal(key, format!("{name}\0{salt}\0{password}").as_bytes())
+/// `kept` is what is kept of the password: a proof holds no longer than that.
+fn proof(key: &[u8], name: &str, kept: &str, password: &str) -> [u8; 32] {
+    password::seal(key, format!("{name}\0{kept}\0{password}").as_bytes())
 }
 
 fn salt(account: &Object) -> &str {
@@ -261,9 +262,26 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Failure> {
 /// name that leads here is a [rebinding attack](https://en.wikipedia.org/wiki/DNS_rebinding)), and no page of somewhere else
 /// has sent it.
 pub(in crate::serve) fn is_trusted(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    host.is_none_or(|host| is_loopback(host_name(host))) && origin.is_none_or(is_loopback_origin)
+    let is_host = text(headers, &header::HOST).is_none_or(|host| is_loopback(host_name(host)));
+    is_host && text(headers, &header::ORIGIN).map_or_else(|| !is_part_of_foreign_page(headers), is_loopback_origin)
+}
+
+/// Whether a browser fetches this for a page of somewhere else, as a picture or a script, say: no `Origin` is sent then, and
+/// the page learns something by it. Following a link is no such thing. Pages of this computer have a `Referer`, where
+/// `localhost` and `127.0.0.1` are different sites. <https://www.w3.org/TR/fetch-metadata/>
+fn is_part_of_foreign_page(headers: &HeaderMap) -> bool {
+    let says = |name, value| text(headers, &HeaderName::from_static(name)) == Some(value);
+    if !says("sec-fetch-site", "cross-site") || says("sec-fetch-mode", "navigate") {
+        return false;
+    }
+    let referer = text(headers, &header::REFERER).unwrap_or_default();
+    let end = referer.match_indices('/').nth(2).map_or(referer.len(), |(end, _)| end);
+    !is_loopback_origin(&referer[..end])
+}
+
+/// A header; empty when it is no text.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
 /// Whether an origin is a server of this computer.

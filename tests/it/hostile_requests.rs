@@ -98,7 +98,6 @@ impl Victim {
         #[cfg(target_os = "linux")]
         {
             let most = most_memory(self.served.id());
-            println!("memory: {} MiB at the most", most >> 20);
             assert!(most < MOST_MEMORY, "{} MiB of memory", most >> 20);
         }
         self.served.end(&self.project, "INT").expect(130);

@@ -3,7 +3,8 @@ use super::*;
 use serde_json::json;
 
 fn functions() -> Functions {
-    Functions::new(Limits { time: Duration::from_secs(1), workers: 2, ..Limits::default() })
+    // So little memory that it is used up long before the time is, however busy the machine.
+    Functions::new(Limits { time: Duration::from_secs(2), memory: 8 << 20, workers: 2, ..Limits::default() })
 }
 
 fn design(value: Value) -> Design {

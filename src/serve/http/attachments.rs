@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use futures_util::StreamExt as _;
 use serde_json::json;
 
 use self::range::Ranges;
@@ -145,8 +144,7 @@ pub(in crate::serve) async fn put(place: &Place, id: &str, name: &str, request: 
     let form = Form { is_gzip, compresses: !is_gzip && digest::is_compressible(&content_type), digest: None };
     let mut intake = Intake::begin(&place.database, form);
     let (mut stream, mut arrived) = (request.body.into_data_stream(), 0);
-    while let Some(bytes) = stream.next().await {
-        let bytes = bytes.map_err(|_| Failure::bad_request("the body ends too early"))?;
+    while let Some(bytes) = body::next(&mut stream).await? {
         arrived += bytes.len() as u64;
         if arrived > LARGEST_ATTACHMENT {
             return Err(Failure::new(413, "attachment_too_large", name));

@@ -56,7 +56,11 @@ pub(in crate::serve) async fn bytes(headers: &HeaderMap, body: Body, limit: usiz
     Ok(whole.freeze())
 }
 
-async fn next(stream: &mut BodyDataStream) -> Result<Option<Bytes>, Failure> {
+/// The next bytes of a body; `None` at its end.
+///
+/// # Errors
+/// 400 when the connection breaks, 408 when nothing comes for too long: what takes the bytes waits as long.
+pub(in crate::serve) async fn next(stream: &mut BodyDataStream) -> Result<Option<Bytes>, Failure> {
     let piece = tokio::time::timeout(PATIENCE, stream.next()).await;
     let piece = piece.map_err(|_| Failure::new(408, "timeout", "the rest of the body did not come"))?;
     piece.transpose().map_err(|_| Failure::bad_request("the body ends too early"))

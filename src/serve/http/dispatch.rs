@@ -14,6 +14,19 @@ use crate::serve::users::access;
 
 type Answer = Result<Response, Failure>;
 
+/// What a database of CouchDB has, and one of this endpoint has not.
+const ABSENT: [&str; 9] = [
+    "_nouveau",
+    "_nouveau_cleanup",
+    "_partition",
+    "_purge",
+    "_purged_infos",
+    "_search",
+    "_search_cleanup",
+    "_shards",
+    "_sync_shards",
+];
+
 /// How often a request may be rewritten (`rewrite_limit`).
 const REWRITES: usize = 100;
 
@@ -48,6 +61,8 @@ async fn once(server: &Arc<Server>, mut request: Request) -> Answer {
         | "_cluster_setup"
         | "_db_updates"
         | "_search_analyze"
+        | "_nouveau_analyze"
+        | "_reshard"
         | "_reload_query_servers"
         | "favicon.ico" => server_wide::handle(server, request).await,
         name => {
@@ -133,10 +148,8 @@ async fn special(place: &Place, first: &str, rest: &[&str], request: Request) ->
         )
         | (_, "_all_docs" | "_design_docs" | "_local_docs", ["queries"])
         | (_, "_compact", [_]) => Ok(not_allowed("POST")),
-        ("POST", "_temp_view", []) => views::temporary(),
-        (_, "_purge" | "_purged_infos" | "_partition" | "_shards" | "_sync_shards" | "_search" | "_nouveau", _) => {
-            Err(Failure::absent(first))
-        }
+        (_, "_temp_view", []) => views::temporary(),
+        _ if ABSENT.contains(&first) => Err(Failure::absent(first)),
         (_, id, []) => document(place, id, request).await,
         (_, id, name) => attachment(place, id, &name.join("/"), request).await,
     }
@@ -196,7 +209,9 @@ async fn part_of_app(place: &Place, rest: &[&str], request: Request) -> Answer {
         [_, "_list", ..] => design::list(place, request).await,
         [_, "_update", ..] => design::update(place, request).await,
         [_, "_rewrite", ..] => design::rewrite(place, request).await,
-        [_, function @ ("_search" | "_nouveau"), ..] => Err(Failure::absent(function)),
+        [_, function @ ("_search" | "_search_info" | "_search_disk_size" | "_nouveau" | "_nouveau_info"), ..] => {
+            Err(Failure::absent(function))
+        }
         [name, attachment_name @ ..] => {
             attachment(place, &format!("_design/{name}"), &attachment_name.join("/"), request).await
         }
@@ -244,16 +259,25 @@ fn has_escaped_slash(target: &str) -> bool {
     escaped_slash(target).is_some()
 }
 
+/// `_design/` with its slash escaped.
+const ESCAPED: &str = "_design%2F";
+
+/// Where it begins. It counts behind the database only: names of attachments and parameters may be anything.
 fn escaped_slash(target: &str) -> Option<usize> {
-    const ESCAPED: &str = "_design%2F";
-    target.as_bytes().windows(ESCAPED.len()).position(|window| window.eq_ignore_ascii_case(ESCAPED.as_bytes()))
+    let path = target.split('?').next().unwrap_or_default();
+    let segments = path.split('/').scan(0, |next, segment| {
+        let start = std::mem::replace(next, *next + segment.len() + 1);
+        Some((start, segment))
+    });
+    let (start, id) = segments.filter(|(_, segment)| !segment.is_empty()).nth(1)?;
+    id.get(..ESCAPED.len()).filter(|begin| begin.eq_ignore_ascii_case(ESCAPED)).map(|_| start)
 }
 
 /// CouchDB sends those who escape the slash of `_design/` to the plain one.
 fn redirect(request: &Request) -> Answer {
     let target = request.target.as_str();
     let at = escaped_slash(target).ok_or_else(|| Failure::not_found("missing"))?;
-    let (before, behind) = (&target[..at], &target[at + "_design%2F".len()..]);
+    let (before, behind) = (&target[..at], &target[at + ESCAPED.len()..]);
     let plain = format!("{}{before}_design/{behind}", documents::location(&request.headers, &[]));
     let mut response = empty(StatusCode::MOVED_PERMANENTLY);
     let location = HeaderValue::from_str(&plain).map_err(|_| Failure::bad_request("invalid_url_encoding"))?;

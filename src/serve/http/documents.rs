@@ -230,7 +230,8 @@ pub(in crate::serve) async fn copy(place: &Place, id: &str, request: Request) ->
     let written = blocking(move || {
         let rev =
             source.map(|(generation, hash)| incoming::revision_of(&format!("{generation}-{hash}"))).transpose()?;
-        let opened = open::one(&keeper.database, &owned, &Options { rev, ..Options::default() })?;
+        let mut opened = open::one(&keeper.database, &owned, &Options { rev, ..Options::default() })?;
+        hooks::before_show(&keeper, &user, &mut opened)?;
         let (generation, hashes) = upon.map_or((0, Vec::new()), |(generation, hash)| (generation, vec![hash]));
         let attachments = opened.body.attachments.into_iter().map(incoming::Attachment::from).collect();
         let members = opened.body.members;
@@ -300,7 +301,8 @@ pub(in crate::serve) fn location(headers: &HeaderMap, segments: &[&str]) -> Stri
 /// Whether the client has what this ETag is of.
 pub(in crate::serve) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let Some(known) = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()) else { return false };
-    known.split(',').any(|known| known.trim() == etag)
+    // A weak tag is taken for the strong one, and `*` for none (`couch_httpd:etag_match`).
+    known.split(',').map(str::trim).any(|known| known.strip_prefix("W/").unwrap_or(known) == etag)
 }
 
 /// 304

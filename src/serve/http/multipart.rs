@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::body::{Body, BodyDataStream};
 use axum::http::header;
 use axum::response::Response;
-use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::body;
@@ -184,9 +183,9 @@ impl Parts {
             match self.reader.next().map_err(malformed)? {
                 Some(Event::End) => return Ok(None),
                 Some(event) => return Ok(Some(event)),
-                None => match self.stream.next().await {
-                    Some(Ok(bytes)) => self.reader.push(&bytes),
-                    Some(Err(_)) | None => return self.reader.finish().map(|()| None).map_err(malformed),
+                None => match body::next(&mut self.stream).await? {
+                    Some(bytes) => self.reader.push(&bytes),
+                    None => return self.reader.finish().map(|()| None).map_err(malformed),
                 },
             }
         }
@@ -246,7 +245,7 @@ impl Parts {
     /// Reads what is left, so that the connection can be used again.
     async fn drain(&mut self) {
         while let Ok(Some(_)) = self.next().await {}
-        while let Some(Ok(_)) = self.stream.next().await {}
+        while let Ok(Some(_)) = body::next(&mut self.stream).await {}
     }
 }
 

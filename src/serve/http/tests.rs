@@ -21,6 +21,7 @@ use crate::serve::users::Administrator;
 mod access;
 mod changes;
 mod documents;
+mod reading;
 
 /// A server with a folder of its own.
 struct Endpoint {

@@ -158,7 +158,7 @@ pub(in crate::serve) async fn compact(place: &Place, design: &str, request: Requ
     Ok(answer(202, &json!({ "ok": true })))
 }
 
-/// `POST /db/_temp_view`
+/// `/db/_temp_view`
 pub(in crate::serve) fn temporary() -> Result<Response, Failure> {
     Err(Failure::new(410, "gone", "Temporary views are not supported in CouchDB"))
 }

@@ -31,9 +31,14 @@ pub(super) enum Chunk {
 /// The longest line that tells the length of a chunk.
 const LONGEST_LINE: usize = 4096;
 
-/// Where a head ends, behind its empty line.
+/// Where a head ends, behind its empty line. As to the library, a line may end without a carriage return.
 pub(super) fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+    let mut lines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end + 1);
+    lines.find_map(|line| match &bytes[line..] {
+        [b'\n', ..] => Some(line + 1),
+        [b'\r', b'\n', ..] => Some(line + 2),
+        _ => None,
+    })
 }
 
 /// What follows a head; `None` when that cannot be told.
@@ -49,7 +54,7 @@ pub(super) fn after(head: &[u8]) -> Option<Framing> {
             b"transfer-encoding" if value.eq_ignore_ascii_case(b"chunked") => {
                 framing = Framing::Chunked(Chunk::Size(Vec::new()));
             }
-            b"transfer-encoding" | b"upgrade" => return None,
+            b"transfer-encoding" => return None,
             _ => {}
         }
     }

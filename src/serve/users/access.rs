@@ -137,6 +137,8 @@ pub(in crate::serve) fn authorize_name(
         {
             require_server_admin(user)
         }
+        // The same with an escaped slash.
+        [id] if name == "_users" && id.starts_with("_local/") => require_server_admin(user),
         ["_purge" | "_purged_infos_limit" | "_sync_shards"] => require_server_admin(user),
         _ => Ok(()),
     }
@@ -223,7 +225,9 @@ mod tests {
             assert_eq!(authorize_server_wide(&Method::GET, segments, &nobody).is_ok(), open, "{segments:?}");
             assert!(authorize_server_wide(&Method::GET, segments, &admin).is_ok(), "{segments:?}");
         }
-        let named: [(Method, &str, &[&str], bool); 11] = [
+        let named: [(Method, &str, &[&str], bool); 13] = [
+            (Method::GET, "_users", &["_local/x"], false),
+            (Method::GET, "db", &["_local/x"], true),
             (Method::GET, "_nothing", &[], false),
             (Method::POST, "_users", &["_find"], false),
             (Method::GET, "_users", &["_design", "x", "_view", "y"], false),

@@ -58,6 +58,12 @@ pub(in crate::serve) fn hide(members: &mut Object, iterations: u32) -> Result<()
     Ok(())
 }
 
+/// What a user's document keeps of the password, as a text. A new password changes it even where the salt stays the same.
+pub(in crate::serve) fn kept(account: &Object) -> String {
+    let members = MEMBERS.iter().map(|name| account.get(*name).map(Value::to_string).unwrap_or_default());
+    members.collect::<Vec<_>>().join("\0")
+}
+
 /// A salt for a password.
 pub(in crate::serve) fn random_salt() -> String {
     format!("{}{}", random::hexadecimal(), random::hexadecimal())

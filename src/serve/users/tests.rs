@@ -74,6 +74,26 @@ fn a_password_that_was_changed_is_not_remembered() {
 }
 
 #[test]
+fn a_password_is_another_one_even_with_the_same_salt() {
+    let users = users(true);
+    let account = |password: &str| {
+        let mut members = jan(password);
+        members.insert("password".to_owned(), password.into());
+        members.insert("salt".to_owned(), "the same".into());
+        members.insert("preserve_salt".to_owned(), true.into());
+        password::hide(&mut members, 3).unwrap();
+        members
+    };
+    let accepts = |password: &str, account: &Object| {
+        users.sign_in("jan", password, &|_| Ok(Some(account.clone()))).unwrap().is_some()
+    };
+    let (old, new) = (account("apple"), account("pear"));
+    assert!(accepts("apple", &old));
+    assert!(!accepts("apple", &new));
+    assert!(accepts("pear", &new));
+}
+
+#[test]
 fn a_session_goes_on_as_long_as_it_is_used() {
     let (users, account) = (users(true), jan("apple"));
     let lookup = |name: &str| Ok((name == "jan").then(|| account.clone()));
@@ -111,6 +131,8 @@ fn a_second_factor_is_not_left_out() {
 
 #[test]
 fn the_party_is_for_this_computer_only() {
+    const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
     let party = users(false);
     let lookup = |_: &str| Ok(None);
     let table = [
@@ -125,6 +147,17 @@ fn the_party_is_for_this_computer_only() {
         (vec![(header::HOST, "localhost:5984"), (header::ORIGIN, "http://evil.example")], false),
         (vec![(header::HOST, "localhost:5984"), (header::ORIGIN, "http://localhost@evil.example")], false),
         (vec![(header::HOST, "localhost:5984"), (header::ORIGIN, "null")], false),
+        (vec![(SITE, "same-origin"), (MODE, "no-cors")], true),
+        (vec![(SITE, "same-site"), (MODE, "no-cors")], true),
+        (vec![(SITE, "none"), (MODE, "navigate")], true),
+        // A link is followed; a picture or a script is not fetched.
+        (vec![(SITE, "cross-site"), (MODE, "navigate"), (header::REFERER, "http://evil.example/")], true),
+        (vec![(SITE, "cross-site"), (MODE, "no-cors")], false),
+        (vec![(SITE, "cross-site"), (MODE, "no-cors"), (header::REFERER, "http://evil.example/")], false),
+        (vec![(SITE, "cross-site"), (MODE, "no-cors"), (header::REFERER, "http://localhost@evil.example/")], false),
+        // `localhost` and `127.0.0.1` are two sites.
+        (vec![(SITE, "cross-site"), (MODE, "no-cors"), (header::REFERER, "http://localhost:8000/")], true),
+        (vec![(SITE, "cross-site"), (MODE, "cors"), (header::ORIGIN, "http://localhost:8000")], true),
     ];
     for (pairs, is_admin) in table {
         let user = party.recognise(&headers(&pairs), SESSION, &lookup).unwrap().user;

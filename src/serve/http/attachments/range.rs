@@ -1,5 +1,7 @@
 //! Which bytes of an attachment are asked for (`chttpd_db:parse_ranges`). Pure.
 
+use std::num::IntErrorKind;
+
 use axum::http::{HeaderMap, header};
 
 use crate::serve::http::request::Failure;
@@ -31,7 +33,11 @@ fn parse(text: &str, length: u64) -> Result<Ranges, Failure> {
     let mut ranges = Vec::new();
     for item in items.split(',').filter(|item| !item.is_empty()) {
         let Some((from, to)) = item.trim().split_once('-') else { return Ok(Ranges::Whole) };
-        let number = |text: &str| text.parse::<u64>().ok();
+        let number = |text: &str| match text.parse::<u64>() {
+            Ok(number) => Some(number),
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(u64::MAX),
+            Err(_) => None,
+        };
         let (from, to) = match (from, number(from), to, number(to)) {
             // From the very beginning to the end is everything.
             (_, Some(0), "", _) => return Ok(Ranges::Whole),
@@ -82,6 +88,8 @@ mod tests {
             ("bytes=-10", Ranges::One(1, 9)),
             ("bytes=-9", Ranges::One(1, 9)),
             ("lines=1-2", Ranges::Whole),
+            ("bytes=5-99999999999999999999", Ranges::One(5, 9)),
+            ("bytes=-99999999999999999999", Ranges::One(1, 9)),
             (&format!("bytes={}", ["1-2"; 12].join(",")), Ranges::Whole),
         ];
         for (text, expected) in table {

@@ -4,7 +4,6 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use futures_util::StreamExt as _;
 use serde_json::json;
 
 use super::incoming::{self, Attachment, Incoming, LARGEST_ATTACHMENT, Source, parse_revision, revision_of};
@@ -94,9 +93,9 @@ async fn read(place: &Place, boundary: &str, body: Body) -> Result<Said, Failure
             Some(Event::Data(bytes)) => field.take(bytes).await?,
             Some(Event::PartEnd) => std::mem::replace(&mut field, Field::Other).end(&mut said).await?,
             Some(Event::End) => return Ok(said),
-            None => match stream.next().await {
-                Some(Ok(bytes)) => reader.push(&bytes),
-                Some(Err(_)) | None => return reader.finish().map(|()| said).map_err(malformed),
+            None => match body::next(&mut stream).await? {
+                Some(bytes) => reader.push(&bytes),
+                None => return reader.finish().map(|()| said).map_err(malformed),
             },
         }
     }

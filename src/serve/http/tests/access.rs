@@ -1,5 +1,6 @@
 //! Who may do what. The statuses are those of CouchDB 3.5.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::json;
 
 use super::Endpoint;
@@ -137,6 +138,12 @@ async fn users_see_and_change_only_themselves() {
         (JAN, "GET", "/_users/_all_docs", "", 401),
         (JAN, "POST", "/_users/_find", r#"{"selector":{}}"#, 401),
         (JAN, "POST", "/_users/_bulk_get", r#"{"docs":[{"id":"org.couchdb.user:eva"}]}"#, 401),
+        (JAN, "PUT", "/_users/_local/x", "{}", 401),
+        (JAN, "PUT", "/_users/_local%2Fx", "{}", 401),
+        ("", "PUT", "/_users/_local%2Fx", "{}", 401),
+        (ROOT, "PUT", "/_users/_local%2Fx", "{}", 201),
+        (JAN, "GET", "/_users/_local/x", "", 401),
+        (JAN, "GET", "/_users/_local%2Fx", "", 401),
         ("", "PUT", "/_users/org.couchdb.user:new", r#"{"name":"new","password":"x","roles":[],"type":"user"}"#, 201),
         ("", "PUT", "/_users/org.couchdb.user:bad", r#"{"name":"bad","roles":["x"],"type":"user"}"#, 403),
         ("", "PUT", "/_users/bad", r#"{"name":"bad","roles":[],"type":"user"}"#, 403),
@@ -145,6 +152,10 @@ async fn users_see_and_change_only_themselves() {
         let answered = endpoint.ask(who, method, target, body).await;
         assert_eq!(answered.status, status, "{who} {method} {target}: {answered:?}");
     }
+
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(JAN));
+    let headers = [("authorization", basic.as_str()), ("destination", "org.couchdb.user:copy")];
+    assert_eq!(endpoint.send("COPY", "/_users/org.couchdb.user:eva", &headers, "").await.status, 404);
 
     let mut document = own.json();
     document["password"] = json!("plum");
@@ -240,9 +251,37 @@ async fn databases_are_made_described_and_removed() {
     endpoint.expect(200, "DELETE", "/a%2Fb", "").await;
     endpoint.expect(404, "DELETE", "/a%2Fb", "").await;
     endpoint.expect(400, "PUT", "/A", "").await;
-    for absent in ["/_utils", "/_replicate", "/_scheduler/jobs", "/_db_updates", "/_cluster_setup"] {
-        endpoint.expect(501, "GET", absent, "").await;
+}
+
+#[tokio::test]
+async fn what_is_absent_says_so() {
+    let endpoint = Endpoint::party();
+    endpoint.expect(201, "PUT", "/db", "").await;
+    endpoint.expect(201, "PUT", "/db/_design/app", "{}").await;
+    for absent in [
+        "/_utils",
+        "/_replicate",
+        "/_scheduler/jobs",
+        "/_db_updates",
+        "/_cluster_setup",
+        "/_reshard/jobs",
+        "/_nouveau_analyze",
+        "/_search_analyze",
+        "/db/_purge",
+        "/db/_partition/x",
+        "/db/_search_cleanup",
+        "/db/_nouveau_cleanup",
+        "/db/_design/app/_search/x",
+        "/db/_design/app/_search_info/x",
+        "/db/_design/app/_search_disk_size/x",
+        "/db/_design/app/_nouveau/x",
+        "/db/_design/app/_nouveau_info/x",
+    ] {
+        for method in ["GET", "POST"] {
+            endpoint.expect(501, method, absent, "").await;
+        }
     }
+    endpoint.expect(410, "GET", "/db/_temp_view", "").await;
 }
 
 #[tokio::test]
