@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::from_fn;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -139,7 +139,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let server = opened.await.map_err(|error| StoreError::Failed(Box::new(error))).and_then(|opened| opened);
     let server = Arc::new(server.map_err(|source| StartError::Store { folder, source })?);
     let router = Router::new().fallback(http::answer_request).with_state(server);
-    let router = if options.reload { router.layer(map_response(http::reload::follow)) } else { router };
+    let router = if options.reload { router.layer(from_fn(http::reload::follow)) } else { router };
     let task = tokio::spawn(async move {
         let mut stopping = stopping;
         let stopped = async move {

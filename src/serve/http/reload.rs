@@ -1,7 +1,9 @@
 //! Open pages reload when their app changes.
 
 use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::http::{HeaderName, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -19,11 +21,16 @@ const SCRIPT: &str = r"
 </script>
 ";
 
-/// Adds the script to a page; anything else stays as it is.
-pub(in crate::serve) async fn follow(mut response: Response) -> Response {
+/// Adds the script to a page that a browser asks for; anything else, and what programs ask for, stays as it is.
+pub(in crate::serve) async fn follow(request: Request, next: Next) -> Response {
+    // Those who only want the content (`*/*`) get what is stored.
+    let accepted = request.headers().get_all(header::ACCEPT).iter();
+    let is_browser = accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"));
+    let mut response = next.run(request).await;
     let headers = response.headers();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_page = response.status() == StatusCode::OK
+    let is_page = is_browser
+        && response.status() == StatusCode::OK
         && content_type.starts_with("text/html")
         && !headers.contains_key(header::CONTENT_ENCODING);
     if !is_page {
