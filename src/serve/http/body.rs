@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::{Bytes, BytesMut};
 use flate2::read::GzDecoder;
 use futures_util::StreamExt as _;
@@ -71,19 +71,25 @@ pub(in crate::serve) fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A body that is JSON, with numbers as CouchDB prints them.
-pub(in crate::serve) async fn json(request: Request) -> Result<Value, Failure> {
-    let body = bytes(&request.headers, request.body, LARGEST_JSON).await?;
-    let encoding = request.headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
-    match encoding.as_deref() {
-        None | Some(b"identity") if body.len() < LARGE => parse(&body),
-        None | Some(b"identity") => blocking(move || parse(&body)).await,
-        Some(b"gzip") => blocking(move || parse(&expand(&body)?)).await,
+/// The whole body, expanded if it came compressed.
+pub(in crate::serve) async fn expanded(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    let body = bytes(headers, body, LARGEST_JSON).await?;
+    match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Ok(body),
+        // An empty body is none, whatever is said of it.
+        Some(b"gzip") if body.is_empty() => Ok(body),
+        Some(b"gzip") => blocking(move || Ok(Bytes::from(expand(&body)?))).await,
         Some(other) => {
             let reason = format!("{} is not a supported content encoding.", String::from_utf8_lossy(other));
             Err(Failure::new(415, "bad_content_type", reason))
         }
     }
+}
+
+/// A body that is JSON, with numbers as CouchDB prints them.
+pub(in crate::serve) async fn json(request: Request) -> Result<Value, Failure> {
+    let body = expanded(&request.headers, request.body).await?;
+    if body.len() < LARGE { parse(&body) } else { blocking(move || parse(&body)).await }
 }
 
 /// A body that is a JSON object.

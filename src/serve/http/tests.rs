@@ -70,7 +70,8 @@ impl Endpoint {
     }
 
     /// The answer, not read yet.
-    async fn begin(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    async fn begin(&self, method: &str, target: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
+        let body = body.as_ref();
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -78,11 +79,11 @@ impl Endpoint {
         if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/json");
         }
-        let request = request.header("content-length", body.len()).body(Body::from(body.to_owned())).unwrap();
+        let request = request.header("content-length", body.len()).body(Body::from(body.to_vec())).unwrap();
         answer_request(State(Arc::clone(&self.server)), request).await
     }
 
-    async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answered {
+    async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answered {
         let (parts, body) = self.begin(method, target, headers, body).await.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         Answered { status: parts.status.as_u16(), headers: parts.headers, text }

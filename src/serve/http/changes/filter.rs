@@ -68,11 +68,13 @@ impl Asked {
 
 async fn posted(request: Request) -> Result<Option<Value>, Failure> {
     body::require_json(&request.headers)?;
-    let has_length = body::length(&request.headers).is_some();
-    let sent = body::bytes(&request.headers, request.body, body::LARGEST_JSON).await?;
-    if sent.is_empty() {
+    let length = body::length(&request.headers);
+    let sent = body::expanded(&request.headers, request.body).await?;
+    match length {
         // CouchDB takes a body of a length of 0 for none, and no length at all for one that got lost.
-        return if has_length { Ok(None) } else { Err(Failure::bad_request("Missing request body")) };
+        Some(0) => return Ok(None),
+        None if sent.is_empty() => return Err(Failure::bad_request("Missing request body")),
+        _ => {}
     }
     match body::parse(&sent)? {
         members @ Value::Object(_) => Ok(Some(members)),

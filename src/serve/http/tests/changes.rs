@@ -113,6 +113,30 @@ async fn posted_filters() {
 }
 
 #[tokio::test]
+async fn posted_bodies_may_be_compressed() {
+    let endpoint = filled().await;
+    let compressed = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let cases = [
+        (200, "gzip", compressed("{}")),
+        (200, "gzip", Vec::new()),
+        (200, "identity", b"{}".to_vec()),
+        (400, "gzip", b"{}".to_vec()),
+        (400, "gzip", compressed("")),
+        (415, "GZIP", compressed("{}")),
+        (415, "br", b"{}".to_vec()),
+    ];
+    for (status, encoding, body) in cases {
+        let headers = [("content-type", "application/json"), ("content-encoding", encoding)];
+        let answered = endpoint.send("POST", "/db/_changes", &headers, body).await;
+        assert_eq!(answered.status, status, "{encoding}: {}", answered.text);
+    }
+}
+
+#[tokio::test]
 async fn what_is_refused() {
     let endpoint = filled().await;
     for (method, target, status, reason) in [
