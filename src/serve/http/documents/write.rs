@@ -147,7 +147,10 @@ fn plan_edit(database: &Database, document: Incoming, known: Option<&Document>) 
         _ => None,
     };
     let upon = parent.clone().or_else(|| known.and_then(|document| document.tree.winner()).map(|leaf| leaf.revision));
-    let generation = upon.map_or(0, |revision| revision.generation()) + 1;
+    // Whoever names the last generation of all gets no other behind it.
+    let Some(generation) = upon.map_or(0, |revision| revision.generation()).checked_add(1) else {
+        return Ok(Plan::Settled(Fate::Conflict));
+    };
     let attachments = stored(database, &document, before.as_ref(), |_| generation)?;
     Ok(Plan::Write(edit(document, attachments, Upon::Leaf(parent))))
 }
