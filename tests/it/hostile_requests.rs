@@ -230,6 +230,33 @@ fn multipart_that_is_none_is_refused() {
 }
 
 #[test]
+fn uploads_that_stand_still_keep_nobody_waiting() {
+    // More than there are threads for work that blocks.
+    const UPLOADS: usize = 540;
+    let victim = Victim::start();
+    let begun = (0..UPLOADS).map(|number| {
+        let mut stream = victim.connect();
+        let line = format!("PUT /db/upload{number}/file");
+        let head = head(&line, "Content-Type: image/png\r\nContent-Length: 100\r\n");
+        stream.write_all(format!("{head}the beginning").as_bytes()).unwrap();
+        stream
+    });
+    let begun: Vec<TcpStream> = begun.collect();
+    // Some of the uploads may be on their way while the first are answered.
+    for _ in 0..100 {
+        let mut reader = victim.connect();
+        // Less than after which an upload that stands still is given up.
+        reader.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        reader.write_all(head("GET /db/here", "").as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        reader.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+    drop(begun);
+    victim.end();
+}
+
+#[test]
 fn heads_that_are_none_hurt_nobody() {
     let victim = Victim::start();
     for head in [

@@ -200,6 +200,15 @@ fn what_cannot_be_started_says_why() {
     hint: `--memory` keeps nothing
     ");
 
+    project.write_tree("other/album", [("index.html", "another album")]);
+    insta::assert_snapshot!(project.couchapp(&["serve", "album", "other/album", "--memory"]).session(), @r"
+    exit 2
+    ----- stdout
+    ----- stderr
+    error: `./album` and `./other/album` would both go into the database `album`
+    hint: rename one of the folders
+    ");
+
     let served = Served::start(&project, "album");
     served.endpoint(None);
     insta::assert_snapshot!(project.couchapp(&["serve", "album", "--port", "0"]).session(), @r"

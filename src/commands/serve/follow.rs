@@ -51,7 +51,9 @@ pub(super) fn jobs(context: &Context, command: &ServeSettings) -> Result<Vec<Job
     let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
     let mut jobs = Vec::new();
     for app in &command.apps {
-        jobs.push(job(app, database(app)?, words(&["push", "--create-db", "--yes"])));
+        let job = job(app, database(app)?, words(&["push", "--create-db", "--yes"]));
+        check_is_free(&jobs, &job)?;
+        jobs.push(job);
     }
     if let Some(media) = &command.media {
         let mut line = words(&["sync-dir", "--create-db", "--yes"]);
@@ -63,6 +65,14 @@ pub(super) fn jobs(context: &Context, command: &ServeSettings) -> Result<Vec<Job
         jobs.push(job(media, database(command.apps.first().unwrap_or(media))?, line));
     }
     Ok(jobs)
+}
+
+/// Two apps of one name would be the same design document: each push would replace the other.
+fn check_is_free(jobs: &[Job], job: &Job) -> Result<()> {
+    let Some(other) = jobs.iter().find(|other| other.database == job.database) else { return Ok(()) };
+    let (one, two) = (other.shown.display(), job.shown.display());
+    let message = format!("`{one}` and `{two}` would both go into the database `{}`", job.database);
+    Err(Failure::new(Exit::Usage, message).hint("rename one of the folders").into())
 }
 
 /// The database for a folder: its name, as far as CouchDB allows.

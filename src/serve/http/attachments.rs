@@ -142,7 +142,7 @@ pub(in crate::serve) async fn put(place: &Place, id: &str, name: &str, request: 
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
     let before = before(place, id, None, named(&request)?).await?;
     let form = Form { is_gzip, compresses: !is_gzip && digest::is_compressible(&content_type), digest: None };
-    let mut intake = Intake::begin(&place.database, form);
+    let mut intake = Intake::begin(&place.database, form).await;
     let (mut stream, mut arrived) = (request.body.into_data_stream(), 0);
     while let Some(bytes) = body::next(&mut stream).await? {
         arrived += bytes.len() as u64;

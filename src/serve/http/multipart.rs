@@ -217,7 +217,7 @@ impl Parts {
         let Some(Event::Part(_)) = self.next().await? else { return Err(shorter()) };
         let compresses = !follows.is_gzip && digest::is_compressible(content_type);
         let form = Form { is_gzip: follows.is_gzip, compresses, digest: follows.digest };
-        let mut intake = Intake::begin(&place.database, form);
+        let mut intake = Intake::begin(&place.database, form).await;
         let expected = follows.encoded_length.or(follows.length);
         let mut arrived = 0;
         while let Some(event) = self.next().await? {

@@ -89,7 +89,7 @@ async fn read(place: &Place, boundary: &str, body: Body) -> Result<Said, Failure
     let mut field = Field::Other;
     loop {
         match reader.next().map_err(malformed)? {
-            Some(Event::Part(headers)) => field = Field::begin(place, &headers, said.attachments.len())?,
+            Some(Event::Part(headers)) => field = Field::begin(place, &headers, said.attachments.len()).await?,
             Some(Event::Data(bytes)) => field.take(bytes).await?,
             Some(Event::PartEnd) => std::mem::replace(&mut field, Field::Other).end(&mut said).await?,
             Some(Event::End) => return Ok(said),
@@ -109,7 +109,7 @@ enum Field {
 }
 
 impl Field {
-    fn begin(place: &Place, headers: &Headers, count: usize) -> Result<Self, Failure> {
+    async fn begin(place: &Place, headers: &Headers, count: usize) -> Result<Self, Failure> {
         let disposition = headers.disposition.as_deref().unwrap_or_default();
         match (parameter(disposition, "name").as_deref(), parameter(disposition, "filename")) {
             (Some("_attachments"), Some(name)) if !name.is_empty() => {
@@ -119,7 +119,7 @@ impl Field {
                 }
                 let content_type = headers.content_type.clone();
                 let content_type = content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
-                let intake = Intake::begin(&place.database, Form::of(&content_type));
+                let intake = Intake::begin(&place.database, Form::of(&content_type)).await;
                 Ok(Self::File { name, content_type, intake, length: 0 })
             }
             (Some(name @ ("_doc" | "_rev")), _) => Ok(Self::Text { name: name.to_owned(), text: Vec::new() }),

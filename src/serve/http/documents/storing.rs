@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use md5::{Digest as _, Md5};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::couch::digest::{self, Digest, SERVER_LEVEL};
@@ -108,6 +108,10 @@ pub(in crate::serve) fn whole(database: &Database, form: Form, bytes: &[u8]) -> 
     storing.finish()
 }
 
+/// So many uploads at once: each holds a thread until its last byte has come, and everything else that blocks needs threads as
+/// well, of which there are 512. The others wait for their turn.
+static UPLOADS: Semaphore = Semaphore::const_new(128);
+
 /// Bytes that come from a connection, stored on a blocking thread. Dropped without an end, it leaves nothing behind.
 pub(in crate::serve) struct Intake {
     sender: mpsc::Sender<Bytes>,
@@ -116,12 +120,14 @@ pub(in crate::serve) struct Intake {
 }
 
 impl Intake {
-    /// Begins.
-    pub(in crate::serve) fn begin(database: &Arc<Database>, form: Form) -> Self {
+    /// Begins, when it is its turn.
+    pub(in crate::serve) async fn begin(database: &Arc<Database>, form: Form) -> Self {
+        let turn = UPLOADS.acquire().await;
         let (sender, mut receiver) = mpsc::channel::<Bytes>(4);
         let (whole, mut is_whole) = tokio::sync::oneshot::channel();
         let database = Arc::clone(database);
         let task = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let mut storing = Storing::begin(&database, form)?;
             while let Some(bytes) = receiver.blocking_recv() {
                 storing.write(&bytes)?;

@@ -147,6 +147,7 @@ fn plan_edit(database: &Database, document: Incoming, known: Option<&Document>) 
         _ => None,
     };
     let upon = parent.clone().or_else(|| known.and_then(|document| document.tree.winner()).map(|leaf| leaf.revision));
+    // Whoever names the last generation of all gets no other behind it.
     let Some(generation) = upon.map_or(0, |revision| revision.generation()).checked_add(1) else {
         return Ok(Plan::Settled(Fate::Conflict));
     };

@@ -80,3 +80,22 @@ async fn no_generation_is_too_large() {
     endpoint.expect(409, "PUT", "/db/b", r#"{"_rev":"18446744073709551615-abc"}"#).await;
     endpoint.expect(400, "PUT", &format!("/{}", "a".repeat(239)), "").await;
 }
+
+/// CouchDB's generations have no end, those of this endpoint do.
+#[tokio::test]
+async fn behind_the_last_generation_comes_no_other() {
+    let endpoint = Endpoint::party();
+    endpoint.expect(201, "PUT", "/db", "").await;
+    endpoint.expect(201, "PUT", "/db/first", "{}").await;
+    let last = format!("{}-abc", u64::MAX);
+    endpoint.expect(201, "PUT", "/db/a?new_edits=false", &format!("{{\"_rev\":\"{last}\"}}")).await;
+    for (method, target) in
+        [("PUT", "/db/a"), ("DELETE", "/db/a"), ("PUT", "/db/a/b.txt"), ("PUT", "/db/unheard"), ("COPY", "/db/first")]
+    {
+        let headers = [("destination", &*format!("a?rev={last}"))];
+        let target = if method == "COPY" { target.to_owned() } else { format!("{target}?rev={last}") };
+        let answered = endpoint.send(method, &target, &headers, "{}").await;
+        assert_eq!(answered.status, 409, "{method} {target}: {answered:?}");
+    }
+    assert_eq!(endpoint.expect(200, "GET", "/db/a", "").await.json()["_rev"], *last);
+}
