@@ -23,6 +23,7 @@ use self::store::{Store, StoreError};
 use self::users::Administrator;
 
 pub mod configuration;
+pub mod failure;
 pub mod functions;
 pub mod http;
 mod lenient;

@@ -9,9 +9,9 @@ use std::sync::{PoisonError, RwLock};
 
 use serde_json::Value;
 
-use super::http::request::Failure;
 use super::users::password::ITERATIONS;
 use crate::json::Object;
+use crate::serve::failure::Failure;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

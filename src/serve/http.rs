@@ -12,13 +12,15 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
 use self::designs::{Designs, Known};
-use self::request::{Failure, Query, Request, User};
+use self::request::{Query, Request};
 use crate::hexadecimal;
 use crate::name::Revision;
 use crate::random;
 use crate::serve::configuration::Configuration;
+use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
 use crate::serve::store::{Database, Store, StoreError};
+use crate::serve::users::User;
 use crate::serve::users::{Administrator, Users, account, password};
 use crate::serve::views::Views;
 

@@ -15,7 +15,7 @@ use self::cookie::Cookie;
 use crate::hexadecimal;
 use crate::json::Object;
 use crate::secret::Secret;
-use crate::serve::http::request::{Failure, User};
+use crate::serve::failure::Failure;
 
 pub(in crate::serve) mod access;
 pub(in crate::serve) mod account;
@@ -24,6 +24,15 @@ pub(in crate::serve) mod password;
 
 /// So many passwords that were right are remembered.
 const MOST_PROOFS: usize = 1_000;
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// `None` for nobody in particular.
+    pub name: Option<String>,
+    /// `_admin` for an administrator of the server.
+    pub roles: Vec<String>,
+}
 
 /// An administrator of the server.
 #[derive(Clone, Debug)]

@@ -28,8 +28,8 @@ pub use self::answer::{Answer, Row};
 use self::design::{Group, View};
 use self::index::{Index, Reader};
 use self::parameters::{Parameters, Update};
+use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
-use crate::serve::http::request::Failure;
 use crate::serve::store::{Database, files};
 
 /// All indexes that are open.

@@ -14,8 +14,9 @@ use super::documents::options::Options;
 use super::documents::storing::{Form, Intake};
 use super::documents::{hooks, is_known, location, matched, new_id, not_modified, set, write};
 use super::produce::{self, produce};
-use super::request::{Failure, Place, Request, answer, blocking};
+use super::request::{Place, Request, answer, blocking};
 use crate::couch::digest;
+use crate::serve::failure::Failure;
 use crate::serve::store::{Blob, Stored};
 
 mod range;

@@ -12,8 +12,9 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::number;
-use super::request::{Failure, Request, blocking};
+use super::request::{Request, blocking};
 use crate::json::{self, Object};
+use crate::serve::failure::Failure;
 
 /// The largest JSON that is taken, inline attachments included. CouchDB streams no JSON either; its own limit is 4 GB.
 pub(in crate::serve) const LARGEST_JSON: usize = 64 << 20;

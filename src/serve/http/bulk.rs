@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::body;
 use super::documents::incoming::{Incoming, revisions_of};
 use super::documents::{new_id, write};
-use super::request::{Failure, Place, Request, answer, blocking};
+use super::request::{Place, Request, answer, blocking};
 use crate::json::Object;
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 
 pub(in crate::serve) mod get;
 

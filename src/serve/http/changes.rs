@@ -17,7 +17,8 @@ use super::dispatch::not_allowed;
 use super::documents::{is_known, not_modified, set};
 use super::produce::live::{Live, live};
 use super::produce::{head, produce};
-use super::request::{Failure, Place, Request, blocking};
+use super::request::{Place, Request, blocking};
+use crate::serve::failure::Failure;
 use crate::serve::store::{Database, StoreError};
 use crate::serve::users::password::seal;
 

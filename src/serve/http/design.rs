@@ -17,8 +17,9 @@ use super::documents::open::{self, Opened};
 use super::documents::options::Options;
 use super::documents::{is_known, not_modified, show as shown, write};
 use super::path;
-use super::request::{Failure, Place, Request, blocking};
+use super::request::{Place, Request, blocking};
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::functions::Updated;
 
 mod external;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::request::Failure;
 use crate::json::Object;
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 use crate::serve::functions::Design;
 use crate::serve::store::Database;
 

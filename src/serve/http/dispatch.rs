@@ -8,8 +8,10 @@ use axum::response::{IntoResponse, Response};
 
 use super::design;
 use super::documents::options::Options;
-use super::request::{Failure, Place, Request, User, blocking};
+use super::request::{Place, Request, blocking};
 use super::{Server, attachments, bulk, changes, databases, documents, empty, listing, mango, server_wide, views};
+use crate::serve::failure::Failure;
+use crate::serve::users::User;
 use crate::serve::users::access;
 
 type Answer = Result<Response, Failure>;

@@ -11,8 +11,9 @@ use self::incoming::{Incoming, parse_revision};
 use self::open::{Found, Opened};
 use self::options::{OpenRevs, Options};
 use super::produce::{self, produce};
-use super::request::{Failure, Place, Request, accepts, answer, blocking};
+use super::request::{Place, Request, accepts, answer, blocking};
 use super::{body, multipart, path};
+use crate::serve::failure::Failure;
 
 pub(in crate::serve) mod form;
 pub(in crate::serve) mod hooks;

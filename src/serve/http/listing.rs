@@ -12,10 +12,12 @@ use super::documents::open::{self, Opened};
 use super::documents::options::Options;
 use super::documents::{hooks, local, show};
 use super::produce::{self, Sink, produce};
-use super::request::{Failure, Place, Query, Request, User};
+use super::request::{Place, Query, Request};
 use super::text;
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 use crate::serve::store::{Body, Database, Document, Range, Row};
+use crate::serve::users::User;
 use crate::serve::views::parameters::Parameters;
 
 mod range;

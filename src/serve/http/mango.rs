@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::body;
 use super::produce::{self, produce};
-use super::request::{Failure, Place, Request, answer, blocking};
+use super::request::{Place, Request, answer, blocking};
+use crate::serve::failure::Failure;
 use crate::serve::mango::options::Options;
 use crate::serve::mango::{explain, find, indexes};
 

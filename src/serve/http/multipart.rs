@@ -16,10 +16,11 @@ use super::documents::options::Options;
 use super::documents::storing::{Form, Intake};
 use super::documents::{new_id, show, write};
 use super::produce::{self, Sink, produce};
-use super::request::{Failure, Place, blocking};
+use super::request::{Place, blocking};
 use super::text;
 use crate::couch::digest;
 use crate::couch::multipart::{Event, Reader, ReaderError, boundary_of};
+use crate::serve::failure::Failure;
 use crate::serve::store::{Blob, Database, Stored};
 
 /// A document and the attachments that are sent with it, as one body.

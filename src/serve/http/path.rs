@@ -1,7 +1,7 @@
 //! Request targets, taken apart as CouchDB does: cut at each `/`, empty segments left out, then decoded. Nothing is
 //! collapsed: `..` is a name like any other.
 
-use super::request::Failure;
+use crate::serve::failure::Failure;
 
 /// The segments of a path.
 pub(super) fn segments(path: &str) -> Result<Vec<String>, Failure> {

@@ -13,7 +13,7 @@ use flate2::write::GzDecoder;
 use futures_util::stream;
 use tokio::sync::mpsc;
 
-use super::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::store::{Blob, Database};
 
 pub(in crate::serve) mod live;

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::dispatch::not_allowed;
 use super::documents::{new_id, set};
-use super::request::{Failure, Request, answer};
+use super::request::{Request, answer};
 use super::{Server, body, databases, empty, session};
+use crate::serve::failure::Failure;
 use crate::serve::users::access;
 
 /// So many ids at once at most: CouchDB's `[uuids] max_count`.

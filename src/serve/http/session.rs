@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 
 use super::dispatch::not_allowed;
 use super::documents::{location, set};
-use super::request::{Failure, Request, User, answer, blocking};
+use super::request::{Request, answer, blocking};
 use super::{Server, body};
 use crate::json::Object;
 use crate::serve::configuration::Configuration;
+use crate::serve::failure::Failure;
 use crate::serve::store::{Store, StoreError};
+use crate::serve::users::User;
 use crate::serve::users::{Recognised, Session, Users, account, cookie, wrong};
 
 /// Names and passwords are short.

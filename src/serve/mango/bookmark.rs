@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::couch::term::Term;
 use crate::json::Object;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// The last row of a page.
 #[derive(Clone, Debug, PartialEq)]

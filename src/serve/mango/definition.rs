@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Selector, field, term};
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::functions::Emitted;
-use crate::serve::http::request::Failure;
 
 /// What an index is made of.
 #[derive(Clone, Debug)]

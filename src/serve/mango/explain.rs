@@ -6,7 +6,7 @@ use super::find::required_fields;
 use super::options::Options;
 use super::plan::{self, Index, Plan, Verdict};
 use super::ranges::{self, End, Range};
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::store::Database;
 
 /// The answer of `_explain`.

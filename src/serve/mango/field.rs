@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::json::Object;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// Splits a name into its steps.
 pub(super) fn path(name: &str) -> Result<Vec<String>, Failure> {

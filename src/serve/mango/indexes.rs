@@ -11,9 +11,11 @@ use crate::couch::term::{Doubtful, Term};
 use crate::hexadecimal;
 use crate::json::Object;
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 use crate::serve::http::documents::incoming::Incoming;
 use crate::serve::http::documents::write;
-use crate::serve::http::request::{Failure, Place, User};
+use crate::serve::http::request::Place;
+use crate::serve::users::User;
 
 /// What `POST /db/_index` is asked for.
 struct Asked {

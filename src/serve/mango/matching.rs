@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::field::{self, Found};
 use super::selector::single;
 use crate::json;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::views::collation;
 
 /// A condition of a selector in its normal form.

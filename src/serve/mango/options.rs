@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::definition::{invalid_key, missing_key, sort};
 use super::{Selector, field, term};
 use crate::json::Object;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// A query.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::definition::Definition;
 use super::options::Options;
 use super::ranges::{self, Range};
 use super::selector::single;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::store::{Database, Range as Ids};
 use crate::serve::views::design::Group;
 

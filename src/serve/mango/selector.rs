@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::matching::Condition;
 use super::term;
 use crate::json::Object;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// A selector that CouchDB would accept.
 #[derive(Clone, Debug)]

@@ -5,8 +5,9 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::serve::http::request::{Failure, User};
+use crate::serve::failure::Failure;
 use crate::serve::store::{Database, StoreError};
+use crate::serve::users::User;
 
 /// Administrators of the server have it.
 pub(in crate::serve) const ADMINISTRATOR: &str = "_admin";

@@ -8,8 +8,9 @@ use super::access;
 use super::{new_secret, password};
 use crate::hexadecimal;
 use crate::json::Object;
-use crate::serve::http::request::{Failure, User};
+use crate::serve::failure::Failure;
 use crate::serve::store::{Refusal, Store, StoreError};
+use crate::serve::users::User;
 
 /// The name of the database.
 pub(in crate::serve) const DATABASE: &str = "_users";

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jiff::Timestamp;
 
 use super::password::{are_equal, seal};
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// A cookie that was sent, not proven yet.
 #[derive(Clone, PartialEq, Eq)]

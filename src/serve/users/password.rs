@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512};
 use crate::hexadecimal;
 use crate::json::Object;
 use crate::random;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// How often a new password is hashed: CouchDB 3.5's `[chttpd_auth] iterations`.
 pub(in crate::serve) const ITERATIONS: u32 = 600_000;

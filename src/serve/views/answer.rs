@@ -10,13 +10,13 @@ use super::reduce::{Groups, Reduced};
 use super::rows::{Entry, Range, Rows};
 use crate::json::Object;
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
 use crate::serve::http::changes::sequence;
 use crate::serve::http::documents::open::{self, Opened};
 use crate::serve::http::documents::options::Options;
 use crate::serve::http::documents::show;
 use crate::serve::http::produce::Sink;
-use crate::serve::http::request::Failure;
 use crate::serve::store::Database;
 
 /// See [`super::Views::ask`]. Its rows are as of the moment when it was made.

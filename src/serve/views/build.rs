@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::collation::{Collation, compare_raw};
 use super::design::Group;
 use super::index::{Index, New, Writer};
+use crate::serve::failure::Failure;
 use crate::serve::functions::{Emitted, FunctionError, Functions, Mapping};
 use crate::serve::http::body;
 use crate::serve::http::documents::open::{self, Opened};
 use crate::serve::http::documents::options::Options;
 use crate::serve::http::documents::show;
-use crate::serve::http::request::Failure;
 use crate::serve::mango::Definition;
 use crate::serve::store::{Change, Database};
 

@@ -7,7 +7,7 @@ use super::collation::Collation;
 use crate::couch::term::Term;
 use crate::hexadecimal;
 use crate::json::Object;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// The views of a design document. Views with the same map function and options share their rows.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use super::collation::Collation;
 use super::rows::number;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::store::files;
 
 /// The rows of a group of views.

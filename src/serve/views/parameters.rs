@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::collation::Collation;
 use super::rows::{Bound, Id, Range};
 use crate::json::Object;
-use crate::serve::http::request::{Failure, Query};
+use crate::serve::failure::Failure;
+use crate::serve::http::request::Query;
 use crate::serve::mango::term;
 
 /// When the index is brought up to date.

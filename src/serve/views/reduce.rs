@@ -8,8 +8,8 @@ use super::number::Number;
 use super::parameters::Level;
 use super::rows::{Entry, Rows};
 use super::sum::{Stats, Sum};
+use crate::serve::failure::Failure;
 use crate::serve::functions::{Functions, Reduction};
-use crate::serve::http::request::Failure;
 
 /// What a group of rows comes to: two JSON texts.
 #[derive(Clone, Debug, PartialEq, Eq)]

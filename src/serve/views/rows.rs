@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
 use super::index::{Reader, failed};
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::number::Number;
 use crate::json::Object;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::mango::term;
 
 const UNSUITABLE: &str = "The _sum function requires that map values be numbers, arrays of numbers, or objects. Objects \

@@ -9,8 +9,9 @@ use super::index::Index;
 use super::parameters::Parameters;
 use super::{Answer, Views};
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::functions::{Functions, Limits};
-use crate::serve::http::request::{Failure, Query};
+use crate::serve::http::request::Query;
 use crate::serve::store::{Database, Edit, Outcome, Store, Upon};
 
 struct Fixture {

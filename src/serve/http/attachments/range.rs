@@ -4,7 +4,7 @@ use std::num::IntErrorKind;
 
 use axum::http::{HeaderMap, header};
 
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 
 /// More ranges than that are answered with everything.
 const MOST: usize = 10;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::json::Object;
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 use crate::serve::http::body;
 use crate::serve::http::documents::incoming::{check_id, revision_of};
 use crate::serve::http::documents::open::{self, Found, Opened};
@@ -14,8 +15,9 @@ use crate::serve::http::documents::options::{OpenRevs, Options};
 use crate::serve::http::documents::{hooks, new_id, show};
 use crate::serve::http::multipart::{self, Related};
 use crate::serve::http::produce::{self, Sink, produce};
-use crate::serve::http::request::{Failure, Place, Request, User, accepts};
+use crate::serve::http::request::{Place, Request, accepts};
 use crate::serve::store::Database;
+use crate::serve::users::User;
 
 /// What is asked for.
 enum Wanted {

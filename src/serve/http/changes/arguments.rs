@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 
+use crate::serve::failure::Failure;
 use crate::serve::http::documents::options::Options;
-use crate::serve::http::request::{Failure, Query};
+use crate::serve::http::request::Query;
 
 /// Without any sign of life for longer than that, feeds end: CouchDB's `[chttpd] changes_timeout`.
 const LONGEST: Duration = Duration::from_mins(1);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::arguments::Arguments;
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::functions::{Design, FunctionError};
 use crate::serve::http::body;
 use crate::serve::http::databases;
@@ -16,7 +17,7 @@ use crate::serve::http::documents::open;
 use crate::serve::http::documents::options::Options;
 use crate::serve::http::documents::show;
 use crate::serve::http::path::decode;
-use crate::serve::http::request::{Failure, Place, Query, Request};
+use crate::serve::http::request::{Place, Query, Request};
 use crate::serve::mango::Selector;
 use crate::serve::store::{Change, Document};
 use crate::serve::users::access;

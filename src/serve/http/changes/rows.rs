@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::arguments::{Arguments, Feed};
 use super::filter::Filter;
 use super::sequence;
+use crate::serve::failure::Failure;
 use crate::serve::http::documents::{open, show};
 use crate::serve::http::produce::Sink;
-use crate::serve::http::request::{Failure, Place};
+use crate::serve::http::request::Place;
 use crate::serve::mango::options::project;
 use crate::serve::store::{Change, StoreError};
 

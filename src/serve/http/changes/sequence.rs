@@ -2,7 +2,7 @@
 //! that the sequence of another database (or of one that was removed and made again) is not taken for one of this.
 
 use crate::hexadecimal;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::users::password::seal;
 
 /// The text of a sequence.

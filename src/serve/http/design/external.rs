@@ -8,9 +8,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::functions::erlang;
 use crate::serve::http::body;
-use crate::serve::http::request::Failure;
 
 /// An answer of a function: `{code, headers, json, body, base64}`.
 #[derive(Debug)]

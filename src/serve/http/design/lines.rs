@@ -6,8 +6,8 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::functions::FunctionError;
-use crate::serve::http::request::Failure;
 
 /// The lines of an answer. They are waited for on a blocking thread.
 pub(super) struct Lines {

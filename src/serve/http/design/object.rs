@@ -6,8 +6,10 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::json::Object;
-use crate::serve::http::request::{Failure, Place, Query, User};
+use crate::serve::failure::Failure;
+use crate::serve::http::request::{Place, Query};
 use crate::serve::http::{body, databases, documents, path};
+use crate::serve::users::User;
 use crate::serve::users::access;
 
 /// Everything that CouchDB tells, in its order.

@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::external::headers_of;
 use super::{Whole, body_of, known, object, rules};
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::functions::erlang;
 use crate::serve::http::path;
-use crate::serve::http::request::{Failure, Place, Query, Request, blocking};
+use crate::serve::http::request::{Place, Query, Request, blocking};
 
 /// Goes with an answer that stands for another request.
 #[derive(Clone)]

@@ -4,8 +4,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::http::body;
-use crate::serve::http::request::{Failure, Query};
+use crate::serve::http::request::Query;
 
 /// Parameters whose values are JSON.
 const KEYS: [&str; 6] = ["key", "startkey", "start_key", "endkey", "end_key", "keys"];

@@ -12,8 +12,9 @@ use super::options::Options;
 use super::storing::{Form, Intake};
 use super::{set, upon, write};
 use crate::couch::multipart::{Event, Headers, Reader, boundary_of};
+use crate::serve::failure::Failure;
 use crate::serve::http::body;
-use crate::serve::http::request::{Failure, Place, Request, answer, blocking};
+use crate::serve::http::request::{Place, Request, answer, blocking};
 
 /// Files beyond this number are too many.
 const MOST: usize = 1000;

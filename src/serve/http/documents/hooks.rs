@@ -10,9 +10,11 @@ use super::options::Options;
 use super::show;
 use crate::json::Object;
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 use crate::serve::functions::{Design, FunctionError, Functions, Validation};
-use crate::serve::http::request::{Failure, Place, User};
+use crate::serve::http::request::Place;
 use crate::serve::store::{Body, Edit, Previous, Range, Refusal, Upon};
+use crate::serve::users::User;
 use crate::serve::users::{access, account};
 
 /// What checks the writes of one request. Blocks.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::couch::digest::Digest;
 use crate::json::Object;
 use crate::name::Revision;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::store::{Blob, Stored};
 
 /// The largest document without its attachments (`max_document_size`).

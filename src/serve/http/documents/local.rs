@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::incoming::Incoming;
 use crate::json::Object;
+use crate::serve::failure::Failure;
 use crate::serve::http::number;
-use crate::serve::http::request::Failure;
 use crate::serve::store::Database;
 
 /// A local document as it is shown.

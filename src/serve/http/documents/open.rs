@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::options::{OpenRevs, Options};
 use crate::json::Object;
 use crate::name::Revision;
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::store::{Body, Database, Document};
 use crate::serve::tree::Status;
 

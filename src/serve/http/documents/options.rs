@@ -1,9 +1,10 @@
 //! What the query of a request says about documents (`chttpd_db:parse_doc_query`).
 
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 use crate::serve::http::body;
 use crate::serve::http::documents::incoming::{parse_revision, revision_of, revisions_of};
-use crate::serve::http::request::{Failure, Query};
+use crate::serve::http::request::Query;
 
 /// How documents are shown and which revisions are meant.
 #[derive(Clone, Debug, Default)]

@@ -6,9 +6,9 @@ use super::open::Opened;
 use super::options::Options;
 use crate::json::Object;
 use crate::name::Revision;
+use crate::serve::failure::Failure;
 use crate::serve::http::number;
 use crate::serve::http::produce::Sink;
-use crate::serve::http::request::Failure;
 use crate::serve::http::text;
 use crate::serve::store::{Database, Stored};
 

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::couch::digest::{self, Digest, SERVER_LEVEL};
-use crate::serve::http::request::Failure;
+use crate::serve::failure::Failure;
 use crate::serve::store::{Blob, BlobWriter, Database, StoreError};
 
 /// How bytes are stored.

@@ -7,9 +7,11 @@ use super::incoming::{Attachment, Incoming, Source};
 use super::local;
 use super::storing::{self, Form};
 use crate::name::Revision;
-use crate::serve::http::request::{Failure, Place, User};
+use crate::serve::failure::Failure;
+use crate::serve::http::request::Place;
 use crate::serve::store::{Body, Database, Document, Edit, Outcome, Refusal, Stored, Upon};
 use crate::serve::tree::Status;
+use crate::serve::users::User;
 
 /// What became of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use axum::response::Response;
 use tokio::sync::mpsc;
 
 use super::{Message, Sink, respond};
-use crate::serve::http::request::{Failure, blocking};
+use crate::serve::failure::Failure;
+use crate::serve::http::request::blocking;
 
 /// Where an answer that goes on is written to.
 pub(in crate::serve) struct Live {
