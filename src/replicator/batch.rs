@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use super::group::{self, Item, LARGEST, Size, Written};
 use super::report::{Event, Refused, Tally};
 use super::{Job, ReplicationError};
-use crate::couch::{Changed, CouchError, Database, RevisionText};
+use crate::couch::{Changed, CouchError, Database, Feed, Lacking, RevisionText, Selection};
 use crate::name::{DocId, Revision};
 
 /// Attachments up to this size in all travel inside of JSON.
 const INSIDE: u64 = 512 << 10;
 /// As many documents are asked for at once.
-const ASKED: usize = 200;
+const ASKED: usize = 500;
 /// How often the content of one document is sent again after its source broke off.
 const TRIES: usize = 3;
 
@@ -20,13 +20,6 @@ pub(super) struct Shared {
     pub(super) job: Job,
     pub(super) tally: Tally,
     pub(super) size: Size,
-}
-
-/// What became of a page.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Carried {
-    /// Revisions that the target lacked, but for those known to be refused.
-    pub(super) missing: u64,
 }
 
 /// A revision that the target lacks.
@@ -38,8 +31,8 @@ struct Wanted {
 }
 
 impl Shared {
-    /// Carries a page.
-    pub(super) async fn carry(&self, rows: Vec<Changed>, is_last_try: bool) -> Result<Carried, ReplicationError> {
+    /// Carries a page. `compares`: what was missing is looked for once more, and told if it is missing still.
+    pub(super) async fn carry(&self, rows: Vec<Changed>, compares: bool) -> Result<(), ReplicationError> {
         let no_design = self.job.options.no_design;
         let rows = rows.into_iter().filter(|row| !(no_design && row.id.is_design()));
         let asked: Vec<(DocId, Vec<Revision>)> = rows.map(|row| (row.id, row.revisions)).collect();
@@ -52,20 +45,50 @@ impl Shared {
         });
         let wanted: Vec<Wanted> =
             wanted.filter(|wanted| !self.tally.is_refused(wanted.id.as_str(), wanted.revision.as_str())).collect();
-        let carried = Carried { missing: wanted.len() as u64 };
+        let again: Vec<(DocId, Vec<Revision>)> = match compares {
+            true => wanted.iter().map(|one| (one.id.clone(), vec![one.revision.clone()])).collect(),
+            false => Vec::new(),
+        };
         self.tally.count(|counts| {
             counts.checked += checked as u64;
             counts.missing += wanted.len() as u64;
         });
         let mut left = wanted;
         while !left.is_empty() {
-            left = self.carry_some(left, is_last_try).await?;
+            left = self.carry_some(left).await?;
         }
-        Ok(carried)
+        self.look_again(&again).await
+    }
+
+    /// Tells what the target lacks though it was carried, unless the source has something newer instead.
+    async fn look_again(&self, carried: &[(DocId, Vec<Revision>)]) -> Result<(), ReplicationError> {
+        let Job { source, target, options } = &self.job;
+        let mut lacking = target.lacking(carried).await.map_err(ReplicationError::target)?;
+        lacking.retain_mut(|lacking| {
+            let id = &lacking.id;
+            lacking.revisions.retain(|revision| !self.tally.is_refused(id.as_str(), revision.as_str()));
+            !lacking.revisions.is_empty()
+        });
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let selection = Selection::Ids(lacking.iter().map(|lacking| lacking.id.clone()).collect());
+        let winners_only = options.winning_revisions_only;
+        let feed = Feed { since: None, limit: lacking.len(), selection: &selection, winners_only, wait: false };
+        let listed = source.feed(&feed).await.map_err(ReplicationError::source)?.rows;
+        let is_listed = |id: &DocId, revision: &Revision| {
+            listed.iter().any(|row| row.id == *id && row.revisions.contains(revision))
+        };
+        for Lacking { id, revisions, .. } in &lacking {
+            for revision in revisions.iter().filter(|revision| is_listed(id, revision)) {
+                self.refuse(id, revision, "the target does not have it, though nothing was refused");
+            }
+        }
+        Ok(())
     }
 
     /// Carries the first of what is wanted; gives the rest.
-    async fn carry_some(&self, mut wanted: Vec<Wanted>, is_last_try: bool) -> Result<Vec<Wanted>, ReplicationError> {
+    async fn carry_some(&self, mut wanted: Vec<Wanted>) -> Result<Vec<Wanted>, ReplicationError> {
         let mut rest = wanted.split_off(wanted.len().min(ASKED));
         let names: Vec<(DocId, Revision)> = wanted.iter().map(|one| (one.id.clone(), one.revision.clone())).collect();
         let fetched = self.read(&names, false).await?;
@@ -89,12 +112,9 @@ impl Shared {
         }
         self.write(ready).await?;
         self.carry_inside(inside).await?;
-        let missing = wanted.into_iter().filter(|one| !found.contains(&(one.id.clone(), one.revision.clone())));
+        // What the source does not give any longer has a newer revision, further on in the feed.
         if fetched.is_cut {
-            rest.splice(0..0, missing);
-        } else if is_last_try {
-            // What was superseded meanwhile is no longer listed by now.
-            missing.for_each(|one| self.refuse(&one.id, &one.revision, "the source lists it and does not give it"));
+            rest.extend(wanted.into_iter().filter(|one| !found.contains(&(one.id.clone(), one.revision.clone()))));
         }
         Ok(rest)
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::batch::{Carried, Shared};
+use super::batch::Shared;
 use super::checkpoint::Log;
 use super::report::Event;
 use super::{End, ReplicationError, Stop};
@@ -26,22 +26,14 @@ pub(super) enum Purpose {
     Once,
     /// And everything that comes.
     Follow,
-    /// Looks at what was done before; the last time, what the source does not give is told.
-    Compare {
-        /// It is the last time.
-        is_last: bool,
-    },
+    /// Looks at what was done before, carries what is missing after all, and tells what is missing still.
+    Compare,
 }
 
 /// How a pass ended.
 pub(super) enum Passed {
-    /// At the end of the changes, of which so many were missing.
-    Done {
-        /// Revisions that the target lacked.
-        missing: u64,
-        /// Where the changes ended.
-        reached: Option<Sequence>,
-    },
+    /// Here was the end of the changes.
+    Done(Option<Sequence>),
     /// It was stopped.
     Stopped,
     /// One of the databases was made anew.
@@ -52,7 +44,7 @@ type Reading = Pin<Box<dyn Future<Output = Result<FeedPage, ReplicationError>> +
 
 /// A page that is carried.
 struct Page {
-    carrying: AbortOnDropHandle<Result<Carried, ReplicationError>>,
+    carrying: AbortOnDropHandle<Result<(), ReplicationError>>,
     last: Sequence,
     pending: Option<u64>,
 }
@@ -73,7 +65,7 @@ impl Pass<'_> {
         let pace = self.shared.job.options.pace.clone();
         let mut under_way: VecDeque<Page> = VecDeque::new();
         let mut reading = Some(self.read(since.clone(), false));
-        let (mut reached, mut missing) = (since, 0);
+        let mut reached = since;
         let mut write_at = Instant::now() + pace.checkpoint;
         let mut probe_at = Instant::now() + pace.probe;
         loop {
@@ -85,8 +77,7 @@ impl Pass<'_> {
                     return Ok(Passed::Stopped);
                 }
                 carried = first(&mut under_way) => {
-                    let (carried, last, left) = carried?;
-                    missing += carried.missing;
+                    let (last, left) = carried?;
                     reached = Some(last);
                     let idle = under_way.is_empty();
                     let counts = self.shared.tally.count(|counts| counts.pending = left);
@@ -120,11 +111,11 @@ impl Pass<'_> {
         if !self.compares() {
             self.record(reached.as_ref()).await?;
         }
-        Ok(Passed::Done { missing, reached })
+        Ok(Passed::Done(reached))
     }
 
     fn compares(&self) -> bool {
-        matches!(self.purpose, Purpose::Compare { .. })
+        self.purpose == Purpose::Compare
     }
 
     fn read(&self, since: Option<Sequence>, wait: bool) -> Reading {
@@ -144,10 +135,10 @@ impl Pass<'_> {
 
     fn carry(&self, page: FeedPage, is_end: bool) -> Page {
         let shared = Arc::clone(self.shared);
-        let is_last_try = self.purpose == Purpose::Compare { is_last: true };
+        let compares = self.compares();
         let FeedPage { rows, last, pending } = page;
         let carrying = AbortOnDropHandle::new(tokio::spawn(async move {
-            if rows.is_empty() { Ok(Carried::default()) } else { shared.carry(rows, is_last_try).await }
+            if rows.is_empty() { Ok(()) } else { shared.carry(rows, compares).await }
         }));
         // Filters leave pending what they do not let pass.
         Page { carrying, last, pending: if is_end { Some(0) } else { pending } }
@@ -174,18 +165,18 @@ impl Pass<'_> {
 }
 
 /// Waits for the oldest page under way.
-async fn first(under_way: &mut VecDeque<Page>) -> Result<(Carried, Sequence, Option<u64>), ReplicationError> {
+async fn first(under_way: &mut VecDeque<Page>) -> Result<(Sequence, Option<u64>), ReplicationError> {
     let Some(page) = under_way.front_mut() else { return pending().await };
     let joined = (&mut page.carrying).await;
     let (last, left) = (page.last.clone(), page.pending);
     under_way.pop_front();
-    let carried = joined.map_err(|error| {
+    joined.map_err(|error| {
         // A page that panicked: the job is over, the process need not be.
         let why = error.to_string();
         let source = CouchError::Protocol { origin: "the replicator".to_owned(), why, request: String::new() };
         ReplicationError::Request { end: End::Target, source }
     })??;
-    Ok((carried, last, left))
+    Ok((last, left))
 }
 
 /// Waits for the page that is read, if one is.

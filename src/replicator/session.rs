@@ -11,9 +11,6 @@ use super::report::{Event, Observer, Tally};
 use super::{Job, Outcome, ReplicationError, Stop, identity};
 use crate::couch::{CouchError, Info, Missing, Sequence};
 
-/// How often both ends are compared before what is missing counts as such.
-const COMPARISONS: usize = 3;
-
 pub(super) async fn run(job: &Arc<Job>, observer: &Observer, stop: &Stop) -> Result<Outcome, ReplicationError> {
     let shared = Arc::new(Shared { job: Job::clone(job), tally: Tally::new(observer), size: Size::new() });
     let pace = &job.options.pace;
@@ -77,12 +74,12 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Option<bool>, Repl
         passed => passed?,
     };
     match passed {
-        Passed::Done { reached, .. } => compare(shared, &mut log, &ends, reached, stop).await,
+        Passed::Done(reached) => compare(shared, &mut log, &ends, reached, stop).await,
         Passed::Stopped | Passed::MadeAnew => Ok(None),
     }
 }
 
-/// Looks at everything of this session again, and carries what is missing after all, until nothing is.
+/// Looks at everything of this session again, and carries what is missing after all.
 async fn compare(
     shared: &Arc<Shared>,
     log: &mut Log,
@@ -91,20 +88,19 @@ async fn compare(
     stop: &Stop,
 ) -> Result<Option<bool>, ReplicationError> {
     shared.tally.tell(&Event::Comparing);
-    if reached.is_none() || reached == log.since {
-        return Ok(Some(true));
+    let Some(reached) = reached.filter(|reached| log.since.as_ref() != Some(reached)) else { return Ok(Some(true)) };
+    let before = shared.tally.count(|_| {});
+    let since = log.since.clone();
+    let pass = Pass { shared, log, purpose: Purpose::Compare, ends };
+    if let Passed::Stopped | Passed::MadeAnew = pass.run(since, stop).await? {
+        return Ok(None);
     }
-    for number in 1..=COMPARISONS {
-        let purpose = Purpose::Compare { is_last: number == COMPARISONS };
-        let since = log.since.clone();
-        let pass = Pass { shared, log, purpose, ends };
-        match pass.run(since, stop).await? {
-            Passed::Done { missing: 0, .. } => return Ok(Some(true)),
-            Passed::Done { .. } => {}
-            Passed::Stopped | Passed::MadeAnew => return Ok(None),
-        }
+    let counts = shared.tally.count(|_| {});
+    if counts.refused > before.refused {
+        // The checkpoint has to tell of it, so that the next session looks again.
+        log.write(&shared.job, &reached, &counts).await?;
     }
-    Ok(Some(false))
+    Ok(Some(true))
 }
 
 /// Both databases as they are now, and how far this job has come.

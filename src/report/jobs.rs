@@ -219,7 +219,13 @@ mod tests {
     fn a_line_comes_when_there_is_something_to_tell() {
         let (out, err) = told(ProgressStyle::Lines);
         assert_eq!(out, "");
-        insta::assert_snapshot!(err, @r"");
+        insta::assert_snapshot!(err, @r"
+        a → http://bob:****@h/b   running   0 documents written   1,234 pending
+        b → a   running   1 document written   1,233 pending
+        a → http://bob:****@h/b   running   1,000 documents written   234 pending
+        a → http://bob:****@h/b   caught up   1,234 documents written
+        refused: x\u{1b}[2J (forbidden: no)
+        ");
         assert_eq!(told(ProgressStyle::None).1, "refused: x\\u{1b}[2J (forbidden: no)\n");
     }
 
@@ -227,6 +233,12 @@ mod tests {
     fn events_are_numbers() {
         let (out, err) = told(ProgressStyle::Json);
         assert_eq!(err, "");
-        insta::assert_snapshot!(out, @r"");
+        insta::assert_snapshot!(out, @r#"
+        {"v":1,"type":"job","job":0,"from":"a","to":"http://bob:****@h/b","state":"running","written":0,"pending":1234,"refused":0}
+        {"v":1,"type":"job","job":1,"from":"b","to":"a","state":"running","written":1,"pending":1233,"refused":0}
+        {"v":1,"type":"job","job":0,"from":"a","to":"http://bob:****@h/b","state":"running","written":1000,"pending":234,"refused":0}
+        {"v":1,"type":"job","job":0,"from":"a","to":"http://bob:****@h/b","state":"caught_up","written":1234,"pending":0,"refused":0}
+        {"v":1,"type":"refused","job":0,"id":"x\u001b[2J","rev":"1-a","reason":"forbidden: no"}
+        "#);
     }
 }

@@ -182,7 +182,10 @@ mod tests {
         let ids = ["a/b", "_design/x"].map(|id| DocId::new(id).unwrap());
         assert_eq!(which(&["--doc-ids", "a/b", "--doc-ids", "_design/x"]).unwrap(), Which::Ids(ids.into()));
         let query = vec![("k".to_owned(), "v=w".to_owned())];
-        assert_eq!(which(&["--filter", "d/f", "--query", "k=v=w"]).unwrap(), Which::Filter { name: "d/f".into(), query });
+        assert_eq!(
+            which(&["--filter", "d/f", "--query", "k=v=w"]).unwrap(),
+            Which::Filter { name: "d/f".into(), query }
+        );
         for bad in [
             &["--selector", "[]"][..],
             &["--selector", "{"],
@@ -200,7 +203,9 @@ mod tests {
 
     #[test]
     fn what_is_no_set_of_databases_is_refused() {
-        for bad in [&[":a"][..], &[":a", ":b", ":c"], &[":a", ":a"], &[":a", "http://h/b/doc"], &[":a", "nowhere"]] {
+        for bad in
+            [&[":a"][..], &[":a", ":b", ":c"], &[":a", ":a"], &[":a", "http://h/b/_design/x"], &[":a", "nowhere"]]
+        {
             assert_eq!(settings(bad).unwrap_err().exit(), Exit::Usage, "{bad:?}");
         }
     }

@@ -62,7 +62,11 @@ pub(super) fn say(
     }
     if stopped {
         let what = if command.continuous { "Stopped" } else { "Stopped before the end" };
-        context.printer.note(&format!("{what}: {} {} written; running it again goes on", thousands(written), noun(written)));
+        context.printer.note(&format!(
+            "{what}: {} {} written; running it again goes on",
+            thousands(written),
+            noun(written)
+        ));
         return Ok(Exit::Interrupted);
     }
     if !compared {

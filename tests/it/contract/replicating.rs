@@ -68,10 +68,25 @@ fn history(letter: char, length: u64) -> Value {
 /// A bit of everything that a database can hold.
 fn fill(database: &Database<'_>) {
     let ids = [
-        "plain", "a/b", "a b", "ä+ö", "日本語", "\u{1f600}", "a+b", "%2F", "x\u{1}y", "line\nbreak", "quote\"", "..", ".",
-        "?q=1&r", "UPPER", "~",
+        "plain",
+        "a/b",
+        "a b",
+        "ä+ö",
+        "日本語",
+        "\u{1f600}",
+        "a+b",
+        "%2F",
+        "x\u{1}y",
+        "line\nbreak",
+        "quote\"",
+        "..",
+        ".",
+        "?q=1&r",
+        "UPPER",
+        "~",
     ];
-    let documents: Vec<Value> = ids.iter().map(|id| json!({ "_id": id, "of": id, "": { "_x": [null, true] } })).collect();
+    let documents: Vec<Value> =
+        ids.iter().map(|id| json!({ "_id": id, "of": id, "": { "_x": [null, true] } })).collect();
     let rows = database.post("_bulk_docs", &json!({ "docs": documents })).ok().json();
     assert!(rows.as_array().unwrap().iter().all(|row| row["ok"] == true), "{rows}");
     let numbers = r#"{"a":0.10,"b":1e3,"c":12345678901234567890,"d":-0.0,"e":1.5}"#;
@@ -91,7 +106,8 @@ fn fill(database: &Database<'_>) {
             { "_id": "long", "x": 1, "_rev": history('a', 90)["ids"][0].as_str().map(|hash| format!("90-{hash}")), "_revisions": history('a', 90) },
         ]),
     );
-    let inside = |content: &[u8], content_type: &str| json!({ "content_type": content_type, "data": STANDARD.encode(content) });
+    let inside =
+        |content: &[u8], content_type: &str| json!({ "content_type": content_type, "data": STANDARD.encode(content) });
     let text = "some text that is compressed\n".repeat(400);
     database.store(
         "attached",
@@ -102,8 +118,11 @@ fn fill(database: &Database<'_>) {
     );
     database.store("large", &json!({ "_attachments": { "large.jpg": inside(&noise(900_000, 3), "image/jpeg"),
         "large.txt": inside("many lines\n".repeat(90_000).as_bytes(), "text/plain; charset=utf-8"), "small": inside(b"x", "image/png") }}));
-    database.store("_design/app", &json!({ "filters": { "even": "function (doc, req) { return doc.n % 2 == (req.query.odd ? 1 : 0); }" },
-        "_attachments": { "index.html": inside(text.as_bytes(), "text/html") }}));
+    database.store(
+        "_design/app",
+        &json!({ "filters": { "even": "function (doc, req) { return doc.n % 2 == (req.query.odd ? 1 : 0); }" },
+        "_attachments": { "index.html": inside(text.as_bytes(), "text/html") }}),
+    );
 }
 
 pub(crate) fn everything_is_carried_as_it_is(endpoint: &Endpoint) {
@@ -120,7 +139,10 @@ pub(crate) fn everything_is_carried_as_it_is(endpoint: &Endpoint) {
     let mut attached = source.document("attached");
     attached["_attachments"]["new"] = json!({ "content_type": "image/png", "data": "YWJj" });
     source.store("attached", &attached);
-    graft(&source, &json!([{ "_id": "branched", "x": 5, "_rev": "3-f", "_revisions": { "start": 3, "ids": ["f", "b", "a"] } }]));
+    graft(
+        &source,
+        &json!([{ "_id": "branched", "x": 5, "_rev": "3-f", "_revisions": { "start": 3, "ids": ["f", "b", "a"] } }]),
+    );
     replicate(&project, &[&source.url(), &target.url()], &[]).ok().says("Replicated 3 documents");
     same(&source, &target);
 }
@@ -137,7 +159,7 @@ pub(crate) fn what_the_target_has_is_not_sent_again(endpoint: &Endpoint) {
     source.store("large", &large);
     proxy.forget();
     replicate(&project, &[&source.url(), &through], &[]).ok();
-    let sent: usize = proxy.seen().iter().map(|seen| seen.body.len()).sum();
+    let sent: usize = proxy.seen().iter().map(|seen| seen.body_length).sum();
     assert!(sent < 20_000, "{sent} bytes were sent");
     same(&source, &target);
 }
@@ -228,18 +250,21 @@ pub(crate) fn a_killed_replication_goes_on(endpoint: &Endpoint) {
     fill(&source);
     let mut killed = 0;
     for round in 0..cases(6) {
-        let moment = noise(4, u64::from(round) + 500);
+        let moment = noise(4, round + 500);
         let documents: Vec<Value> = (0..40)
             .map(|n| {
-                let data = STANDARD.encode(noise(usize::from(moment[3]) * 8 + n, u64::from(round)));
+                let data = STANDARD.encode(noise(usize::from(moment[3]) * 8 + n, round));
                 let content = json!({ "x": { "content_type": "image/jpeg", "data": data } });
                 json!({ "_id": format!("r{round}-{n}"), "n": n, "_attachments": content })
             })
             .collect();
         source.post("_bulk_docs", &json!({ "docs": documents })).ok();
         let letter = char::from(b'a' + u8::try_from(round % 6).unwrap());
-        graft(&source, &json!([{ "_id": "branched", "r": round, "_rev": format!("3-{letter}{round}"),
-            "_revisions": { "start": 3, "ids": [format!("{letter}{round}"), "b", "a"] } }]));
+        graft(
+            &source,
+            &json!([{ "_id": "branched", "r": round, "_rev": format!("3-{letter}{round}"),
+            "_revisions": { "start": 3, "ids": [format!("{letter}{round}"), "b", "a"] } }]),
+        );
         let requests = 1 + usize::from(moment[0]) % 14;
         let length = (usize::from(moment[1]) << 8 | usize::from(moment[2])) % 60_000;
         proxy.forget();
@@ -272,7 +297,10 @@ pub(crate) fn shapes_carry_everything_everywhere(endpoint: &Endpoint) {
         let places = [endpoint.database(), endpoint.database(), endpoint.database()];
         for (number, place) in places.iter().enumerate() {
             place.store(&format!("of{number}"), &json!({ "n": number }));
-            graft(place, &json!([{ "_id": "shared", "n": number, "_rev": format!("1-{number}"), "_revisions": { "start": 1, "ids": [number.to_string()] } }]));
+            graft(
+                place,
+                &json!([{ "_id": "shared", "n": number, "_rev": format!("1-{number}"), "_revisions": { "start": 1, "ids": [number.to_string()] } }]),
+            );
         }
         let urls: Vec<String> = places.iter().map(Database::url).collect();
         let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
