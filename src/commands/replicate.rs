@@ -17,7 +17,7 @@ mod places;
 pub(super) async fn run(context: &Context, command: &ReplicateSettings) -> Result<Exit> {
     let ending = Ending::new()?;
     match command.via {
-        Via::Client => client::run(context, command, ending).await,
+        Via::Client => Box::pin(client::run(context, command, ending)).await,
     }
 }
 

@@ -46,9 +46,8 @@ impl Database {
         let mut asked: Object = Object::new();
         for (id, revisions) in wanted {
             let texts = revisions.iter().map(|revision| Value::from(revision.as_str()));
-            match asked.entry(id.as_str()).or_insert_with(|| Value::Array(Vec::new())) {
-                Value::Array(all) => all.extend(texts),
-                _ => continue,
+            if let Value::Array(all) = asked.entry(id.as_str()).or_insert_with(|| Value::Array(Vec::new())) {
+                all.extend(texts);
             }
         }
         let request = self

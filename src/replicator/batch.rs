@@ -171,16 +171,16 @@ impl Shared {
             return Ok(());
         }
         self.tally.count(|counts| counts.read += items.len() as u64);
-        let Written { written, refused, unfilled } = group::write(&self.job, &self.size, items).await?;
-        let counts = self.tally.count(|counts| counts.written += written);
+        let Written { count, refused, unfilled } = group::write(&self.job, &self.size, items).await?;
+        let counts = self.tally.count(|counts| counts.written += count);
         refused.into_iter().for_each(|refused| self.tally.refuse(refused));
         self.tally.tell(&Event::Moved(counts));
         for text in unfilled {
             if self.goes_inside(&text) {
                 let fetched = self.read(&[(text.id, text.revision)], true).await?;
                 let whole = fetched.texts.into_iter().map(|text| Item { text, has_stubs: false }).collect();
-                let Written { written, refused, .. } = group::write(&self.job, &self.size, whole).await?;
-                self.tally.count(|counts| counts.written += written);
+                let Written { count, refused, .. } = group::write(&self.job, &self.size, whole).await?;
+                self.tally.count(|counts| counts.written += count);
                 refused.into_iter().for_each(|refused| self.tally.refuse(refused));
             } else {
                 let known = vec![false; text.attachments.len()];

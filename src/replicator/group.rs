@@ -45,7 +45,7 @@ pub(super) struct Item {
 /// What became of a group.
 #[derive(Default)]
 pub(super) struct Written {
-    pub(super) written: u64,
+    pub(super) count: u64,
     pub(super) refused: Vec<Refused>,
     /// Revisions whose attachments the target does not have after all.
     pub(super) unfilled: Vec<RevisionText>,
@@ -61,7 +61,7 @@ pub(super) async fn write(job: &Job, size: &Size, items: Vec<Item>) -> Result<Wr
         match job.target.write_texts(&texts).await {
             Ok(refusals) => {
                 size.grow();
-                outcome.written += (texts.len() - refusals.len().min(texts.len())) as u64;
+                outcome.count += (texts.len() - refusals.len().min(texts.len())) as u64;
                 outcome.refused.extend(refusals.into_iter().map(|refusal| told(refusal, &texts)));
             }
             Err(CouchError::MissingStub { .. }) if texts.len() == 1 && stubs[0] => outcome.unfilled.extend(texts),

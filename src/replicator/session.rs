@@ -17,14 +17,11 @@ pub(super) async fn run(job: &Arc<Job>, observer: &Observer, stop: &Stop) -> Res
     let mut wait = pace.first_wait;
     loop {
         let before = shared.tally.count(|_| {});
-        let error = tokio::select! {
-            ended = session(&shared, stop) => match ended {
-                Ok(Some(compared)) => return Ok(outcome(&shared, compared, false)),
-                Ok(None) if stop.is_cancelled() => return Ok(outcome(&shared, false, true)),
-                Ok(None) => continue,
-                Err(_) if stop.is_cancelled() => return Ok(outcome(&shared, false, true)),
-                Err(error) => error,
-            },
+        let error = match session(&shared, stop).await {
+            Ok(Some(compared)) => return Ok(outcome(&shared, compared, false)),
+            Ok(None) | Err(_) if stop.is_cancelled() => return Ok(outcome(&shared, false, true)),
+            Ok(None) => continue,
+            Err(error) => error,
         };
         if !(job.options.continuous && error.is_passing()) {
             return Err(error);

@@ -61,7 +61,7 @@ fn graft(database: &Database<'_>, documents: &Value) {
 
 /// A history whose hashes are made of a letter.
 fn history(letter: char, length: u64) -> Value {
-    let ids: Vec<String> = (1..=length).rev().map(|number| format!("{:0>30}{number:02x}", letter)).collect();
+    let ids: Vec<String> = (1..=length).rev().map(|number| format!("{letter:0>30}{number:02x}")).collect();
     json!({ "start": length, "ids": ids })
 }
 
