@@ -12,6 +12,7 @@ pub mod generate;
 mod global;
 pub mod help;
 mod media;
+mod replicate;
 #[cfg(feature = "serve")]
 mod serve;
 
@@ -21,6 +22,7 @@ pub use commands::{
 };
 pub use global::GlobalArgs;
 pub use media::{DumpArgs, SelectionArgs, SyncDirArgs};
+pub use replicate::ReplicateArgs;
 #[cfg(feature = "serve")]
 pub use serve::ServeArgs;
 
@@ -79,6 +81,9 @@ pub enum Command {
     /// Write the files that a database or document holds to a folder
     #[command(before_help = help::DUMP, after_help = help::DUMP_EXITS, help_template = help::TEMPLATE)]
     Dump(DumpArgs),
+    /// Carry documents from one database to another, as they are
+    #[command(before_help = help::REPLICATE, after_help = help::REPLICATE_EXITS, help_template = help::TEMPLATE)]
+    Replicate(ReplicateArgs),
     /// Open the app in a browser
     #[command(before_help = help::BROWSE, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
     Browse(BrowseArgs),

@@ -24,6 +24,7 @@ mod csp;
 mod database;
 mod diff;
 mod dump;
+mod ending;
 mod explain;
 mod generate;
 mod init;
@@ -32,6 +33,7 @@ mod login;
 mod media;
 mod prepare;
 mod push;
+mod replicate;
 mod sending;
 #[cfg(feature = "serve")]
 mod serve;
@@ -191,6 +193,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {
         Command::Diff(command) => diff::run(context, command).await,
         Command::SyncDir(command) => sync_dir::run(context, command).await,
         Command::Dump(command) => dump::run(context, command).await,
+        Command::Replicate(command) => replicate::run(context, command).await,
         Command::Browse(command) => browse::run(context, command).await,
         Command::ConfigShow { origin } => config::run(context, *origin),
         Command::AuthCheck { target } => auth::run(context, target.as_ref()).await,

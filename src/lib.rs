@@ -21,6 +21,7 @@ pub mod name;
 pub mod path;
 pub mod plan;
 pub mod random;
+pub mod replicator;
 pub mod report;
 pub mod secret;
 #[cfg(feature = "serve")]

@@ -11,6 +11,7 @@ mod mirror;
 mod push;
 mod snapshot;
 mod summary;
+pub mod topology;
 
 pub use compose::{compose, restore};
 pub use guard::{Limit, Refusal, Removal, guard};

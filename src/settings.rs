@@ -25,6 +25,7 @@ pub mod media;
 mod netrc;
 mod output;
 mod project;
+pub mod replicate;
 mod resolve;
 #[cfg(feature = "serve")]
 mod serve;

@@ -14,7 +14,7 @@ couchapp: keep a folder and a CouchDB design document in step
 Commands
   start   init  clone  serve
   work    status  diff  push  browse
-  data    sync-dir  dump
+  data    sync-dir  dump  replicate
   server  auth  csp
   more    config  completions
 `couchapp help COMMAND` for details
@@ -138,6 +138,21 @@ Examples
 ";
 /// `dump`
 pub const DUMP_EXITS: &str = "Exit codes 0 1 2 3 4 5 6 7 8 9; `couchapp --help` explains them";
+
+/// `replicate`
+pub const REPLICATE: &str = "\
+Examples
+  couchapp replicate :pics https://me.example.com/pics --create-target
+  couchapp replicate :pics prod --both --continuous       until Ctrl-C
+  couchapp replicate laptop server phone --chain --both
+  couchapp replicate :pics prod --selector '{\"tags\":{\"$all\":[\"holiday\"]}}'
+
+The documents go through this computer, so that the servers need not see each other. Every revision
+that is not on the other side yet is carried as it is, conflicts and deletions included; running it
+again goes on where it ended. It is done when both ends were compared.
+";
+/// `replicate`
+pub const REPLICATE_EXITS: &str = "Exit codes 0 1 2 4 6 7 8 9 130; `couchapp --help` explains them";
 
 /// `browse`
 pub const BROWSE: &str = "\

@@ -217,7 +217,7 @@ impl CouchError {
 }
 
 /// The status that a single write would have been answered with.
-fn status_of(row: &Value) -> u16 {
+pub(super) fn status_of(row: &Value) -> u16 {
     if let Some(status) = row.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()) {
         return status;
     }

@@ -44,7 +44,7 @@ impl Sequence {
         }
     }
 
-    fn of(value: Value) -> Option<Self> {
+    pub(super) fn of(value: Value) -> Option<Self> {
         let possible = match &value {
             Value::String(text) => !text.is_empty(),
             // BigCouch's are arrays.
@@ -55,7 +55,7 @@ impl Sequence {
     }
 
     /// As it stands in a URL: CouchDB takes its texts without quotes only.
-    fn parameter(&self) -> String {
+    pub(super) fn parameter(&self) -> String {
         self.0.as_str().map_or_else(|| self.text(), str::to_owned)
     }
 }

@@ -332,6 +332,6 @@ impl fmt::Debug for Write {
     }
 }
 /// 128 random bits: no content can be expected to hold them.
-fn boundary() -> String {
+pub(super) fn boundary() -> String {
     random::hexadecimal() + &random::hexadecimal()
 }

@@ -41,7 +41,7 @@ mod tests {
     use crate::exit::Failure;
     use crate::mark::Mark;
     use crate::report::testing::captured;
-    use crate::report::{Listing, PlanLine, Start};
+    use crate::report::{JobLine, JobState, Jobs, Listing, PlanLine, Start};
     use crate::settings::ProgressStyle;
 
     const SCHEMA: &str = include_str!("../../fixtures/output.schema.json");
@@ -84,6 +84,9 @@ mod tests {
         let marks = [Mark::New, Mark::Changed, Mark::Removed, Mark::Same, Mark::Conflict, Mark::Ignored];
         printer.plan(&Listing { lines: marks.map(line).into(), same: 3, bytes: 6, whole: true });
         printer.warning("sandbox", "m");
+        let jobs = Jobs::new(&printer, vec![JobLine::default()]);
+        jobs.update(0, |line| (line.state, line.pending) = (JobState::CaughtUp, Some(1)));
+        jobs.refused(0, "x", None, "forbidden");
         printer.summary("done", Map::from_iter([("rev".to_owned(), "1-a".into())]));
         printer.document("status", Map::from_iter([("items".to_owned(), json!([]))]));
         printer
@@ -91,8 +94,11 @@ mod tests {
         let out = captured.out();
         let kinds: Vec<&str> = out.lines().filter_map(|line| line.split('"').nth(5)).collect();
         let item = ["item"; 6];
-        let kinds_expected: Vec<&str> =
-            ["start", "plan"].into_iter().chain(item).chain(["warning", "summary", "status", "error"]).collect();
+        let kinds_expected: Vec<&str> = ["start", "plan"]
+            .into_iter()
+            .chain(item)
+            .chain(["warning", "job", "refused", "summary", "status", "error"])
+            .collect();
         assert_eq!(kinds, kinds_expected);
         for line in out.lines() {
             assert!(conforms(&schema, &serde_json::from_str(line).unwrap()), "{line}");

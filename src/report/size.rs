@@ -36,9 +36,24 @@ fn name(unit: usize) -> &'static str {
     unit.checked_sub(1).map_or("B", |index| UNITS[index])
 }
 
+/// A number of things, of either kind that numbers of things have.
+pub struct Count(u128);
+
+impl From<u64> for Count {
+    fn from(count: u64) -> Self {
+        Self(count.into())
+    }
+}
+
+impl From<usize> for Count {
+    fn from(count: usize) -> Self {
+        Self(count as u128)
+    }
+}
+
 /// A count with its digits in groups: `20,000`.
-pub fn thousands(count: usize) -> String {
-    let digits = count.to_string();
+pub fn thousands(count: impl Into<Count>) -> String {
+    let digits = count.into().0.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::destination::{Destination, Endpoint};
 use super::media::{DumpSettings, SyncDirSettings};
+use super::replicate::ReplicateSettings;
 use super::values::{Layout, MaxDelete};
 use crate::address::Address;
 use crate::cli::{Generated, Shell};
@@ -30,6 +31,8 @@ pub enum Command {
     SyncDir(SyncDirSettings),
     /// Attachments to files.
     Dump(DumpSettings),
+    /// Databases to databases.
+    Replicate(ReplicateSettings),
     /// Open the app.
     Browse(BrowseSettings),
     /// Print [`Settings::shown`](super::Settings::shown).
@@ -247,6 +250,7 @@ impl Command {
             Self::Diff(_) => "diff",
             Self::SyncDir(_) => "sync-dir",
             Self::Dump(_) => "dump",
+            Self::Replicate(_) => "replicate",
             Self::Browse(_) => "browse",
             Self::ConfigShow { .. } => "config show",
             Self::AuthCheck { .. } => "auth check",
@@ -263,10 +267,12 @@ impl Command {
 impl Command {
     /// Whether it ends by itself after Ctrl-C.
     pub fn stops_itself(&self) -> bool {
-        #[cfg(feature = "serve")]
-        return matches!(self, Self::Serve(_));
-        #[cfg(not(feature = "serve"))]
-        false
+        match self {
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => true,
+            Self::Replicate(_) => true,
+            _ => false,
+        }
     }
 }
 

@@ -50,6 +50,14 @@ impl fmt::Display for MaxDelete {
     }
 }
 
+/// Who moves the documents of a replication (`--via`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Via {
+    /// This computer: the servers need not see each other
+    #[default]
+    Client,
+}
+
 /// How a folder is laid out (`--layout`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Layout {

@@ -13,7 +13,7 @@ const LEAVES: [&str; 10] =
     ["address", "content_type", "exit", "hexadecimal", "json", "mark", "name", "path", "random", "secret"];
 
 /// What a module may use beside the leaves and itself: data flows from `cli` to `report`, never back.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("address", &[]),
     ("check", &[]),
     // `cli` and `settings` are two halves of one thing: the types of values are parsed where they are typed.
@@ -25,10 +25,12 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("local", &["filter"]),
     ("media", &[]),
     ("plan", &["media"]),
+    // One direction between two databases; beside `commands`, the endpoint uses it for its own `_replicate`.
+    ("replicator", &["couch"]),
     // How loud and in which colours is settled before anything is said.
     ("report", &["settings"]),
     // The endpoint stands beside the client: it shares digests, revisions and functions with it, and is asked by HTTP.
-    ("serve", &["check", "couch"]),
+    ("serve", &["check", "couch", "replicator"]),
     ("settings", &["cli", "local"]),
     ("snapshot", &["check", "couch", "ddoc", "filter", "local", "media", "plan"]),
     ("transfer", &["couch", "local", "media", "plan", "report"]),

@@ -26,6 +26,7 @@ pub(crate) mod one_document;
 pub(crate) mod pushing;
 pub(crate) mod remembering;
 pub(crate) mod removing;
+pub(crate) mod replicating;
 pub(crate) mod sending;
 pub(crate) mod served;
 pub(crate) mod sessions;
@@ -271,6 +272,18 @@ for_each_case!(on_the_endpoint);
 
 // What the stand-in cannot do.
 on_the_endpoint! {
+    replicating: [
+        everything_is_carried_as_it_is,
+        what_the_target_has_is_not_sent_again,
+        a_part_is_replicated,
+        refused_documents_are_told,
+        a_replication_that_cannot_be_has_its_code,
+        a_killed_replication_goes_on,
+        shapes_carry_everything_everywhere,
+        edits_at_both_ends_meet,
+        a_target_that_goes_ends_the_job,
+        a_source_that_changes_meanwhile_is_carried,
+    ];
     served: [functions_answer, an_index_survives_a_push_of_attachments];
     dumping: [a_view_says_what_is_dumped];
 }

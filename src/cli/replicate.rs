@@ -1,0 +1,55 @@
+//! The arguments of `replicate`.
+
+use clap::Args;
+
+use crate::settings::values::Via;
+
+const WHAT: &str = "What is carried";
+
+/// `couchapp replicate`
+#[derive(Clone, Default, Args)]
+pub struct ReplicateArgs {
+    /// Two databases or more: URLs, targets or :database
+    #[arg(value_name = "PLACE", required = true, num_args = 2..)]
+    pub places: Vec<String>,
+    /// In both directions; what was changed at both ends stays as a conflict
+    #[arg(long)]
+    pub both: bool,
+    /// Each place to the next (of two places, always)
+    #[arg(long, group = "shape")]
+    pub chain: bool,
+    /// The first place to every other
+    #[arg(long, group = "shape")]
+    pub star: bool,
+    /// Each place to the next, and the last to the first
+    #[arg(long, group = "shape")]
+    pub ring: bool,
+    /// Go on with every change until Ctrl-C
+    #[arg(long)]
+    pub continuous: bool,
+    /// Create databases that do not exist and are written to
+    #[arg(long)]
+    pub create_target: bool,
+    /// Who moves the documents [default: client]
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub via: Option<Via>,
+
+    /// Only documents that match a selector, as in `_find`
+    #[arg(long, value_name = "JSON", group = "selection", help_heading = WHAT)]
+    pub selector: Option<String>,
+    /// Only this document; may be given several times
+    #[arg(long, value_name = "ID", group = "selection", help_heading = WHAT)]
+    pub doc_ids: Vec<String>,
+    /// Only what a filter function of the source lets pass
+    #[arg(long, value_name = "DDOC/NAME", group = "selection", help_heading = WHAT)]
+    pub filter: Option<String>,
+    /// What the filter function finds in `req.query`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", requires = "filter", help_heading = WHAT)]
+    pub query: Vec<String>,
+    /// Leave out design documents
+    #[arg(long, help_heading = WHAT)]
+    pub no_design: bool,
+    /// Only winning revisions: conflicts are lost
+    #[arg(long, help_heading = WHAT)]
+    pub winning_revs_only: bool,
+}

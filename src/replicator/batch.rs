@@ -1,0 +1,238 @@
+//! One page of changes: what the target lacks of it is read and written.
+
+use std::collections::HashSet;
+
+use super::group::{self, Item, LARGEST, Size, Written};
+use super::report::{Event, Refused, Tally};
+use super::{Job, ReplicationError};
+use crate::couch::{Changed, CouchError, Database, Feed, Lacking, RevisionText, Selection};
+use crate::name::{DocId, Revision};
+
+/// Attachments up to this size in all travel inside of JSON.
+const INSIDE: u64 = 512 << 10;
+/// As many documents are asked for at once.
+const ASKED: usize = 500;
+/// How often the content of one document is sent again after its source broke off.
+const TRIES: usize = 3;
+
+/// What all pages of a job share.
+pub(super) struct Shared {
+    pub(super) job: Job,
+    pub(super) tally: Tally,
+    pub(super) size: Size,
+}
+
+/// A revision that the target lacks.
+struct Wanted {
+    id: DocId,
+    revision: Revision,
+    /// What the target has of the document.
+    ancestors: Vec<Revision>,
+}
+
+impl Shared {
+    /// Carries a page. `compares`: what was missing is looked for once more, and told if it is missing still.
+    pub(super) async fn carry(&self, rows: Vec<Changed>, compares: bool) -> Result<(), ReplicationError> {
+        let no_design = self.job.options.no_design;
+        let rows = rows.into_iter().filter(|row| !(no_design && row.id.is_design()));
+        let asked: Vec<(DocId, Vec<Revision>)> = rows.map(|row| (row.id, row.revisions)).collect();
+        let checked: usize = asked.iter().map(|(_, revisions)| revisions.len()).sum();
+        let lacking = self.job.target.lacking(&asked).await.map_err(ReplicationError::target)?;
+        let wanted = lacking.into_iter().flat_map(|lacking| {
+            let ancestors = lacking.ancestors;
+            let of = |revision| Wanted { id: lacking.id.clone(), revision, ancestors: ancestors.clone() };
+            lacking.revisions.into_iter().map(of).collect::<Vec<_>>()
+        });
+        let wanted: Vec<Wanted> =
+            wanted.filter(|wanted| !self.tally.is_refused(wanted.id.as_str(), wanted.revision.as_str())).collect();
+        let again: Vec<(DocId, Vec<Revision>)> = match compares {
+            true => wanted.iter().map(|one| (one.id.clone(), vec![one.revision.clone()])).collect(),
+            false => Vec::new(),
+        };
+        self.tally.count(|counts| {
+            counts.checked += checked as u64;
+            counts.missing += wanted.len() as u64;
+        });
+        let mut left = wanted;
+        while !left.is_empty() {
+            left = self.carry_some(left).await?;
+        }
+        self.look_again(&again).await
+    }
+
+    /// Tells what the target lacks though it was carried, unless the source has something newer instead.
+    async fn look_again(&self, carried: &[(DocId, Vec<Revision>)]) -> Result<(), ReplicationError> {
+        let Job { source, target, options } = &self.job;
+        let mut lacking = target.lacking(carried).await.map_err(ReplicationError::target)?;
+        lacking.retain_mut(|lacking| {
+            let id = &lacking.id;
+            lacking.revisions.retain(|revision| !self.tally.is_refused(id.as_str(), revision.as_str()));
+            !lacking.revisions.is_empty()
+        });
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let selection = Selection::Ids(lacking.iter().map(|lacking| lacking.id.clone()).collect());
+        let winners_only = options.winning_revisions_only;
+        let feed = Feed { since: None, limit: lacking.len(), selection: &selection, winners_only, wait: false };
+        let listed = source.feed(&feed).await.map_err(ReplicationError::source)?.rows;
+        let is_listed = |id: &DocId, revision: &Revision| {
+            listed.iter().any(|row| row.id == *id && row.revisions.contains(revision))
+        };
+        for Lacking { id, revisions, .. } in &lacking {
+            for revision in revisions.iter().filter(|revision| is_listed(id, revision)) {
+                self.refuse(id, revision, "the target does not have it, though nothing was refused");
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries the first of what is wanted; gives the rest.
+    async fn carry_some(&self, mut wanted: Vec<Wanted>) -> Result<Vec<Wanted>, ReplicationError> {
+        let mut rest = wanted.split_off(wanted.len().min(ASKED));
+        let names: Vec<(DocId, Revision)> = wanted.iter().map(|one| (one.id.clone(), one.revision.clone())).collect();
+        let fetched = self.read(&names, false).await?;
+        let mut found = HashSet::new();
+        let (mut ready, mut inside) = (Vec::new(), Vec::new());
+        for text in fetched.texts {
+            let Some(one) = wanted.iter().find(|one| one.id == text.id && one.revision == text.revision) else {
+                continue;
+            };
+            found.insert((text.id.clone(), text.revision.clone()));
+            let known = text.known_to(&one.ancestors);
+            if known.iter().all(|known| *known) {
+                let has_stubs = !known.is_empty();
+                ready.push(Item { text, has_stubs });
+            } else if self.goes_inside(&text) {
+                inside.push((text.id, text.revision, text.attachments.iter().map(|held| held.length).sum()));
+            } else {
+                self.tally.count(|counts| counts.read += 1);
+                self.pipe(text, known).await?;
+            }
+        }
+        self.write(ready).await?;
+        self.carry_inside(inside).await?;
+        // What the source does not give any longer has a newer revision, further on in the feed.
+        if fetched.is_cut {
+            rest.extend(wanted.into_iter().filter(|one| !found.contains(&(one.id.clone(), one.revision.clone()))));
+        }
+        Ok(rest)
+    }
+
+    /// Whether the attachments of a document are fetched and sent inside of its JSON.
+    fn goes_inside(&self, text: &RevisionText) -> bool {
+        let Job { source, target, .. } = &self.job;
+        // Inside of JSON, the target compresses by itself: the digests of an app would be others on each server.
+        let is_exact = text.id.is_design() && text.attachments.iter().any(|held| held.gzip.is_some());
+        let is_small = text.attached() <= INSIDE && !is_exact;
+        is_small || !source.can_address(text) || !target.can_address(text)
+    }
+
+    /// Carries documents with their attachments inside; each with the size of these.
+    async fn carry_inside(&self, documents: Vec<(DocId, Revision, u64)>) -> Result<(), ReplicationError> {
+        let (mut group, mut length) = (Vec::new(), 0);
+        for (id, revision, size) in documents {
+            if length + size > LARGEST as u64 * 3 / 4 && !group.is_empty() {
+                self.carry_whole(std::mem::take(&mut group)).await?;
+                length = 0;
+            }
+            length += size;
+            group.push((id, revision));
+        }
+        self.carry_whole(group).await
+    }
+
+    async fn carry_whole(&self, mut group: Vec<(DocId, Revision)>) -> Result<(), ReplicationError> {
+        while !group.is_empty() {
+            let fetched = self.read(&group, true).await?;
+            let found: HashSet<(DocId, Revision)> =
+                fetched.texts.iter().map(|text| (text.id.clone(), text.revision.clone())).collect();
+            self.write(fetched.texts.into_iter().map(|text| Item { text, has_stubs: false }).collect()).await?;
+            if !fetched.is_cut {
+                // What is gone meanwhile has a newer revision, further on in the feed.
+                return Ok(());
+            }
+            group.retain(|one| !found.contains(one));
+        }
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        names: &[(DocId, Revision)],
+        attachments: bool,
+    ) -> Result<crate::couch::Fetched, ReplicationError> {
+        let most = LARGEST * 2;
+        self.job.source.revision_texts(names, attachments, most).await.map_err(ReplicationError::source)
+    }
+
+    async fn write(&self, items: Vec<Item>) -> Result<(), ReplicationError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        self.tally.count(|counts| counts.read += items.len() as u64);
+        let Written { count, refused, unfilled } = group::write(&self.job, &self.size, items).await?;
+        let counts = self.tally.count(|counts| counts.written += count);
+        refused.into_iter().for_each(|refused| self.tally.refuse(refused));
+        self.tally.tell(&Event::Moved(counts));
+        for text in unfilled {
+            if self.goes_inside(&text) {
+                let fetched = self.read(&[(text.id, text.revision)], true).await?;
+                let whole = fetched.texts.into_iter().map(|text| Item { text, has_stubs: false }).collect();
+                let Written { count, refused, .. } = group::write(&self.job, &self.size, whole).await?;
+                self.tally.count(|counts| counts.written += count);
+                refused.into_iter().for_each(|refused| self.tally.refuse(refused));
+            } else {
+                let known = vec![false; text.attachments.len()];
+                self.pipe(text, known).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one document while the content of its attachments is read.
+    async fn pipe(&self, text: RevisionText, mut known: Vec<bool>) -> Result<(), ReplicationError> {
+        let Job { source, target, .. } = &self.job;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match target.write_with_attachments(&text, &known, source).await {
+                Ok(()) => {
+                    let counts = self.tally.count(|counts| counts.written += 1);
+                    self.tally.tell(&Event::Moved(counts));
+                    return Ok(());
+                }
+                Err(CouchError::MissingStub { .. }) if known.contains(&true) => known.fill(false),
+                Err(CouchError::Source { .. } | CouchError::Corrupted { .. }) if tries < TRIES => {}
+                Err(error @ CouchError::Source { .. }) => {
+                    if is_superseded(source, &text).await.map_err(ReplicationError::source)? {
+                        return Ok(());
+                    }
+                    return Err(ReplicationError::source(error));
+                }
+                Err(error) => match group::refused(&text, &error) {
+                    Some(refused) => {
+                        self.tally.refuse(refused);
+                        return Ok(());
+                    }
+                    None => return Err(ReplicationError::target(error)),
+                },
+            }
+        }
+    }
+
+    fn refuse(&self, id: &DocId, revision: &Revision, reason: &str) {
+        self.tally.refuse(Refused {
+            id: id.to_string(),
+            revision: Some(revision.to_string()),
+            reason: reason.to_owned(),
+            is_forbidden: false,
+        });
+    }
+}
+
+/// Whether the source no longer keeps a revision: its attachments went with a newer one.
+async fn is_superseded(source: &Database, text: &RevisionText) -> Result<bool, CouchError> {
+    let fetched = source.revision_texts(&[(text.id.clone(), text.revision.clone())], false, usize::MAX).await?;
+    Ok(fetched.texts.is_empty())
+}

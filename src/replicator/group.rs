@@ -1,0 +1,146 @@
+//! Writing many revisions at once: in groups that shrink when they are too much for the target, and grow again.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::report::Refused;
+use super::{Job, ReplicationError};
+use crate::couch::{Answer, CouchError, Refusal, RevisionText};
+
+/// The most bytes of one request.
+pub(super) const LARGEST: usize = 4 << 20;
+/// The least that a group shrinks to.
+const SMALLEST: usize = 64 << 10;
+
+/// How large a group may be at the moment.
+pub(super) struct Size(AtomicUsize);
+
+impl Size {
+    pub(super) fn new() -> Self {
+        Self(AtomicUsize::new(LARGEST))
+    }
+
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn shrink(&self) {
+        let less = |size: usize| Some((size / 2).max(SMALLEST));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    fn grow(&self) {
+        let more = |size: usize| Some((size + size / 4).min(LARGEST));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+}
+
+/// A revision on its way.
+pub(super) struct Item {
+    pub(super) text: RevisionText,
+    /// Some of its attachments are stubs that the target should be able to fill.
+    pub(super) has_stubs: bool,
+}
+
+/// What became of a group.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) count: u64,
+    pub(super) refused: Vec<Refused>,
+    /// Revisions whose attachments the target does not have after all.
+    pub(super) unfilled: Vec<RevisionText>,
+}
+
+/// Writes the items. One that is refused alone is told, and keeps no other from being written.
+pub(super) async fn write(job: &Job, size: &Size, items: Vec<Item>) -> Result<Written, ReplicationError> {
+    let mut outcome = Written::default();
+    let mut left = VecDeque::from(split(items, size.get()));
+    while let Some(group) = left.pop_front() {
+        let (texts, stubs): (Vec<RevisionText>, Vec<bool>) =
+            group.into_iter().map(|item| (item.text, item.has_stubs)).unzip();
+        match job.target.write_texts(&texts).await {
+            Ok(refusals) => {
+                size.grow();
+                outcome.count += (texts.len() - refusals.len().min(texts.len())) as u64;
+                outcome.refused.extend(refusals.into_iter().map(|refusal| told(refusal, &texts)));
+            }
+            Err(CouchError::MissingStub { .. }) if texts.len() == 1 && stubs[0] => outcome.unfilled.extend(texts),
+            Err(error) if texts.len() == 1 => match refused(&texts[0], &error) {
+                Some(refused) => outcome.refused.push(refused),
+                None => return Err(ReplicationError::target(error)),
+            },
+            Err(error) if is_too_much(&error) => {
+                if !matches!(error, CouchError::MissingStub { .. }) {
+                    size.shrink();
+                }
+                let mut items: Vec<Item> =
+                    texts.into_iter().zip(stubs).map(|(text, has_stubs)| Item { text, has_stubs }).collect();
+                let second = items.split_off(items.len() / 2);
+                left.push_front(second);
+                left.push_front(items);
+            }
+            Err(error) => return Err(ReplicationError::target(error)),
+        }
+    }
+    Ok(outcome)
+}
+
+/// Cuts into groups of at most `most` bytes, each with at least one item.
+fn split(items: Vec<Item>, most: usize) -> Vec<Vec<Item>> {
+    let mut groups: Vec<Vec<Item>> = Vec::new();
+    let mut length = 0;
+    for item in items {
+        let own = item.text.length();
+        match groups.last_mut() {
+            Some(group) if length + own <= most => group.push(item),
+            _ => {
+                length = 0;
+                groups.push(vec![item]);
+            }
+        }
+        length += own;
+    }
+    groups
+}
+
+/// Whether a smaller group may be taken, or the only one in it that is wrong be found.
+fn is_too_much(error: &CouchError) -> bool {
+    error.refuses_batch()
+        || matches!(error, CouchError::Timeout { .. })
+        || matches!(error, CouchError::Server { source, .. } if source.status == 500)
+}
+
+/// The refusal of a revision that was sent alone; `None` when the target itself is in trouble.
+pub(super) fn refused(text: &RevisionText, error: &CouchError) -> Option<Refused> {
+    let answer = error.answer()?;
+    let is_about_it = match error {
+        CouchError::Forbidden { .. } => true,
+        CouchError::NotFound { .. } | CouchError::Unauthorized { .. } => false,
+        CouchError::Server { source, .. } => source.status == 500,
+        _ => (400..500).contains(&answer.status),
+    };
+    is_about_it.then(|| Refused {
+        id: text.id.to_string(),
+        revision: Some(text.revision.to_string()),
+        reason: reason(answer),
+        is_forbidden: matches!(answer.status, 401 | 403),
+    })
+}
+
+fn told(refusal: Refusal, texts: &[RevisionText]) -> Refused {
+    let Refusal { id, revision, answer } = refusal;
+    let only = || {
+        let mut same = texts.iter().filter(|text| text.id.as_str() == id);
+        same.next().filter(|_| same.next().is_none()).map(|text| text.revision.clone())
+    };
+    let revision = revision.or_else(only).map(|revision| revision.to_string());
+    Refused { id, revision, reason: reason(&answer), is_forbidden: matches!(answer.status, 401 | 403) }
+}
+
+fn reason(answer: &Answer) -> String {
+    match (&answer.error, &answer.reason) {
+        (Some(error), Some(reason)) if !reason.is_empty() => format!("{error}: {reason}"),
+        (Some(word), _) | (None, Some(word)) => word.clone(),
+        (None, None) => answer.to_string(),
+    }
+}

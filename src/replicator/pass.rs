@@ -1,0 +1,188 @@
+//! Page after page of changes, several under way at once, the checkpoint moved over what is done.
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::batch::Shared;
+use super::checkpoint::Log;
+use super::report::Event;
+use super::{End, ReplicationError, Stop};
+use crate::couch::{CouchError, Feed, FeedPage, Info, Sequence};
+
+/// Changes of one page.
+const PAGE: usize = 500;
+/// Pages under way at once.
+const UNDER_WAY: usize = 4;
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Everything that is there.
+    Once,
+    /// And everything that comes.
+    Follow,
+    /// Looks at what was done before, carries what is missing after all, and tells what is missing still.
+    Compare,
+}
+
+/// How a pass ended.
+pub(super) enum Passed {
+    /// Here was the end of the changes.
+    Done(Option<Sequence>),
+    /// It was stopped.
+    Stopped,
+    /// One of the databases was made anew.
+    MadeAnew,
+}
+
+type Reading = Pin<Box<dyn Future<Output = Result<FeedPage, ReplicationError>> + Send>>;
+
+/// A page that is carried.
+struct Page {
+    carrying: AbortOnDropHandle<Result<(), ReplicationError>>,
+    last: Sequence,
+    pending: Option<u64>,
+}
+
+/// A pass under way.
+pub(super) struct Pass<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) log: &'a mut Log,
+    pub(super) purpose: Purpose,
+    /// Both ends as they were at the beginning.
+    pub(super) ends: &'a [Info; 2],
+}
+
+impl Pass<'_> {
+    /// Reads and carries until there is no more.
+    pub(super) async fn run(mut self, since: Option<Sequence>, stop: &Stop) -> Result<Passed, ReplicationError> {
+        let follows = self.purpose == Purpose::Follow;
+        let pace = self.shared.job.options.pace.clone();
+        let mut under_way: VecDeque<Page> = VecDeque::new();
+        let mut reading = Some(self.read(since.clone(), false));
+        let mut reached = since;
+        let mut write_at = Instant::now() + pace.checkpoint;
+        let mut probe_at = Instant::now() + pace.probe;
+        loop {
+            let is_dirty = reached.is_some() && reached != self.log.recorded && !self.compares();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    self.record(reached.as_ref()).await?;
+                    return Ok(Passed::Stopped);
+                }
+                carried = first(&mut under_way) => {
+                    let (last, left) = carried?;
+                    reached = Some(last);
+                    let idle = under_way.is_empty();
+                    let counts = self.shared.tally.count(|counts| counts.pending = left);
+                    self.shared.tally.tell(&Event::Moved(counts));
+                    probe_at = Instant::now() + pace.probe;
+                    if idle && reading.is_none() {
+                        break;
+                    }
+                    if idle && follows && left == Some(0) {
+                        self.shared.tally.tell(&Event::CaughtUp(counts));
+                    }
+                }
+                page = next(&mut reading), if under_way.len() < UNDER_WAY => {
+                    let page = page?;
+                    let is_end = page.rows.len() < PAGE || page.pending == Some(0);
+                    reading = (follows || !is_end).then(|| self.read(Some(page.last.clone()), is_end));
+                    under_way.push_back(self.carry(page, is_end));
+                }
+                () = sleep_until(write_at), if is_dirty => {
+                    self.record(reached.as_ref()).await?;
+                    write_at = Instant::now() + pace.checkpoint;
+                }
+                () = sleep_until(probe_at), if follows && under_way.is_empty() => {
+                    if self.is_made_anew().await? {
+                        return Ok(Passed::MadeAnew);
+                    }
+                    probe_at = Instant::now() + pace.probe;
+                }
+            }
+        }
+        if !self.compares() {
+            self.record(reached.as_ref()).await?;
+        }
+        Ok(Passed::Done(reached))
+    }
+
+    fn compares(&self) -> bool {
+        self.purpose == Purpose::Compare
+    }
+
+    fn read(&self, since: Option<Sequence>, wait: bool) -> Reading {
+        let shared = Arc::clone(self.shared);
+        Box::pin(async move {
+            let options = &shared.job.options;
+            let feed = Feed {
+                since: since.as_ref(),
+                limit: PAGE,
+                selection: &options.selection,
+                winners_only: options.winning_revisions_only,
+                wait,
+            };
+            shared.job.source.feed(&feed).await.map_err(ReplicationError::source)
+        })
+    }
+
+    fn carry(&self, page: FeedPage, is_end: bool) -> Page {
+        let shared = Arc::clone(self.shared);
+        let compares = self.compares();
+        let FeedPage { rows, last, pending } = page;
+        let carrying = AbortOnDropHandle::new(tokio::spawn(async move {
+            if rows.is_empty() { Ok(()) } else { shared.carry(rows, compares).await }
+        }));
+        // Filters leave pending what they do not let pass.
+        Page { carrying, last, pending: if is_end { Some(0) } else { pending } }
+    }
+
+    async fn record(&mut self, reached: Option<&Sequence>) -> Result<(), ReplicationError> {
+        let Some(reached) = reached.filter(|reached| self.log.recorded.as_ref() != Some(reached)) else {
+            return Ok(());
+        };
+        let counts = self.shared.tally.count(|_| {});
+        self.log.write(&self.shared.job, reached, &counts).await?;
+        self.shared.tally.tell(&Event::Checkpoint);
+        Ok(())
+    }
+
+    /// Whether one of the databases is not the one it was; gone is an error.
+    async fn is_made_anew(&self) -> Result<bool, ReplicationError> {
+        let job = &self.shared.job;
+        let (source, target) = tokio::join!(job.source.info(), job.target.info());
+        let now = [source.map_err(ReplicationError::source)?, target.map_err(ReplicationError::target)?];
+        let pairs = now.iter().zip(self.ends);
+        Ok(pairs.into_iter().any(|(now, then)| now.instance_start_time != then.instance_start_time))
+    }
+}
+
+/// Waits for the oldest page under way.
+async fn first(under_way: &mut VecDeque<Page>) -> Result<(Sequence, Option<u64>), ReplicationError> {
+    let Some(page) = under_way.front_mut() else { return pending().await };
+    let joined = (&mut page.carrying).await;
+    let (last, left) = (page.last.clone(), page.pending);
+    under_way.pop_front();
+    joined.map_err(|error| {
+        // A page that panicked: the job is over, the process need not be.
+        let why = error.to_string();
+        let source = CouchError::Protocol { origin: "the replicator".to_owned(), why, request: String::new() };
+        ReplicationError::Request { end: End::Target, source }
+    })??;
+    Ok((last, left))
+}
+
+/// Waits for the page that is read, if one is.
+async fn next(reading: &mut Option<Reading>) -> Result<FeedPage, ReplicationError> {
+    let Some(read) = reading.as_mut() else { return pending().await };
+    let page = read.await;
+    *reading = None;
+    page
+}

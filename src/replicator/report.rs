@@ -1,0 +1,135 @@
+//! What is told of a job while it goes on.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::End;
+
+/// Hears of everything that happens.
+pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// Something that happened in a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Both ends were reached.
+    Begun {
+        /// Where it goes on: `None` is the beginning.
+        since: Option<String>,
+    },
+    /// Some of it was carried.
+    Moved(Counts),
+    /// The target did not take a revision.
+    Refused(Refused),
+    /// A checkpoint was written.
+    Checkpoint,
+    /// There is nothing more at the moment.
+    CaughtUp(Counts),
+    /// Both ends are compared.
+    Comparing,
+    /// An error that may pass; the next try follows.
+    Waiting {
+        /// How long.
+        wait: Duration,
+        /// Which end.
+        end: Option<End>,
+        /// Why, in words.
+        cause: String,
+    },
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Revisions that the target was asked about.
+    pub checked: u64,
+    /// Revisions that it lacked.
+    pub missing: u64,
+    /// Revisions that were read.
+    pub read: u64,
+    /// Revisions that were written.
+    pub written: u64,
+    /// Revisions that the target does not have in the end.
+    pub refused: u64,
+    /// Changes that are left, where the source says.
+    pub pending: Option<u64>,
+}
+
+/// A revision that the target does not have in the end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refused {
+    /// The document.
+    pub id: String,
+    /// The revision, where it is known.
+    pub revision: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Not allowed (401, 403).
+    pub is_forbidden: bool,
+}
+
+/// The most refusals that are kept with their reasons.
+const KEPT: usize = 1000;
+
+/// The state of a job, shared by what is under way in it.
+pub(super) struct Tally {
+    observer: Observer,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    counts: Counts,
+    refused: Vec<Refused>,
+    /// Refused revisions are counted once, however often they are tried.
+    known: HashSet<(String, Option<String>)>,
+}
+
+impl Tally {
+    pub(super) fn new(observer: &Observer) -> Self {
+        Self { observer: Arc::clone(observer), state: Mutex::default() }
+    }
+
+    pub(super) fn tell(&self, event: &Event) {
+        (self.observer)(event);
+    }
+
+    /// Changes the counts.
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) -> Counts {
+        let mut state = self.lock();
+        change(&mut state.counts);
+        state.counts
+    }
+
+    pub(super) fn refuse(&self, refused: Refused) {
+        {
+            let mut state = self.lock();
+            if !state.known.insert((refused.id.clone(), refused.revision.clone())) {
+                return;
+            }
+            state.counts.refused += 1;
+            if state.refused.len() < KEPT {
+                state.refused.push(refused.clone());
+            }
+        }
+        self.tell(&Event::Refused(refused));
+    }
+
+    /// Whether this revision was refused before.
+    pub(super) fn is_refused(&self, id: &str, revision: &str) -> bool {
+        let state = self.lock();
+        let mut key = (id.to_owned(), Some(revision.to_owned()));
+        state.known.contains(&key) || {
+            key.1 = None;
+            state.known.contains(&key)
+        }
+    }
+
+    pub(super) fn refused(&self) -> Vec<Refused> {
+        self.lock().refused.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,129 @@
+//! A job from its beginning to its end: both ends reached, the checkpoint found, passes made, errors outlived.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batch::Shared;
+use super::checkpoint::Log;
+use super::group::Size;
+use super::pass::{Pass, Passed, Purpose};
+use super::report::{Event, Observer, Tally};
+use super::{Job, Outcome, ReplicationError, Stop, identity};
+use crate::couch::{CouchError, Info, Missing, Sequence};
+
+pub(super) async fn run(job: &Arc<Job>, observer: &Observer, stop: &Stop) -> Result<Outcome, ReplicationError> {
+    let shared = Arc::new(Shared { job: Job::clone(job), tally: Tally::new(observer), size: Size::new() });
+    let pace = &job.options.pace;
+    let mut wait = pace.first_wait;
+    loop {
+        let before = shared.tally.count(|_| {});
+        let error = match session(&shared, stop).await {
+            Ok(Some(compared)) => return Ok(outcome(&shared, compared, false)),
+            Ok(None) | Err(_) if stop.is_cancelled() => return Ok(outcome(&shared, false, true)),
+            Ok(None) => continue,
+            Err(error) => error,
+        };
+        if !(job.options.continuous && error.is_passing()) {
+            return Err(error);
+        }
+        if shared.tally.count(|_| {}) != before {
+            wait = pace.first_wait;
+        }
+        shared.tally.tell(&waiting(wait, &error));
+        tokio::select! {
+            () = stop.cancelled() => return Ok(outcome(&shared, false, true)),
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = (wait * 2).min(pace.longest_wait);
+    }
+}
+
+fn outcome(shared: &Shared, compared: bool, stopped: bool) -> Outcome {
+    Outcome { counts: shared.tally.count(|_| {}), refused: shared.tally.refused(), compared, stopped }
+}
+
+fn waiting(wait: Duration, error: &ReplicationError) -> Event {
+    let (end, cause) = match error {
+        ReplicationError::Request { end, source } => (Some(*end), source.to_string()),
+        error @ ReplicationError::NoFilter(_) => (None, error.to_string()),
+    };
+    Event::Waiting { wait, end, cause }
+}
+
+/// One attempt. `Some` when it is done and both ends were compared, `None` when it was stopped or has to begin anew.
+async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Option<bool>, ReplicationError> {
+    let job = &shared.job;
+    let Some((ends, mut log)) = until(stop, open(job)).await? else { return Ok(None) };
+    if let Some(since) = &job.options.since {
+        log.begin_at(Some(since.clone()));
+    }
+    shared.tally.tell(&Event::Begun { since: log.since.as_ref().map(Sequence::text) });
+    let purpose = if job.options.continuous { Purpose::Follow } else { Purpose::Once };
+    let since = log.since.clone();
+    let pass = Pass { shared, log: &mut log, purpose, ends: &ends };
+    let passed = match pass.run(since.clone(), stop).await {
+        // The sequence is one that the source does not know (any longer).
+        Err(ReplicationError::Request { source, .. }) if since.is_some() && source.is_bad_request() => {
+            log.begin_at(None);
+            let pass = Pass { shared, log: &mut log, purpose, ends: &ends };
+            pass.run(None, stop).await?
+        }
+        passed => passed?,
+    };
+    match passed {
+        Passed::Done(reached) => compare(shared, &mut log, &ends, reached, stop).await,
+        Passed::Stopped | Passed::MadeAnew => Ok(None),
+    }
+}
+
+/// Looks at everything of this session again, and carries what is missing after all.
+async fn compare(
+    shared: &Arc<Shared>,
+    log: &mut Log,
+    ends: &[Info; 2],
+    reached: Option<Sequence>,
+    stop: &Stop,
+) -> Result<Option<bool>, ReplicationError> {
+    shared.tally.tell(&Event::Comparing);
+    let Some(reached) = reached.filter(|reached| log.since.as_ref() != Some(reached)) else { return Ok(Some(true)) };
+    let before = shared.tally.count(|_| {});
+    let since = log.since.clone();
+    let pass = Pass { shared, log, purpose: Purpose::Compare, ends };
+    if let Passed::Stopped | Passed::MadeAnew = pass.run(since, stop).await? {
+        return Ok(None);
+    }
+    let counts = shared.tally.count(|_| {});
+    if counts.refused > before.refused {
+        // The checkpoint has to tell of it, so that the next session looks again.
+        log.write(&shared.job, &reached, &counts).await?;
+    }
+    Ok(Some(true))
+}
+
+/// Both databases as they are now, and how far this job has come.
+async fn open(job: &Job) -> Result<([Info; 2], Log), ReplicationError> {
+    let source = job.source.info().await.map_err(ReplicationError::source)?;
+    let target = match job.target.info().await {
+        Err(CouchError::NotFound { what: Missing::Database(_), .. }) if job.options.create_target => {
+            job.target.create().await.map_err(ReplicationError::target)?;
+            job.target.info().await
+        }
+        target => target,
+    };
+    let target = target.map_err(ReplicationError::target)?;
+    let filter = identity::filter(job).await?;
+    let identity = identity::of(job, &source, &target, filter.as_deref());
+    let log = Log::open(job, &identity, source.sequence().as_ref()).await?;
+    Ok(([source, target], log))
+}
+
+/// `None` when it was stopped first.
+async fn until<T>(
+    stop: &Stop,
+    work: impl Future<Output = Result<T, ReplicationError>>,
+) -> Result<Option<T>, ReplicationError> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(None),
+        done = work => done.map(Some),
+    }
+}

@@ -1,0 +1,244 @@
+//! Jobs that go on side by side: a line for each, redrawn on a terminal; elsewhere a line when something is to be told.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
+use serde_json::{Map, Value};
+
+use super::printer::{Printer, clean, lock};
+use super::size::thousands;
+use crate::secret::redact;
+use crate::settings::ProgressStyle;
+
+/// Between two lines of one job whose state is the same.
+const LINES: Duration = Duration::from_secs(10);
+/// Between two events of one job whose state is the same.
+const EVENTS: Duration = Duration::from_secs(1);
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JobState {
+    /// Its turn has not come.
+    #[default]
+    Queued,
+    /// Documents are carried.
+    Running,
+    /// Both ends are compared.
+    Comparing,
+    /// There is nothing more at the moment.
+    CaughtUp,
+    /// After an error that may pass.
+    Waiting,
+    /// It is done.
+    Done,
+    /// It was stopped.
+    Stopped,
+    /// It ended with an error.
+    Failed,
+}
+
+impl JobState {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Comparing => "comparing",
+            Self::CaughtUp => "caught up",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is told of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobLine {
+    /// What is read.
+    pub from: String,
+    /// What is written.
+    pub to: String,
+    /// What it does.
+    pub state: JobState,
+    /// Documents that were written.
+    pub written: u64,
+    /// Changes that are left, where that is known.
+    pub pending: Option<u64>,
+    /// Documents that were refused.
+    pub refused: u64,
+}
+
+/// The lines of all jobs. They leave the screen when this is dropped.
+pub struct Jobs {
+    printer: Printer,
+    shown: Mutex<Shown>,
+}
+
+struct Shown {
+    lines: Vec<JobLine>,
+    /// What was told last of each, and when.
+    told: Vec<Option<(JobState, Instant)>>,
+    bar: Option<ProgressBar>,
+}
+
+impl Jobs {
+    /// Begins to show jobs.
+    pub fn new(printer: &Printer, lines: Vec<JobLine>) -> Self {
+        let bar = (printer.settings().progress == ProgressStyle::Bar).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            if let Ok(style) = BarStyle::with_template("{msg}") {
+                bar.set_style(style);
+            }
+            *lock(&printer.shared.bar) = Some(bar.clone());
+            bar
+        });
+        let told = vec![None; lines.len()];
+        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, bar }) }
+    }
+
+    /// Changes the line of a job.
+    pub fn update(&self, job: usize, change: impl FnOnce(&mut JobLine)) {
+        self.update_at(job, Instant::now(), change);
+    }
+
+    /// Tells of a document that was not taken.
+    pub fn refused(&self, job: usize, id: &str, revision: Option<&str>, reason: &str) {
+        let mut fields = Map::new();
+        fields.insert("job".to_owned(), job.into());
+        fields.insert("id".to_owned(), id.into());
+        if let Some(revision) = revision {
+            fields.insert("rev".to_owned(), revision.into());
+        }
+        fields.insert("reason".to_owned(), redact(reason).into());
+        self.printer.event("refused", Value::Object(fields));
+        self.printer.note(&format!("refused: {id} ({reason})"));
+    }
+
+    /// The lines as they are.
+    pub fn lines(&self) -> Vec<JobLine> {
+        lock(&self.shown).lines.clone()
+    }
+
+    fn update_at(&self, job: usize, now: Instant, change: impl FnOnce(&mut JobLine)) {
+        let mut shown = lock(&self.shown);
+        let Some(line) = shown.lines.get_mut(job) else { return };
+        change(line);
+        let line = line.clone();
+        if let Some(bar) = &shown.bar {
+            let text: Vec<String> = shown.lines.iter().map(text).collect();
+            bar.set_message(text.join("\n"));
+            return;
+        }
+        let told = shown.told[job];
+        let is_news = told.is_none_or(|(state, _)| state != line.state);
+        let due = |wait| is_news || told.is_some_and(|(_, last)| now.saturating_duration_since(last) >= wait);
+        let style = self.printer.settings().progress;
+        match style {
+            ProgressStyle::Lines if due(LINES) => {}
+            ProgressStyle::Json if due(EVENTS) => {}
+            _ => return,
+        }
+        shown.told[job] = Some((line.state, now));
+        drop(shown);
+        if style == ProgressStyle::Json {
+            self.printer.event("job", Value::Object(fields(job, &line)));
+        } else {
+            self.printer.note(&text(&line));
+        }
+    }
+}
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        if let Some(bar) = lock(&self.shown).bar.take() {
+            *lock(&self.printer.shared.bar) = None;
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `dev → prod   running   1,204 documents written   12 pending`
+fn text(line: &JobLine) -> String {
+    let mut text = format!("{} → {}   {}", line.from, line.to, line.state.words());
+    let noun = if line.written == 1 { "document" } else { "documents" };
+    text.push_str(&format!("   {} {noun} written", thousands(line.written)));
+    if let Some(pending) = line.pending.filter(|pending| *pending > 0) {
+        text.push_str(&format!("   {} pending", thousands(pending)));
+    }
+    if line.refused > 0 {
+        text.push_str(&format!("   {} refused", thousands(line.refused)));
+    }
+    clean(&text)
+}
+
+fn fields(job: usize, line: &JobLine) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("job".to_owned(), job.into());
+    fields.insert("from".to_owned(), redact(&line.from).into());
+    fields.insert("to".to_owned(), redact(&line.to).into());
+    fields.insert("state".to_owned(), line.state.words().replace(' ', "_").into());
+    fields.insert("written".to_owned(), line.written.into());
+    if let Some(pending) = line.pending {
+        fields.insert("pending".to_owned(), pending.into());
+    }
+    fields.insert("refused".to_owned(), line.refused.into());
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::captured;
+
+    fn told(style: ProgressStyle) -> (String, String) {
+        let (printer, captured) = captured(|output| {
+            output.progress = style;
+            output.json = style == ProgressStyle::Json;
+        });
+        let line = |from: &str, to: &str| JobLine { from: from.into(), to: to.into(), ..JobLine::default() };
+        let jobs = Jobs::new(&printer, vec![line("a", "http://bob:c4n4ry@h/b"), line("b", "a")]);
+        let begin = Instant::now();
+        let at = |second, job, state, written| {
+            jobs.update_at(job, begin + Duration::from_secs(second), |line| {
+                (line.state, line.written, line.pending) = (state, written, Some(1234 - written));
+            });
+        };
+        at(0, 0, JobState::Running, 0);
+        at(0, 1, JobState::Running, 1);
+        at(0, 0, JobState::Running, 5);
+        at(11, 0, JobState::Running, 1000);
+        at(11, 0, JobState::CaughtUp, 1234);
+        jobs.refused(0, "x\u{1b}[2J", Some("1-a"), "forbidden: no");
+        jobs.update_at(0, begin, |line| line.refused = 1);
+        (captured.out(), captured.err())
+    }
+
+    #[test]
+    fn a_line_comes_when_there_is_something_to_tell() {
+        let (out, err) = told(ProgressStyle::Lines);
+        assert_eq!(out, "");
+        insta::assert_snapshot!(err, @r"
+        a → http://bob:****@h/b   running   0 documents written   1,234 pending
+        b → a   running   1 document written   1,233 pending
+        a → http://bob:****@h/b   running   1,000 documents written   234 pending
+        a → http://bob:****@h/b   caught up   1,234 documents written
+        refused: x\u{1b}[2J (forbidden: no)
+        ");
+        assert_eq!(told(ProgressStyle::None).1, "refused: x\\u{1b}[2J (forbidden: no)\n");
+    }
+
+    #[test]
+    fn events_are_numbers() {
+        let (out, err) = told(ProgressStyle::Json);
+        assert_eq!(err, "");
+        insta::assert_snapshot!(out, @r#"
+        {"v":1,"type":"job","job":0,"from":"a","to":"http://bob:****@h/b","state":"running","written":0,"pending":1234,"refused":0}
+        {"v":1,"type":"job","job":1,"from":"b","to":"a","state":"running","written":1,"pending":1233,"refused":0}
+        {"v":1,"type":"job","job":0,"from":"a","to":"http://bob:****@h/b","state":"running","written":1000,"pending":234,"refused":0}
+        {"v":1,"type":"job","job":0,"from":"a","to":"http://bob:****@h/b","state":"caught_up","written":1234,"pending":0,"refused":0}
+        {"v":1,"type":"refused","job":0,"id":"x\u001b[2J","rev":"1-a","reason":"forbidden: no"}
+        "#);
+    }
+}

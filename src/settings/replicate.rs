@@ -1,0 +1,212 @@
+//! What the arguments of `replicate` mean.
+
+use serde_json::Value;
+
+use super::destination::Endpoint;
+use super::values::Via;
+use super::{Destination, Targets};
+use crate::cli::ReplicateArgs;
+use crate::exit::{Exit, Failure};
+use crate::json;
+use crate::name::DocId;
+
+/// How places are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Each to the next.
+    Chain,
+    /// The first to every other.
+    Star,
+    /// Each to the next, and the last to the first.
+    Ring,
+}
+
+/// Which documents are carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All.
+    Everything,
+    /// These.
+    Ids(Vec<DocId>),
+    /// Those that match: the JSON text as it was typed.
+    Selector(String),
+    /// Those that a function lets pass.
+    Filter {
+        /// `DESIGN/NAME`
+        name: String,
+        /// What it finds in `req.query`.
+        query: Vec<(String, String)>,
+    },
+}
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// As the user knows it: the target's name, or the address.
+    pub shown: String,
+}
+
+/// `replicate`
+#[derive(Clone, Debug)]
+pub struct ReplicateSettings {
+    /// Two or more.
+    pub places: Vec<Place>,
+    /// How they are connected.
+    pub shape: Shape,
+    /// In both directions.
+    pub both: bool,
+    /// Until Ctrl-C.
+    pub continuous: bool,
+    /// Create what is missing and written to.
+    pub create_target: bool,
+    /// Who moves the documents.
+    pub via: Via,
+    /// Which documents.
+    pub which: Which,
+    /// No design documents.
+    pub no_design: bool,
+    /// Conflicts are left behind.
+    pub winning_revisions_only: bool,
+}
+
+pub(super) fn meaning(given: &ReplicateArgs, targets: &Targets) -> Result<ReplicateSettings, Failure> {
+    let places = given.places.iter().map(|text| place(targets.destination(text)?)).collect::<Result<Vec<_>, _>>()?;
+    for (index, place) in places.iter().enumerate() {
+        if places[..index].iter().any(|other| other.endpoint.address == place.endpoint.address) {
+            return Err(usage(format!("`{}` is named twice", place.shown)));
+        }
+    }
+    let shape = match (given.chain, given.star, given.ring) {
+        (_, true, _) => Shape::Star,
+        (_, _, true) => Shape::Ring,
+        (true, ..) => Shape::Chain,
+        _ if places.len() == 2 => Shape::Chain,
+        _ => {
+            let message = format!("{} places can be connected in several ways", places.len());
+            return Err(usage(message).hint("`--chain`, `--star` or `--ring` says how"));
+        }
+    };
+    Ok(ReplicateSettings {
+        places,
+        shape,
+        both: given.both,
+        continuous: given.continuous,
+        create_target: given.create_target,
+        via: given.via.unwrap_or(Via::Client),
+        which: which(given)?,
+        no_design: given.no_design,
+        winning_revisions_only: given.winning_revs_only,
+    })
+}
+
+fn place(destination: Destination) -> Result<Place, Failure> {
+    let Destination { label, endpoints, .. } = destination;
+    let count = endpoints.len();
+    let Ok([endpoint]) = <[Endpoint; 1]>::try_from(endpoints) else {
+        let name = label.unwrap_or_default();
+        return Err(usage(format!("`{name}` has {count} URLs, and a place is one database")));
+    };
+    if let Some(document) = &endpoint.address.document {
+        let message = format!("`{}` is a document, and a place is a database", endpoint.address);
+        return Err(usage(message).hint(format!("`--doc-ids {document}` carries one document")));
+    }
+    let shown = label.unwrap_or_else(|| endpoint.address.to_string());
+    Ok(Place { endpoint, shown })
+}
+
+fn which(given: &ReplicateArgs) -> Result<Which, Failure> {
+    if let Some(text) = &given.selector {
+        return match json::parse(text.as_bytes()) {
+            Ok(Value::Object(_)) => Ok(Which::Selector(text.clone())),
+            Ok(_) => Err(usage("`--selector`: it is no object".to_owned())),
+            Err(error) => Err(usage("`--selector` is no JSON".to_owned()).because(error)),
+        };
+    }
+    if let Some(name) = &given.filter {
+        let parts = name.split_once('/').filter(|(design, name)| !design.is_empty() && !name.is_empty());
+        if parts.is_none() || name.starts_with('_') {
+            return Err(usage(format!("`--filter`: `{name}` is no `DDOC/NAME`")));
+        }
+        let pair = |text: &String| {
+            let pair = text.split_once('=').ok_or_else(|| usage(format!("`--query`: `{text}` is no `KEY=VALUE`")))?;
+            Ok((pair.0.to_owned(), pair.1.to_owned()))
+        };
+        let query = given.query.iter().map(pair).collect::<Result<_, Failure>>()?;
+        return Ok(Which::Filter { name: name.clone(), query });
+    }
+    if given.doc_ids.is_empty() {
+        return Ok(Which::Everything);
+    }
+    let ids = given.doc_ids.iter().map(|id| DocId::new(id.as_str()));
+    let ids: Result<Vec<DocId>, _> = ids.collect();
+    ids.map(Which::Ids).map_err(|error| usage(format!("`--doc-ids`: {error}")))
+}
+
+fn usage(message: String) -> Failure {
+    Failure::new(Exit::Usage, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::environment::testing::environment;
+    use crate::settings::{Command, Resolved, resolve};
+
+    fn settings(line: &[&str]) -> Result<ReplicateSettings, Failure> {
+        let root = tempfile::tempdir().unwrap();
+        let typed = ["couchapp", "replicate"].iter().chain(line).map(Into::into);
+        let cli = crate::cli::parse(typed).map_err(|error| usage(error.to_string()))?;
+        let Resolved { command, .. } = resolve(&cli, &environment(root.path(), &[]))?;
+        let Command::Replicate(settings) = command else { panic!("{line:?}") };
+        Ok(settings)
+    }
+
+    #[test]
+    fn places_and_shapes() {
+        let found = settings(&[":a", "http://bob:canary@h/b", "--both"]).unwrap();
+        let shown: Vec<&str> = found.places.iter().map(|place| place.shown.as_str()).collect();
+        assert_eq!(shown, ["http://127.0.0.1:5984/a", "http://h/b"]);
+        assert_eq!((found.shape, found.both, found.via), (Shape::Chain, true, Via::Client));
+        for (flag, shape) in [("--chain", Shape::Chain), ("--star", Shape::Star), ("--ring", Shape::Ring)] {
+            assert_eq!(settings(&[":a", ":b", ":c", flag]).unwrap().shape, shape);
+        }
+    }
+
+    #[test]
+    fn a_part_is_chosen_in_one_way() {
+        let which = |flags: &[&str]| settings(&[&[":a", ":b"], flags].concat()).map(|found| found.which);
+        assert_eq!(which(&[]).unwrap(), Which::Everything);
+        assert_eq!(which(&["--selector", r#"{"n":1.0}"#]).unwrap(), Which::Selector(r#"{"n":1.0}"#.into()));
+        let ids = ["a/b", "_design/x"].map(|id| DocId::new(id).unwrap());
+        assert_eq!(which(&["--doc-ids", "a/b", "--doc-ids", "_design/x"]).unwrap(), Which::Ids(ids.into()));
+        let query = vec![("k".to_owned(), "v=w".to_owned())];
+        assert_eq!(
+            which(&["--filter", "d/f", "--query", "k=v=w"]).unwrap(),
+            Which::Filter { name: "d/f".into(), query }
+        );
+        for bad in [
+            &["--selector", "[]"][..],
+            &["--selector", "{"],
+            &["--filter", "d"],
+            &["--filter", "_design/f"],
+            &["--filter", "d/f", "--query", "k"],
+            &["--query", "k=v"],
+            &["--doc-ids", "_x"],
+            &["--filter", "d/f", "--doc-ids", "a"],
+            &["--chain", "--ring"],
+        ] {
+            assert_eq!(which(bad).unwrap_err().exit(), Exit::Usage, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_set_of_databases_is_refused() {
+        for bad in
+            [&[":a"][..], &[":a", ":b", ":c"], &[":a", ":a"], &[":a", "http://h/b/_design/x"], &[":a", "nowhere"]]
+        {
+            assert_eq!(settings(bad).unwrap_err().exit(), Exit::Usage, "{bad:?}");
+        }
+    }
+}

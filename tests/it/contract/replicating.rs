@@ -1,0 +1,417 @@
+//! Databases that are carried to others by our own replicator.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::album::noise;
+use crate::fault_proxy::{Action, FaultProxy};
+use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, cases, encoded};
+
+/// After this a test has waited in vain.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// All leaves of all documents.
+fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
+    let changes = database.get("_changes?style=all_docs").expect(200).json();
+    let rows = changes["results"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let leaf = |row: &Value| row["changes"].as_array().unwrap().iter().map(|leaf| text(&leaf["rev"])).collect();
+    rows.iter().map(|row| (text(&row["id"]), leaf(row))).collect()
+}
+
+/// Each leaf as the database gives it, with its history and the content of its attachments.
+fn contents(database: &Database<'_>) -> BTreeMap<(String, String), Value> {
+    let mut contents = BTreeMap::new();
+    for (id, revisions) in leaves(database) {
+        for revision in revisions {
+            let asked = json!({ "docs": [{ "id": id, "rev": revision }] });
+            let answer = database.post("_bulk_get?revs=true&attachments=true", &asked).expect(200).json();
+            let document = answer["results"][0]["docs"][0]["ok"].clone();
+            assert!(document.is_object(), "{id} {revision}: {answer}");
+            contents.insert((id.clone(), revision), document);
+        }
+    }
+    contents
+}
+
+#[track_caller]
+fn same(left: &Database<'_>, right: &Database<'_>) {
+    assert_eq!(leaves(left), leaves(right));
+    let (left, right) = (contents(left), contents(right));
+    for (key, document) in &left {
+        assert_eq!(document, &right[key], "{key:?}");
+    }
+}
+
+fn replicate(project: &Project, places: &[&str], flags: &[&str]) -> Run {
+    project.couchapp(&[&["replicate"], places, flags].concat())
+}
+
+/// Stores revisions as they are.
+fn graft(database: &Database<'_>, documents: &Value) {
+    let rows = database.post("_bulk_docs", &json!({ "new_edits": false, "docs": documents })).ok().json();
+    let refused = rows.as_array().unwrap().iter().any(|row| row.get("error").is_some());
+    assert!(!refused, "{rows}");
+}
+
+/// A history whose hashes are made of a letter.
+fn history(letter: char, length: u64) -> Value {
+    let ids: Vec<String> = (1..=length).rev().map(|number| format!("{letter:0>30}{number:02x}")).collect();
+    json!({ "start": length, "ids": ids })
+}
+
+/// A bit of everything that a database can hold.
+fn fill(database: &Database<'_>) {
+    let ids = [
+        "plain",
+        "a/b",
+        "a b",
+        "ä+ö",
+        "日本語",
+        "\u{1f600}",
+        "a+b",
+        "%2F",
+        "x\u{1}y",
+        "line\nbreak",
+        "quote\"",
+        "..",
+        ".",
+        "?q=1&r",
+        "UPPER",
+        "~",
+    ];
+    let documents: Vec<Value> =
+        ids.iter().map(|id| json!({ "_id": id, "of": id, "": { "_x": [null, true] } })).collect();
+    let rows = database.post("_bulk_docs", &json!({ "docs": documents })).ok().json();
+    assert!(rows.as_array().unwrap().iter().all(|row| row["ok"] == true), "{rows}");
+    let numbers = r#"{"a":0.10,"b":1e3,"c":12345678901234567890,"d":-0.0,"e":1.5}"#;
+    let headers = [("content-type", "application/json")];
+    database.endpoint().send("PUT", &database.beneath("numbers"), &headers, numbers.as_bytes().to_vec()).ok();
+    let revision = database.store("gone", &json!({ "x": 1 }));
+    database.endpoint().delete(&database.beneath(&format!("gone?rev={revision}"))).ok();
+    graft(
+        database,
+        &json!([
+            { "_id": "branched", "x": 1, "_rev": "2-b", "_revisions": { "start": 2, "ids": ["b", "a"] } },
+            { "_id": "branched", "x": 2, "_rev": "2-c", "_revisions": { "start": 2, "ids": ["c", "a"] } },
+            { "_id": "branched", "_deleted": true, "_rev": "3-d", "_revisions": { "start": 3, "ids": ["d", "e", "a"] } },
+            { "_id": "rooted twice", "x": 1, "_rev": "1-a", "_revisions": { "start": 1, "ids": ["a"] } },
+            { "_id": "rooted twice", "x": 2, "_rev": "1-b", "_revisions": { "start": 1, "ids": ["b"] } },
+            { "_id": "buried", "_deleted": true, "kept": "text", "_rev": "4-a", "_revisions": { "start": 4, "ids": ["a"] } },
+            { "_id": "long", "x": 1, "_rev": history('a', 90)["ids"][0].as_str().map(|hash| format!("90-{hash}")), "_revisions": history('a', 90) },
+        ]),
+    );
+    let inside =
+        |content: &[u8], content_type: &str| json!({ "content_type": content_type, "data": STANDARD.encode(content) });
+    let text = "some text that is compressed\n".repeat(400);
+    database.store(
+        "attached",
+        &json!({ "x": 1, "_attachments": {
+            "small.jpg": inside(&noise(5000, 1), "image/jpeg"), "empty": inside(b"", "image/png"),
+            "text.txt": inside(text.as_bytes(), "text/plain"), "odd ü/n+a%me \"x\".bin": inside(&noise(100, 2), "application/octet-stream"),
+        }}),
+    );
+    database.store("large", &json!({ "_attachments": { "large.jpg": inside(&noise(900_000, 3), "image/jpeg"),
+        "large.txt": inside("many lines\n".repeat(90_000).as_bytes(), "text/plain; charset=utf-8"), "small": inside(b"x", "image/png") }}));
+    database.store(
+        "_design/app",
+        &json!({ "filters": { "even": "function (doc, req) { return doc.n % 2 == (req.query.odd ? 1 : 0); }" },
+        "_attachments": { "index.html": inside(text.as_bytes(), "text/html") }}),
+    );
+}
+
+pub(crate) fn everything_is_carried_as_it_is(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    fill(&source);
+    let run = replicate(&project, &[&source.url(), &target.url()], &[]).ok();
+    assert!(run.stderr.contains("compared both ends"), "{run}");
+    same(&source, &target);
+    replicate(&project, &[&source.url(), &target.url()], &[]).ok().says("Up to date");
+    // Changes of documents that are there, attachments of which the target has.
+    let mut large = source.document("large");
+    large["x"] = json!(2);
+    source.store("large", &large);
+    let mut attached = source.document("attached");
+    attached["_attachments"]["new"] = json!({ "content_type": "image/png", "data": "YWJj" });
+    source.store("attached", &attached);
+    graft(
+        &source,
+        &json!([{ "_id": "branched", "x": 5, "_rev": "3-f", "_revisions": { "start": 3, "ids": ["f", "b", "a"] } }]),
+    );
+    replicate(&project, &[&source.url(), &target.url()], &[]).ok().says("Replicated 3 documents");
+    same(&source, &target);
+}
+
+pub(crate) fn what_the_target_has_is_not_sent_again(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    let proxy = FaultProxy::counting(endpoint.origin());
+    let through = target.url_through(&proxy);
+    let content = json!({ "content_type": "image/jpeg", "data": STANDARD.encode(noise(900_000, 3)) });
+    source.store("large", &json!({ "_attachments": { "large.jpg": content } }));
+    replicate(&project, &[&source.url(), &through], &[]).ok();
+    let mut large = source.document("large");
+    large["x"] = json!(2);
+    source.store("large", &large);
+    proxy.forget();
+    replicate(&project, &[&source.url(), &through], &[]).ok();
+    let sent: usize = proxy.seen().iter().map(|seen| seen.body_length).sum();
+    assert!(sent < 20_000, "{sent} bytes were sent");
+    same(&source, &target);
+}
+
+pub(crate) fn a_part_is_replicated(endpoint: &Endpoint) {
+    let project = Project::for_endpoint(endpoint);
+    let source = endpoint.database();
+    fill(&source);
+    let documents: Vec<Value> = (0..20).map(|n| json!({ "_id": format!("n{n:02}"), "n": n })).collect();
+    source.post("_bulk_docs", &json!({ "docs": documents })).ok();
+    let numbered = |wanted: &dyn Fn(u64) -> bool| {
+        (0..20).filter(|n| wanted(*n)).map(|n| format!("n{n:02}")).collect::<BTreeSet<String>>()
+    };
+    let ids = |text: &[&str]| text.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<String>>();
+    let all: BTreeSet<String> = leaves(&source).into_keys().collect();
+    let mut rows = vec![
+        (vec!["--doc-ids", "a/b", "--doc-ids", "branched", "--doc-ids", "nowhere"], ids(&["a/b", "branched"])),
+        (vec!["--no-design"], all.iter().filter(|id| !id.starts_with('_')).cloned().collect()),
+    ];
+    if endpoint.kind() == Kind::CouchDb {
+        rows.push((vec!["--selector", r#"{"n":{"$gte":15}}"#], numbered(&|n| n >= 15)));
+        rows.push((vec!["--filter", "app/even"], numbered(&|n| n % 2 == 0)));
+        rows.push((vec!["--filter", "app/even", "--query", "odd=1"], numbered(&|n| n % 2 == 1)));
+    }
+    for (flags, expected) in rows {
+        let target = endpoint.database();
+        replicate(&project, &[&source.url(), &target.url()], &flags).ok();
+        let found: BTreeSet<String> = leaves(&target).into_keys().collect();
+        assert_eq!(found, expected, "{flags:?}");
+    }
+    let target = endpoint.database();
+    replicate(&project, &[&source.url(), &target.url()], &["--winning-revs-only"]).ok();
+    let found = leaves(&target);
+    assert!(found.values().all(|revisions| revisions.len() == 1), "{found:?}");
+    assert_eq!(found.len(), all.len());
+    let wrong = replicate(&project, &[&source.url(), &target.url()], &["--filter", "app/nothing"]);
+    wrong.expect(6).says("app/nothing");
+}
+
+pub(crate) fn refused_documents_are_told(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    let documents: Vec<Value> = (0..10).map(|n| json!({ "_id": format!("n{n}"), "bad": n == 3 || n == 7 })).collect();
+    source.post("_bulk_docs", &json!({ "docs": documents })).ok();
+    let code = "function (doc) { if (doc.bad) throw({ forbidden: 'it is bad' }); }";
+    target.store("_design/judge", &json!({ "validate_doc_update": code }));
+    for _ in 0..2 {
+        // A second run does not take what is lacking for done.
+        let run = replicate(&project, &[&source.url(), &target.url()], &[]).expect(8);
+        for text in ["n3", "n7", "it is bad", "2 documents could not be written"] {
+            assert!(run.stderr.contains(text), "{text}\n{run}");
+        }
+    }
+    assert_eq!(leaves(&target).len(), 9);
+    let run = replicate(&project, &[&source.url(), &target.url()], &["--json"]).expect(8);
+    let refused: Vec<Value> = run.lines_of_json().into_iter().filter(|line| line["type"] == "refused").collect();
+    assert_eq!(refused.len(), 2, "{run}");
+    assert!(refused[0]["reason"].as_str().unwrap().contains("it is bad"));
+    let revision = target.revision("_design/judge");
+    endpoint.delete(&target.beneath(&format!("_design/judge?rev={revision}"))).ok();
+    replicate(&project, &[&source.url(), &target.url()], &[]).ok().says("Replicated 2 documents");
+}
+
+pub(crate) fn a_replication_that_cannot_be_has_its_code(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.unmade_database());
+    source.store("a", &json!({ "x": 1 }));
+    let (from, to) = (source.url(), target.url());
+    replicate(&project, &[&from, &to], &[]).expect(6).says("--create-target");
+    replicate(&project, &[&to, &from], &[]).expect(6);
+    replicate(&project, &[&to, &from], &["--create-target"]).expect(6);
+    assert!(!target.exists());
+    replicate(&project, &[&from, &to], &["--create-target", "-n"]).ok();
+    assert!(!target.exists());
+    replicate(&project, &[&from, &to], &["--create-target"]).ok();
+    same(&source, &target);
+    replicate(&project, &[&from, "http://127.0.0.1:1/x"], &["--retries", "0"]).expect(7);
+    if endpoint.kind() == Kind::CouchDb {
+        // A user that nobody has: accounts are locked after wrong passwords.
+        let wrong = to.replacen("://", &format!("://{}:{CANARY}-wrong@", target.name()), 1);
+        replicate(&project, &[&from, &wrong], &["--no-input"]).expect(4);
+        replicate(&project, &[&wrong, &from], &["--no-input"]).expect(4);
+    }
+}
+
+pub(crate) fn a_killed_replication_goes_on(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    let proxy = FaultProxy::counting(endpoint.origin());
+    let through = target.url_through(&proxy);
+    fill(&source);
+    let mut killed = 0;
+    for round in 0..cases(6) {
+        let moment = noise(4, round + 500);
+        let documents: Vec<Value> = (0..40)
+            .map(|n| {
+                let data = STANDARD.encode(noise(usize::from(moment[3]) * 8 + n, round));
+                let content = json!({ "x": { "content_type": "image/jpeg", "data": data } });
+                json!({ "_id": format!("r{round}-{n}"), "n": n, "_attachments": content })
+            })
+            .collect();
+        source.post("_bulk_docs", &json!({ "docs": documents })).ok();
+        let letter = char::from(b'a' + u8::try_from(round % 6).unwrap());
+        graft(
+            &source,
+            &json!([{ "_id": "branched", "r": round, "_rev": format!("3-{letter}{round}"),
+            "_revisions": { "start": 3, "ids": [format!("{letter}{round}"), "b", "a"] } }]),
+        );
+        let requests = 1 + usize::from(moment[0]) % 14;
+        let length = (usize::from(moment[1]) << 8 | usize::from(moment[2])) % 60_000;
+        proxy.forget();
+        proxy.play(move |arrival| if arrival.number >= requests { Action::StallRequest(length) } else { Action::Pass });
+        let mut child = project.start("", &["replicate", &source.url(), &through]);
+        let mut ended = false;
+        while proxy.seen().len() < requests && !ended {
+            ended = child.try_wait().unwrap().is_some();
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        project.check_secrets();
+        killed += u32::from(!ended);
+        if round % 3 == 2 {
+            proxy.play(|_| Action::Pass);
+            replicate(&project, &[&source.url(), &through], &[]).ok();
+            assert_eq!(leaves(&source), leaves(&target), "round {round}");
+        }
+    }
+    proxy.play(|_| Action::Pass);
+    replicate(&project, &[&source.url(), &through], &[]).ok();
+    same(&source, &target);
+    assert!(killed > 0, "every run had ended before its moment");
+}
+
+pub(crate) fn shapes_carry_everything_everywhere(endpoint: &Endpoint) {
+    let project = Project::for_endpoint(endpoint);
+    for shape in ["--chain", "--star", "--ring"] {
+        let places = [endpoint.database(), endpoint.database(), endpoint.database()];
+        for (number, place) in places.iter().enumerate() {
+            place.store(&format!("of{number}"), &json!({ "n": number }));
+            graft(
+                place,
+                &json!([{ "_id": "shared", "n": number, "_rev": format!("1-{number}"), "_revisions": { "start": 1, "ids": [number.to_string()] } }]),
+            );
+        }
+        let urls: Vec<String> = places.iter().map(Database::url).collect();
+        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+        replicate(&project, &urls, &[shape, "--both"]).ok();
+        assert_eq!(leaves(&places[0]).len(), 4, "{shape}");
+        same(&places[0], &places[1]);
+        same(&places[0], &places[2]);
+    }
+}
+
+/// A continuous replication; it is killed with the test.
+struct Following<'a>(Option<Child>, &'a Project);
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl<'a> Following<'a> {
+    fn start(project: &'a Project, places: &[&str], flags: &[&str]) -> Self {
+        let arguments = [&["replicate"], places, &["--continuous"], flags].concat();
+        Self(Some(project.start("", &arguments)), project)
+    }
+
+    #[cfg(unix)]
+    fn end(mut self) -> Run {
+        let child = self.0.take().unwrap();
+        let line = format!("kill -INT {}", child.id());
+        assert!(std::process::Command::new("sh").args(["-c", &line]).status().unwrap().success());
+        self.1.ended(&child.wait_with_output().unwrap())
+    }
+
+    fn wait(mut self) -> Run {
+        self.1.ended(&self.0.take().unwrap().wait_with_output().unwrap())
+    }
+}
+
+#[track_caller]
+fn until(what: &str, suits: impl Fn() -> bool) {
+    let end = Instant::now() + LONGEST;
+    while !suits() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(unix)]
+pub(crate) fn edits_at_both_ends_meet(endpoint: &Endpoint) {
+    let project = Project::for_endpoint(endpoint);
+    let places = [endpoint.database(), endpoint.database(), endpoint.database()];
+    places[0].store("a", &json!({ "x": 1 }));
+    let urls: Vec<String> = places.iter().map(Database::url).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let following = Following::start(&project, &urls, &["--chain", "--both"]);
+    until("the first document", || places[2].get("a").status == 200);
+    for round in 0..5 {
+        for (number, place) in places.iter().enumerate() {
+            place.store(&format!("d{round}-{number}"), &json!({ "n": round }));
+        }
+    }
+    let picture = json!({ "content_type": "image/jpeg", "data": STANDARD.encode(noise(700_000, 9)) });
+    places[2].store("photo", &json!({ "_attachments": { "p.jpg": picture } }));
+    let revision = places[1].revision("a");
+    endpoint.delete(&places[1].beneath(&format!("a?rev={revision}"))).ok();
+    until("everything is everywhere", || {
+        let first = leaves(&places[0]);
+        first.len() == 17 && places[1..].iter().all(|place| leaves(place) == first) && places[0].get("a").status == 404
+    });
+    // Each of the 18 writes has come to each place once, and no more.
+    for place in &places {
+        let facts = endpoint.get(&place.target()).json();
+        let sequence = facts["update_seq"].as_str().map_or(facts["update_seq"].to_string(), str::to_owned);
+        let count: u64 = sequence.split('-').next().unwrap().parse().unwrap();
+        assert!(count <= 18, "{count} writes");
+    }
+    following.end().expect(130).says("Stopped");
+    // The checkpoint was written: nothing is checked again.
+    let run = replicate(&project, &urls[..2], &["-v"]).ok();
+    assert!(run.stderr.contains("from the last checkpoint"), "{run}");
+    same(&places[0], &places[2]);
+}
+
+pub(crate) fn a_target_that_goes_ends_the_job(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    source.store("a", &json!({ "x": 1 }));
+    let following = Following::start(&project, &[&source.url(), &target.url()], &[]);
+    until("the first document", || target.get("a").status == 200);
+    endpoint.delete(&target.target()).ok();
+    source.store("b", &json!({ "x": 1 }));
+    following.wait().expect(6).says(target.name());
+}
+
+pub(crate) fn a_source_that_changes_meanwhile_is_carried(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    let documents: Vec<Value> = (0..1200).map(|n| json!({ "_id": format!("d{n}"), "n": n })).collect();
+    source.post("_bulk_docs", &json!({ "docs": documents })).ok();
+    let mut child = project.start("", &["replicate", &source.url(), &target.url()]);
+    let mut round = 0;
+    while child.try_wait().unwrap().is_none() {
+        source.store(&format!("e{round}"), &json!({ "n": round }));
+        let id = format!("d{}", round * 37 % 1200);
+        let mut document = source.document(&encoded(&id));
+        document["round"] = json!(round);
+        source.store(&id, &document);
+        round += 1;
+    }
+    project.ended(&child.wait_with_output().unwrap()).ok();
+    replicate(&project, &[&source.url(), &target.url()], &[]).ok();
+    assert_eq!(leaves(&source), leaves(&target));
+}
