@@ -17,7 +17,7 @@ mod serve;
 
 pub use commands::{
     AppArgs, AuthCommand, BrowseArgs, CloneArgs, ConfigCommand, CspCommand, DiffArgs, Generated, InitArgs, OldArgs,
-    PushArgs, Shell, StatusArgs,
+    PushArgs, PushingArgs, Shell, StatusArgs, WatchArgs,
 };
 pub use global::GlobalArgs;
 pub use media::{DumpArgs, SelectionArgs, SyncDirArgs};
@@ -67,6 +67,9 @@ pub enum Command {
     /// Send the folder to a design document
     #[command(before_help = help::PUSH, after_help = help::PUSH_EXITS, help_template = help::TEMPLATE)]
     Push(PushArgs),
+    /// Push on every save
+    #[command(before_help = help::WATCH, after_help = help::WATCH_EXITS, help_template = help::TEMPLATE)]
+    Watch(WatchArgs),
     /// Show what differs between the folder and the server
     #[command(before_help = help::STATUS, after_help = help::STATUS_EXITS, help_template = help::TEMPLATE)]
     Status(StatusArgs),
@@ -181,6 +184,9 @@ mod tests {
             "push --output x",
             "push --max-delete some",
             "push --export --open",
+            "watch --export",
+            "watch --delay soon",
+            "dump a b --watch --verify",
             "push --password VALUE",
             "status -q -v",
             "--config x --no-config status",

@@ -8,6 +8,7 @@
 mod difference;
 mod error;
 mod event;
+mod keyboard;
 mod listing;
 pub mod logging;
 mod part;
@@ -20,6 +21,7 @@ pub(crate) mod testing;
 
 pub use difference::{Difference, Side};
 pub use error::exit_of;
+pub use keyboard::Keys;
 pub use listing::{Listing, PlanLine};
 pub use printer::{Printer, Start};
 pub use progress::Progress;

@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use self::ending::Ending;
 use self::follow::Folders;
 use super::Context;
+use super::ending::Ending;
 use crate::exit::{Exit, Failure};
 use crate::local::outside::Scratch;
 use crate::serve::{self, Options, Running, StartError};
 use crate::settings::command::ServeSettings;
 
 mod administrator;
-mod ending;
 mod follow;
 mod ordinary;
 

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::LocalError;
+use super::outside::canonical;
 
 /// What this tool and others write for themselves.
 const OWN: [&str; 2] = [".couchapp", ".git"];
@@ -24,6 +25,8 @@ const PATIENCE: u32 = 20;
 /// Folders under watch. Dropped, it ends.
 pub struct Watch {
     seen: Arc<Seen>,
+    /// The folders, and which they were when the watch began.
+    folders: Vec<(PathBuf, Option<Identity>)>,
     _watcher: RecommendedWatcher,
 }
 
@@ -34,7 +37,14 @@ struct Seen {
     news: Notify,
 }
 
+/// What tells a folder from another one that takes its name.
+type Identity = (u64, u64);
+
 impl Seen {
+    fn is_empty(&self) -> bool {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn add(&self, folders: impl Iterator<Item = usize>) {
         let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         let before = known.len();
@@ -62,20 +72,25 @@ impl Watch {
             };
             LocalError::from_io("watch", path.to_owned(), source)
         };
-        let telling = teller(folders.to_vec(), Arc::clone(&seen));
+        // Some systems tell of files by their true names.
+        let folders: Vec<PathBuf> = folders.iter().map(|folder| canonical(folder)).collect();
+        let telling = teller(folders.clone(), Arc::clone(&seen));
         let first = folders.first().map_or(Path::new("."), PathBuf::as_path);
         let mut watcher = notify::recommended_watcher(telling).map_err(|error| failed(first, error))?;
-        for folder in folders {
+        for folder in &folders {
             watcher.watch(folder, RecursiveMode::Recursive).map_err(|error| failed(folder, error))?;
         }
-        Ok(Self { seen, _watcher: watcher })
+        let folders = folders.into_iter().map(|folder| (folder.clone(), identity(&folder))).collect();
+        Ok(Self { seen, folders, _watcher: watcher })
     }
 
     /// Waits until something has changed and then nothing more for as long as `quiet`. Gives the folders it was in, by
     /// their place in the list.
     pub async fn changed(&self, quiet: Duration) -> BTreeSet<usize> {
         loop {
-            self.seen.news.notified().await;
+            if self.seen.is_empty() {
+                self.seen.news.notified().await;
+            }
             let end = Instant::now() + quiet * PATIENCE;
             while Instant::now() < end && timeout(quiet, self.seen.news.notified()).await.is_ok() {}
             let folders = self.seen.take();
@@ -84,6 +99,29 @@ impl Watch {
             }
         }
     }
+}
+
+impl Watch {
+    /// Whether something changes within the time `soon`, or has changed since the changes were last asked for.
+    pub async fn has_news(&self, soon: Duration) -> bool {
+        !self.seen.is_empty() || timeout(soon, self.seen.news.notified()).await.is_ok()
+    }
+
+    /// Whether each folder is still the one whose watch began. A watch stays with a folder that is renamed or removed.
+    pub fn is_current(&self) -> bool {
+        self.folders.iter().all(|(folder, known)| identity(folder) == *known)
+    }
+}
+
+#[cfg(unix)]
+fn identity(folder: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(folder: &Path) -> Option<Identity> {
+    std::fs::metadata(folder).ok().map(|_| (0, 0))
 }
 
 fn teller(folders: Vec<PathBuf>, seen: Arc<Seen>) -> impl Fn(notify::Result<Event>) + Send + 'static {
@@ -142,6 +180,31 @@ mod tests {
         // Reading is no change.
         std::fs::read(folders[1].join("moved")).unwrap();
         assert!(timeout(QUIET * 5, watch.changed(QUIET)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_changes_while_nobody_waits_is_told_afterwards() {
+        let root = tempfile::tempdir().unwrap();
+        let watch = Watch::start(&[root.path().to_owned()]).unwrap();
+        assert!(!watch.has_news(Duration::ZERO).await);
+        std::fs::write(root.path().join("file"), "x").unwrap();
+        assert!(watch.has_news(Duration::from_secs(60)).await);
+        assert!(timeout(QUIET * 500, watch.changed(QUIET)).await.is_ok());
+        assert!(!watch.has_news(QUIET).await);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_another_one_replaced_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("app");
+        std::fs::create_dir(&folder).unwrap();
+        let watch = Watch::start(std::slice::from_ref(&folder)).unwrap();
+        assert!(watch.is_current());
+        std::fs::rename(&folder, root.path().join("old")).unwrap();
+        assert!(!watch.is_current());
+        std::fs::create_dir(&folder).unwrap();
+        assert!(!watch.is_current());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #[cfg(feature = "serve")]
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::destination::{Destination, Endpoint};
 use super::media::{DumpSettings, SyncDirSettings};
@@ -22,6 +23,8 @@ pub enum Command {
     Clone(CloneSettings),
     /// Folder to server.
     Push(PushSettings),
+    /// Push on every change.
+    Watch(WatchSettings),
     /// Compare.
     Status(StatusSettings),
     /// Compare, with the text of what differs.
@@ -156,6 +159,15 @@ pub struct PushSettings {
     pub lenient: bool,
 }
 
+/// `watch`
+#[derive(Clone, Debug)]
+pub struct WatchSettings {
+    /// What each push does.
+    pub push: PushSettings,
+    /// How long nothing changes before it is pushed.
+    pub delay: Duration,
+}
+
 /// Where `push --export` writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Export {
@@ -243,6 +255,7 @@ impl Command {
             Self::Init(_) => "init",
             Self::Clone(_) => "clone",
             Self::Push(_) => "push",
+            Self::Watch(_) => "watch",
             Self::Status(_) => "status",
             Self::Diff(_) => "diff",
             Self::SyncDir(_) => "sync-dir",
@@ -263,10 +276,14 @@ impl Command {
 impl Command {
     /// Whether it ends by itself after Ctrl-C.
     pub fn stops_itself(&self) -> bool {
-        #[cfg(feature = "serve")]
-        return matches!(self, Self::Serve(_));
-        #[cfg(not(feature = "serve"))]
-        false
+        match self {
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => true,
+            Self::Watch(_) => true,
+            Self::SyncDir(command) => command.watch,
+            Self::Dump(command) => command.watch,
+            _ => false,
+        }
     }
 }
 
