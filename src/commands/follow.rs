@@ -30,6 +30,9 @@ pub(super) const REST: Duration = Duration::from_millis(200);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
+/// What an end grants the round that is under way.
+const MOMENT: Duration = Duration::from_millis(1500);
+
 /// So many failures in a row are left untold because the folder has changed since.
 const OVERTAKEN: u32 = 5;
 
@@ -74,13 +77,10 @@ pub(super) async fn follow<R: Round>(context: &Context, following: &Following<'_
         let failure = Failure::new(Exit::Usage, "a dry run changes nothing, so there is nothing to go on with");
         return Err(failure.hint("leave out `--dry-run`, or what makes it go on").into());
     }
-    let ending = Ending::new()?;
+    let mut ending = Ending::new()?;
     let news = News::of(&following.source)?;
     let mut follower = Follower { context, following, round, news, told: None, failures: 0, overtaken: 0, done: 0 };
-    let outcome = tokio::select! {
-        outcome = follower.work() => outcome,
-        () = ending.wanted() => Ok(Exit::Interrupted),
-    };
+    let outcome = follower.work(&mut ending).await;
     context.printer.clear();
     if outcome.is_ok() {
         follower.take_leave();
@@ -121,14 +121,12 @@ enum Occasion {
 }
 
 impl<R: Round> Follower<'_, R> {
-    async fn work(&mut self) -> Result<Exit> {
-        if let Err(error) = self.first().await {
-            let is_locked = is_locked(&error);
-            let error = explain::settle(error);
-            if is_final(&error) && !is_locked {
-                return Err(error);
-            }
-            self.fail(error, None).await;
+    async fn work(&mut self, ending: &mut Ending) -> Result<Exit> {
+        match whole(self.first(), ending).await {
+            None => return Ok(Exit::Interrupted),
+            Some(Err(error)) if is_final(&error) => return Err(error),
+            Some(Err(error)) => self.fail(error, None).await,
+            Some(Ok(())) => {}
         }
         let mut keys = self.context.printer.keys();
         self.greet(keys.is_some());
@@ -136,7 +134,10 @@ impl<R: Round> Follower<'_, R> {
         loop {
             let occasion = match pressed.pop_front() {
                 Some(key) => Occasion::Pressed(key),
-                None => self.wait(&mut keys).await,
+                None => tokio::select! {
+                    occasion = self.wait(&mut keys) => occasion,
+                    () = ending.wanted() => return Ok(Exit::Interrupted),
+                },
             };
             let is_wanted = match occasion {
                 Occasion::Pressed('q') => return Ok(Exit::Ok),
@@ -154,10 +155,13 @@ impl<R: Round> Follower<'_, R> {
             if is_wanted {
                 self.told = None;
             }
-            let mut round = pin!(self.go_round());
+            let mut round = pin!(whole(self.go_round(), ending));
             loop {
                 tokio::select! {
-                    () = &mut round => break,
+                    ended = &mut round => match ended {
+                        Some(()) => break,
+                        None => return Ok(Exit::Interrupted),
+                    },
                     key = next(&mut keys) => match key {
                         'q' => return Ok(Exit::Ok),
                         key => pressed.push_back(key),
@@ -276,6 +280,19 @@ impl<R: Round> Follower<'_, R> {
         let command = ("command".to_owned(), Value::from(self.following.command));
         self.context.printer.document("watch", Map::from_iter([command].into_iter().chain(fields)));
     }
+}
+
+/// Does `work`. When the end comes meanwhile, it is given a moment to become whole, so that what the server has taken is
+/// remembered; then there is no outcome.
+async fn whole<T>(work: impl Future<Output = T>, ending: &mut Ending) -> Option<T> {
+    let mut work = pin!(work);
+    tokio::select! {
+        outcome = &mut work => return Some(outcome),
+        () = ending.wanted() => {}
+    }
+    // Whoever ends it does not wait for more, nor for its outcome.
+    let _ = tokio::time::timeout(MOMENT, work).await;
+    None
 }
 
 async fn next(keys: &mut Option<Keys>) -> char {
