@@ -242,6 +242,7 @@ mod tests {
           couchapp sync-dir ~/Pictures :pics --delete -n      what would be sent and removed
           couchapp sync-dir dist :site/_design/www            attachments of one document
           couchapp sync-dir :pics ~/Pictures                  the other way
+          couchapp sync-dir ~/Pictures :pics --watch          and go on as files come and change
 
         In a database each file is a document: its id is the file's path, the file is its attachment.
         Whatever else people add to such a document stays. Nothing is removed without --delete.
@@ -263,6 +264,7 @@ mod tests {
               --checksum           Read every file, whatever is remembered of it
               --fsync              Wait for the disk after each file, not once at the end
               --escape-names       Store names that this system cannot have in an escaped form
+              --watch              Go on when that is done: copy what changes until Ctrl-C
           -n, --dry-run            Show what would be done and stop before the first write
           -y, --yes                Answer yes to the question a command may ask
               --no-input           Never ask, not even on a terminal
@@ -298,6 +300,7 @@ mod tests {
           couchapp dump :pics restored                        again: only what changed since
           couchapp dump :pics --tag holiday --prefix 2010     a part, into pics/
           couchapp dump :pics restored --verify               compare, write nothing
+          couchapp dump :pics restored --watch                and go on as the database changes
           couchapp dump :pics - --docs > pics.ndjson          for pipes
 
         Usage: couchapp dump [OPTIONS] <SRC> [DIR]
@@ -314,6 +317,7 @@ mod tests {
               --checksum      Read every file, whatever is remembered of it
               --fsync         Wait for the disk after each file, not once at the end
               --escape-names  Store names that this system cannot have in an escaped form
+              --watch         Go on when that is done: dump what changes until Ctrl-C
           -n, --dry-run       Show what would be done and stop before the first write
           -y, --yes           Answer yes to the question a command may ask
               --no-input      Never ask, not even on a terminal

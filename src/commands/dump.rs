@@ -10,6 +10,7 @@ use super::media::{place, rules};
 use crate::exit::Exit;
 use crate::report::Start;
 use crate::settings::media::{DumpInto, DumpSettings, MediaFolder};
+use crate::settings::values::MaxDelete;
 use crate::snapshot::library::Scope;
 
 mod print;
@@ -31,8 +32,9 @@ pub(super) async fn run(context: &Context, command: &DumpSettings) -> Result<Exi
 }
 
 impl Round for &DumpSettings {
-    async fn carry_out(&self, context: &Context) -> Result<Exit> {
-        once(context, self).await
+    async fn carry_out(&self, context: &Context, beyond: bool) -> Result<Exit> {
+        let max_delete = if beyond { Some(MaxDelete::All) } else { self.max_delete };
+        once(context, &DumpSettings { max_delete, ..(*self).clone() }).await
     }
 }
 

@@ -16,6 +16,7 @@ use super::ending::Ending;
 use super::{Context, explain};
 use crate::exit::{Exit, Failure};
 use crate::local::LocalError;
+use crate::plan::Refusal;
 use crate::report::{Keys, exit_of};
 use crate::settings::Destination;
 
@@ -55,8 +56,8 @@ pub(super) struct Following<'a> {
 
 /// What is done each time.
 pub(super) trait Round {
-    /// Does it once.
-    async fn carry_out(&self, context: &Context) -> Result<Exit>;
+    /// Does it once; within its limit of removals, or `beyond` it.
+    async fn carry_out(&self, context: &Context, beyond: bool) -> Result<Exit>;
 
     /// Does what one of its own keys stands for.
     async fn press(&self, _context: &Context, _key: char) -> Result<()> {
@@ -175,7 +176,7 @@ impl<R: Round> Follower<'_, R> {
     async fn first(&mut self) -> Result<()> {
         // Without a place in the feed the round itself says why.
         let marked = self.news.mark(self.context).await;
-        self.round.carry_out(self.context).await?;
+        self.round.carry_out(self.context, false).await?;
         self.done += usize::from(self.context.printer.has_done());
         marked
     }
@@ -199,18 +200,17 @@ impl<R: Round> Follower<'_, R> {
     }
 
     async fn go_round(&mut self) {
-        let mut settings = self.context.settings.clone();
-        if self.failures > 0 {
-            // Its own waits would only delay the news.
-            settings.network.retries = 0;
-        }
-        let (environment, logins) = (self.context.environment.clone(), self.context.logins.clone());
-        let context = Context { settings, printer: self.context.printer.line(), environment, logins };
+        let mut context = self.of_round();
         let marked = self.news.mark(&context).await;
-        let outcome = match self.round.carry_out(&context).await {
-            Ok(_) => marked,
-            Err(error) => Err(error),
-        };
+        let mut outcome = self.round.carry_out(&context, false).await;
+        if let Err(error) = &outcome
+            && let Some(question) = question(error)
+            && context.printer.confirm(&question) == Some(true)
+        {
+            context = self.of_round();
+            outcome = self.round.carry_out(&context, true).await;
+        }
+        let outcome = outcome.and(marked);
         let has_done = context.printer.has_done();
         self.done += usize::from(has_done);
         match outcome {
@@ -224,6 +224,17 @@ impl<R: Round> Follower<'_, R> {
             }
             Err(error) => self.fail(error, Some(&context)).await,
         }
+    }
+
+    /// What a round is given: it is told on one line, and asks for nothing twice.
+    fn of_round(&self) -> Context {
+        let mut settings = self.context.settings.clone();
+        if self.failures > 0 {
+            // Its own waits would only delay the news.
+            settings.network.retries = 0;
+        }
+        let (environment, logins) = (self.context.environment.clone(), self.context.logins.clone());
+        Context { settings, printer: self.context.printer.line(), environment, logins }
     }
 
     /// Tells of a failure, unless it is the same as before or overtaken by a change. `context` is that of a round.
@@ -299,6 +310,16 @@ async fn next(keys: &mut Option<Keys>) -> char {
     match keys {
         Some(keys) => keys.next().await,
         None => std::future::pending().await,
+    }
+}
+
+/// The question for a plan that removes more than is allowed.
+fn question(error: &anyhow::Error) -> Option<String> {
+    match error.chain().find_map(|cause| cause.downcast_ref::<Refusal>())? {
+        Refusal::TooMany { removed, total, what, .. } => {
+            Some(format!("This removes {removed} of {total} {what}. Go on?"))
+        }
+        Refusal::EmptySource { .. } => None,
     }
 }
 

@@ -6,6 +6,7 @@ use super::Context;
 use super::follow::{self, Following, Round, Source};
 use crate::exit::Exit;
 use crate::settings::media::{Direction, SyncDirSettings};
+use crate::settings::values::MaxDelete;
 
 mod down;
 mod up;
@@ -33,8 +34,9 @@ pub(super) async fn run(context: &Context, command: &SyncDirSettings) -> Result<
 }
 
 impl Round for &SyncDirSettings {
-    async fn carry_out(&self, context: &Context) -> Result<Exit> {
-        once(context, self).await
+    async fn carry_out(&self, context: &Context, beyond: bool) -> Result<Exit> {
+        let max_delete = if beyond { Some(MaxDelete::All) } else { self.max_delete };
+        once(context, &SyncDirSettings { max_delete, ..(*self).clone() }).await
     }
 }
 

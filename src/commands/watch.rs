@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::local::outside;
 use crate::settings::Destination;
 use crate::settings::command::{AppFolder, BrowseSettings, DiffSettings, PushSettings, WatchSettings};
+use crate::settings::values::MaxDelete;
 
 const KEYS: [Key; 2] = [('o', "[o]pen"), ('d', "[d]iff")];
 
@@ -56,9 +57,10 @@ struct Pushes<'a> {
 }
 
 impl Round for Pushes<'_> {
-    async fn carry_out(&self, context: &Context) -> Result<Exit> {
+    async fn carry_out(&self, context: &Context, beyond: bool) -> Result<Exit> {
         let push = if self.is_open.get() { &self.further } else { &self.first };
-        let exit = push::run(context, push).await?;
+        let max_delete = if beyond { Some(MaxDelete::All) } else { push.max_delete };
+        let exit = push::run(context, &PushSettings { max_delete, ..push.clone() }).await?;
         self.is_open.set(true);
         Ok(exit)
     }

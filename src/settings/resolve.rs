@@ -29,7 +29,7 @@ use crate::name::{DocId, Revision};
 const DELAY: Period = Period(Duration::from_millis(50));
 
 pub(super) fn resolve(cli: &Cli, environment: &Environment) -> Result<Resolved, Failure> {
-    if let Some(failure) = cli.command.as_ref().and_then(renamed) {
+    if let Some(failure) = cli.command.as_ref().and_then(arguments::renamed) {
         return Err(failure);
     }
     let environment = &Environment { directory: directory(&cli.global, environment)?, ..environment.clone() };
@@ -380,23 +380,4 @@ impl Meaning<'_> {
             lenient: defaults.lenient,
         })
     }
-}
-
-/// The old tool's commands: what to type now.
-fn renamed(command: &cli::Command) -> Option<Failure> {
-    let (old, old_arguments, new, hint) = match command {
-        cli::Command::Pushdocs(old) => {
-            ("pushdocs", old, "push --docs", "the documents of `_docs` are pushed with the app")
-        }
-        cli::Command::Pushapps(old) => ("pushapps", old, "push", "once for each app's folder"),
-        cli::Command::Autopush(old) => ("autopush", old, "watch", "it pushes after each change"),
-        _ => return None,
-    };
-    let mut typed = format!("couchapp {new}");
-    for argument in &old_arguments.arguments {
-        typed.push(' ');
-        typed.push_str(&argument.to_string_lossy());
-    }
-    let failure = Failure::new(Exit::Usage, format!("`couchapp {old}` is `couchapp {new}` now")).coded("renamed");
-    Some(failure.hint(format!("`{typed}`: {hint}")))
 }

@@ -296,3 +296,36 @@ fn a_broken_app_is_waited_for_from_the_beginning() {
     // A push that has begun becomes whole.
     running.end(&project, "INT").expect(130).says("stopped after 1 push\n");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn keys_and_questions_share_a_terminal() {
+    let endpoint = Endpoint::embedded();
+    let (database, project) = (endpoint.database(), blog(&endpoint));
+    let url = database.url();
+    let mut running = Running::start_on_terminal(&project, &["watch", "blog", &url, "--max-delete", "0"]);
+    running.until_said("[p]ush now  [o]pen  [d]iff  [q]uit");
+    running.press("d");
+    running.until_said("nothing differs");
+    // What was refused is asked.
+    project.remove("blog/_attachments/style.css");
+    running.until_said("This removes 1 of 2 attachments. Go on? [y/N] ");
+    running.press("n\n");
+    running.until_said("this would remove 1");
+    assert_eq!(database.generation("_design/blog"), 1);
+    running.press("p");
+    running.until_said_times("Go on? [y/N] ", 2);
+    running.press("y\n");
+    until_attached(&running, &database, "style.css", None);
+    running.press("q");
+    running.until_said("stopped after 2 pushes");
+    running.until_said("end 0");
+    running.until_said(" icanon");
+    running.until_said(" echo ");
+
+    let mut running = Running::start_on_terminal(&project, &["watch", "blog", &url]);
+    running.until_said("[q]uit");
+    running.press("\u{3}");
+    running.until_said("end 130");
+    running.until_said(" icanon");
+}

@@ -1,7 +1,7 @@
 //! A process of the binary that goes on until it is ended.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) const LONGEST: Duration = Duration::from_mins(1);
 /// What both streams have said until now.
 #[derive(Default)]
 struct Heard {
-    texts: Mutex<[String; 2]>,
+    texts: Mutex<[Vec<u8>; 2]>,
     news: Condvar,
 }
 
@@ -38,6 +38,28 @@ impl Running {
     pub(crate) fn start(project: &Project, words: &[&str], stdin: &str) -> Self {
         let mut child = project.start("", words);
         child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        Self::listen(child)
+    }
+
+    /// Starts it in the project's folder on a terminal, and after it what says how it left the terminal.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_on_terminal(project: &Project, words: &[&str]) -> Self {
+        let binary = project.command("", words);
+        let line = format!("{} {}; echo end $?; stty -a", binary.get_program().to_str().unwrap(), words.join(" "));
+        let mut script = Command::new("script");
+        script.args(["-qfc", &line, "/dev/null"]).current_dir(project.path()).env_clear();
+        script.envs(binary.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("SHELL", "/bin/sh");
+        let stdio = || Stdio::piped();
+        Self::listen(script.stdin(stdio()).stdout(stdio()).stderr(stdio()).spawn().unwrap())
+    }
+
+    /// Presses keys.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn listen(mut child: Child) -> Self {
         let heard = Arc::new(Heard::default());
         let streams: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
@@ -45,9 +67,10 @@ impl Running {
             let heard = Arc::clone(&heard);
             std::thread::spawn(move || {
                 let mut stream = BufReader::new(stream);
-                let mut line = String::new();
-                while stream.read_line(&mut line).unwrap() > 0 {
-                    heard.texts.lock().unwrap()[at].push_str(&std::mem::take(&mut line));
+                // Questions end without a line break.
+                while let Some(bytes) = stream.fill_buf().ok().filter(|bytes| !bytes.is_empty()).map(<[u8]>::to_vec) {
+                    stream.consume(bytes.len());
+                    heard.texts.lock().unwrap()[at].extend_from_slice(&bytes);
                     heard.news.notify_all();
                 }
             })
@@ -58,7 +81,7 @@ impl Running {
 
     /// What both streams have said until now.
     pub(crate) fn text(&self) -> String {
-        self.heard.texts.lock().unwrap().concat()
+        joined(&self.heard.texts.lock().unwrap())
     }
 
     /// How often it has said something.
@@ -76,9 +99,9 @@ impl Running {
     #[track_caller]
     pub(crate) fn until_said_times(&self, text: &str, times: usize) {
         let texts = self.heard.texts.lock().unwrap();
-        let waiting = |texts: &mut [String; 2]| texts.concat().matches(text).count() < times;
+        let waiting = |texts: &mut [Vec<u8>; 2]| joined(texts).matches(text).count() < times;
         let (texts, waited) = self.heard.news.wait_timeout_while(texts, LONGEST, waiting).unwrap();
-        assert!(!waited.timed_out(), "no {text:?}, {times} times, in\n{}", texts.concat());
+        assert!(!waited.timed_out(), "no {text:?}, {times} times, in\n{}", joined(&texts));
     }
 
     /// Its process.
@@ -107,6 +130,10 @@ impl Running {
             listener.join().unwrap();
         }
         let [stdout, stderr] = self.heard.texts.lock().unwrap().clone();
-        project.ended(&Output { status, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
+        project.ended(&Output { status, stdout, stderr })
     }
+}
+
+fn joined(texts: &[Vec<u8>; 2]) -> String {
+    String::from_utf8_lossy(&texts.concat()).into_owned()
 }
