@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::news::News;
 use super::ending::Ending;
@@ -81,7 +81,7 @@ pub(super) async fn follow<R: Round>(context: &Context, following: &Following<'_
     let mut ending = Ending::new()?;
     let news = News::of(&following.source)?;
     let mut follower = Follower { context, following, round, news, told: None, failures: 0, overtaken: 0, done: 0 };
-    let outcome = follower.work(&mut ending).await;
+    let outcome = Box::pin(follower.work(&mut ending)).await;
     context.printer.clear();
     if outcome.is_ok() {
         follower.take_leave();
@@ -123,7 +123,7 @@ enum Occasion {
 
 impl<R: Round> Follower<'_, R> {
     async fn work(&mut self, ending: &mut Ending) -> Result<Exit> {
-        match whole(self.first(), ending).await {
+        match whole(Box::pin(self.first()), ending).await {
             None => return Ok(Exit::Interrupted),
             Some(Err(error)) if is_final(&error) => return Err(error),
             Some(Err(error)) => self.fail(error, None).await,
@@ -133,12 +133,13 @@ impl<R: Round> Follower<'_, R> {
         self.greet(keys.is_some());
         let mut pressed = VecDeque::new();
         loop {
-            let occasion = match pressed.pop_front() {
-                Some(key) => Occasion::Pressed(key),
-                None => tokio::select! {
+            let occasion = if let Some(key) = pressed.pop_front() {
+                Occasion::Pressed(key)
+            } else {
+                tokio::select! {
                     occasion = self.wait(&mut keys) => occasion,
                     () = ending.wanted() => return Ok(Exit::Interrupted),
-                },
+                }
             };
             let is_wanted = match occasion {
                 Occasion::Pressed('q') => return Ok(Exit::Ok),
@@ -156,7 +157,7 @@ impl<R: Round> Follower<'_, R> {
             if is_wanted {
                 self.told = None;
             }
-            let mut round = pin!(whole(self.go_round(), ending));
+            let mut round = pin!(whole(Box::pin(self.go_round()), ending));
             loop {
                 tokio::select! {
                     ended = &mut round => match ended {
@@ -164,7 +165,10 @@ impl<R: Round> Follower<'_, R> {
                         None => return Ok(Exit::Interrupted),
                     },
                     key = next(&mut keys) => match key {
-                        'q' => return Ok(Exit::Ok),
+                        'q' => {
+                            let _ = tokio::time::timeout(MOMENT, round).await;
+                            return Ok(Exit::Ok);
+                        }
                         key => pressed.push_back(key),
                     }
                 }
@@ -176,7 +180,7 @@ impl<R: Round> Follower<'_, R> {
     async fn first(&mut self) -> Result<()> {
         // Without a place in the feed the round itself says why.
         let marked = self.news.mark(self.context).await;
-        self.round.carry_out(self.context, false).await?;
+        Box::pin(self.round.carry_out(self.context, false)).await?;
         self.done += usize::from(self.context.printer.has_done());
         marked
     }
@@ -202,13 +206,13 @@ impl<R: Round> Follower<'_, R> {
     async fn go_round(&mut self) {
         let mut context = self.of_round();
         let marked = self.news.mark(&context).await;
-        let mut outcome = self.round.carry_out(&context, false).await;
+        let mut outcome = Box::pin(self.round.carry_out(&context, false)).await;
         if let Err(error) = &outcome
             && let Some(question) = question(error)
             && context.printer.confirm(&question) == Some(true)
         {
             context = self.of_round();
-            outcome = self.round.carry_out(&context, true).await;
+            outcome = Box::pin(self.round.carry_out(&context, true)).await;
         }
         let outcome = outcome.and(marked);
         let has_done = context.printer.has_done();
@@ -263,7 +267,7 @@ impl<R: Round> Follower<'_, R> {
         if !self.following.keys.iter().any(|(known, _)| *known == key) {
             return;
         }
-        if let Err(error) = self.round.press(self.context, key).await {
+        if let Err(error) = Box::pin(self.round.press(self.context, key)).await {
             self.context.printer.error(&explain::settle(error));
         }
     }
@@ -289,7 +293,7 @@ impl<R: Round> Follower<'_, R> {
     fn tell<const N: usize>(&self, fields: [(&str, Value); N]) {
         let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
         let command = ("command".to_owned(), Value::from(self.following.command));
-        self.context.printer.document("watch", Map::from_iter([command].into_iter().chain(fields)));
+        self.context.printer.document("watch", [command].into_iter().chain(fields).collect());
     }
 }
 

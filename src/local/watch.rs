@@ -188,7 +188,7 @@ mod tests {
         let watch = Watch::start(&[root.path().to_owned()]).unwrap();
         assert!(!watch.has_news(Duration::ZERO).await);
         std::fs::write(root.path().join("file"), "x").unwrap();
-        assert!(watch.has_news(Duration::from_secs(60)).await);
+        assert!(watch.has_news(Duration::from_mins(1)).await);
         assert!(timeout(QUIET * 500, watch.changed(QUIET)).await.is_ok());
         assert!(!watch.has_news(QUIET).await);
     }

@@ -86,13 +86,19 @@ mod tests {
         printer.warning("sandbox", "m");
         printer.summary("done", Map::from_iter([("rev".to_owned(), "1-a".into())]));
         printer.document("status", Map::from_iter([("items".to_owned(), json!([]))]));
+        let fields = json!({"command": "watch", "state": "stopped", "done": 3});
+        printer.document("watch", fields.as_object().cloned().unwrap());
+        printer.document("serve", Map::from_iter([("url".to_owned(), "http://h".into())]));
         printer
             .error(&Failure::new(Exit::Conflict, "m").detail("d").hint("h").because(std::io::Error::other("c")).into());
         let out = captured.out();
         let kinds: Vec<&str> = out.lines().filter_map(|line| line.split('"').nth(5)).collect();
         let item = ["item"; 6];
-        let kinds_expected: Vec<&str> =
-            ["start", "plan"].into_iter().chain(item).chain(["warning", "summary", "status", "error"]).collect();
+        let kinds_expected: Vec<&str> = ["start", "plan"]
+            .into_iter()
+            .chain(item)
+            .chain(["warning", "summary", "status", "watch", "serve", "error"])
+            .collect();
         assert_eq!(kinds, kinds_expected);
         for line in out.lines() {
             assert!(conforms(&schema, &serde_json::from_str(line).unwrap()), "{line}");
@@ -109,6 +115,7 @@ mod tests {
             json!({"v": 1, "type": "error", "ok": false, "exit": "5", "code": "a", "message": "b", "details": [],
                 "causes": [], "hints": []}),
             json!({"v": 1, "type": "unheard"}),
+            json!({"v": 1, "type": "watch", "command": "watch", "state": "asleep"}),
         ] {
             assert!(!conforms(&schema, &line), "{line}");
         }

@@ -35,7 +35,7 @@ pub(super) enum News<'a> {
         place: &'a Destination,
         as_document: Option<&'a Endpoint>,
         /// Where it is, once the server has been asked.
-        endpoint: Option<Endpoint>,
+        endpoint: Option<Box<Endpoint>>,
         /// The point in its history that the last round began at; `None` while it cannot be told.
         since: Option<Sequence>,
     },
@@ -56,7 +56,7 @@ impl<'a> News<'a> {
         *since = None;
         let known = match endpoint {
             Some(known) => known,
-            None => endpoint.insert(place(context, given, *as_document).await?),
+            None => endpoint.insert(Box::new(place(context, given, *as_document).await?)),
         };
         *since = with_server(context, known, async |reached| {
             let info = reached.database(known)?.info().await.map_err(|error| reached.failure(error))?;

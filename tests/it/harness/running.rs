@@ -45,7 +45,8 @@ impl Running {
     #[cfg(target_os = "linux")]
     pub(crate) fn start_on_terminal(project: &Project, words: &[&str]) -> Self {
         let binary = project.command("", words);
-        let line = format!("{} {}; echo end $?; stty -a", binary.get_program().to_str().unwrap(), words.join(" "));
+        let line =
+            format!("trap : INT; {} {}; echo end $?; stty -a", binary.get_program().to_str().unwrap(), words.join(" "));
         let mut script = Command::new("script");
         script.args(["-qfc", &line, "/dev/null"]).current_dir(project.path()).env_clear();
         script.envs(binary.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("SHELL", "/bin/sh");
