@@ -34,6 +34,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// What an end grants the round that is under way.
 const MOMENT: Duration = Duration::from_millis(1500);
 
+/// So many tries pass before something is told that another process may be about to mend.
+const PASSING: u32 = 3;
+
 /// So many failures in a row are left untold because the folder has changed since.
 const OVERTAKEN: u32 = 5;
 
@@ -246,7 +249,10 @@ impl<R: Round> Follower<'_, R> {
         let is_locked = is_locked(&error);
         let error = explain::settle(error);
         let exit = exit_of(&error);
-        let is_away = exit == Exit::Unavailable || is_locked || self.news.is_lost();
+        // What goes the other way meanwhile holds the folder, or has not yet brought a change of this side over.
+        let is_crossing = self.following.command != "watch" && matches!(exit, Exit::Conflict | Exit::Partial);
+        let is_passing = is_locked || is_crossing && self.failures < PASSING;
+        let is_away = exit == Exit::Unavailable || is_passing || self.news.is_lost();
         self.failures = if is_away { self.failures.saturating_add(1) } else { 0 };
         if !is_away && self.overtaken < OVERTAKEN && self.news.has_come(self.following.delay).await {
             self.overtaken += 1;
@@ -254,8 +260,7 @@ impl<R: Round> Follower<'_, R> {
         }
         self.overtaken = 0;
         let told = Told { exit, words: words(&error) };
-        // Another process is done in a moment.
-        let is_told = self.told.as_ref() == Some(&told) || (is_locked && self.failures < 4);
+        let is_told = self.told.as_ref() == Some(&told) || (is_passing && self.failures <= PASSING);
         if !is_told || matches!(exit, Exit::Usage | Exit::Failed) {
             let line = self.context.printer.line();
             context.map_or(&line, |context| &context.printer).error(&error);
