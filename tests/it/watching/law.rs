@@ -1,5 +1,8 @@
 //! The law of `watch`: however a folder is edited, also during uploads, at the end the document is as the folder.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
 use super::*;
 
 /// The same numbers each time.
@@ -48,26 +51,26 @@ fn edit(project: &Project, dice: &mut Dice, round: u32) {
     let name = names[usize::try_from(dice.throw(5)).unwrap()];
     let file = format!("_attachments/{name}");
     let content = format!("{round} {}", "x".repeat(usize::try_from(dice.throw(3000)).unwrap()));
-    match dice.throw(8) {
-        0 | 1 => drop(project.write(&format!("blog/{file}"), content)),
-        2 => {
+    match dice.throw(16) {
+        0..=3 => drop(project.write(&format!("blog/{file}"), content)),
+        4..=6 => {
             // Beside it, then in its place.
             project.write("blog/_attachments/.saving~", content);
             fs::create_dir_all(root.join(&file).parent().unwrap()).unwrap();
             fs::rename(root.join("_attachments/.saving~"), root.join(&file)).unwrap();
         }
-        3 => {
+        7 => {
             // What is not there cannot be removed.
             let _ = fs::remove_file(root.join(&file));
         }
-        4 => {
+        8 | 9 => {
             let _ = fs::rename(root.join(&file), root.join("_attachments/a.txt"));
         }
-        5 => {
+        10 | 11 => {
             let (from, to) = if dice.throw(2) == 0 { ("sub", "moved") } else { ("moved", "sub") };
             let _ = fs::rename(root.join("_attachments").join(from), root.join("_attachments").join(to));
         }
-        6 => drop(project.write(&format!("blog/views/v{}/map.js", dice.throw(3)), "function (doc) { emit(; }")),
+        12 => drop(project.write(&format!("blog/views/v{}/map.js", dice.throw(3)), "function (doc) { emit(; }")),
         _ => {
             for view in 0..3 {
                 let map = format!("function (doc) {{ emit({round}); }}");
@@ -81,29 +84,39 @@ fn edit(project: &Project, dice: &mut Dice, round: u32) {
 fn at_the_end_the_document_is_as_the_folder() {
     let endpoint = Endpoint::embedded();
     let (database, project) = (endpoint.database(), blog(&endpoint));
+    // Every upload stands still until it is let through, and edits go on meanwhile.
     let gate = Arc::new(Semaphore::new(1));
-    let held_back = Arc::clone(&gate);
+    let (held_back, arrived) = (Arc::clone(&gate), Arc::new(AtomicU32::new(0)));
+    let arriving = Arc::clone(&arrived);
     let proxy = FaultProxy::start(endpoint.origin(), move |arrival| {
-        let is_held = arrival.method == "PUT" && !arrival.write_number.is_multiple_of(3);
-        if is_held { Action::Hold(Arc::clone(&held_back)) } else { Action::Pass }
+        if arrival.method != "PUT" {
+            return Action::Pass;
+        }
+        arriving.fetch_add(1, Ordering::Relaxed);
+        Action::Hold(Arc::clone(&held_back))
     });
     let more = ["--max-delete", "all", "--allow-empty", "--delay", "5ms"];
     let running = watching(&project, &database.url_through(&proxy), &more);
-    let mut dice = Dice(5);
-    for round in 0..cases(40) {
-        edit(&project, &mut dice, round);
-        let writes = proxy.writes().len();
-        if dice.throw(4) == 0 {
-            // Until an upload has begun, if one is to come: the next edits fall into it.
-            let end = Instant::now() + std::time::Duration::from_millis(150);
-            while proxy.writes().len() == writes && Instant::now() < end {
+    let (rounds, mut dice) = (cases(40), Dice(5));
+    let (mut let_through, mut during) = (1, 0);
+    for round in 0..rounds {
+        let stands = || arrived.load(Ordering::Relaxed) > let_through;
+        if !stands() && dice.throw(2) == 0 {
+            // Not every edit leads to an upload.
+            let end = Instant::now() + Duration::from_millis(150);
+            while !stands() && Instant::now() < end {
                 std::thread::yield_now();
             }
         }
-        if dice.throw(3) == 0 {
+        let is_during = stands();
+        during += u32::from(is_during);
+        edit(&project, &mut dice, round);
+        if is_during && dice.throw(3) == 0 {
             gate.add_permits(1);
+            let_through += 1;
         }
     }
+    assert!(during >= rounds / 8, "only {during} edits fell into an upload");
     // The functions are mended at last.
     for view in 0..3 {
         project.write(&format!("blog/views/v{view}/map.js"), MAP);
