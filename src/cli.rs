@@ -18,7 +18,7 @@ mod serve;
 
 pub use commands::{
     AppArgs, AuthCommand, BrowseArgs, CloneArgs, ConfigCommand, CspCommand, DiffArgs, Generated, InitArgs, OldArgs,
-    PushArgs, Shell, StatusArgs,
+    PushArgs, PushingArgs, Shell, StatusArgs, WatchArgs,
 };
 pub use global::GlobalArgs;
 pub use media::{DumpArgs, SelectionArgs, SyncDirArgs};
@@ -69,6 +69,9 @@ pub enum Command {
     /// Send the folder to a design document
     #[command(before_help = help::PUSH, after_help = help::PUSH_EXITS, help_template = help::TEMPLATE)]
     Push(PushArgs),
+    /// Push on every save
+    #[command(before_help = help::WATCH, after_help = help::WATCH_EXITS, help_template = help::TEMPLATE)]
+    Watch(WatchArgs),
     /// Show what differs between the folder and the server
     #[command(before_help = help::STATUS, after_help = help::STATUS_EXITS, help_template = help::TEMPLATE)]
     Status(StatusArgs),
@@ -186,6 +189,9 @@ mod tests {
             "push --output x",
             "push --max-delete some",
             "push --export --open",
+            "watch --export",
+            "watch --delay soon",
+            "dump a b --watch --verify",
             "push --password VALUE",
             "status -q -v",
             "--config x --no-config status",
@@ -241,6 +247,7 @@ mod tests {
           couchapp sync-dir ~/Pictures :pics --delete -n      what would be sent and removed
           couchapp sync-dir dist :site/_design/www            attachments of one document
           couchapp sync-dir :pics ~/Pictures                  the other way
+          couchapp sync-dir ~/Pictures :pics --watch          and go on as files come and change
 
         In a database each file is a document: its id is the file's path, the file is its attachment.
         Whatever else people add to such a document stays. Nothing is removed without --delete.
@@ -262,6 +269,7 @@ mod tests {
               --checksum           Read every file, whatever is remembered of it
               --fsync              Wait for the disk after each file, not once at the end
               --escape-names       Store names that this system cannot have in an escaped form
+              --watch              Go on when that is done: copy what changes until Ctrl-C
           -n, --dry-run            Show what would be done and stop before the first write
           -y, --yes                Answer yes to the question a command may ask
               --no-input           Never ask, not even on a terminal
@@ -297,6 +305,7 @@ mod tests {
           couchapp dump :pics restored                        again: only what changed since
           couchapp dump :pics --tag holiday --prefix 2010     a part, into pics/
           couchapp dump :pics restored --verify               compare, write nothing
+          couchapp dump :pics restored --watch                and go on as the database changes
           couchapp dump :pics - --docs > pics.ndjson          for pipes
 
         Usage: couchapp dump [OPTIONS] <SRC> [DIR]
@@ -313,6 +322,7 @@ mod tests {
               --checksum      Read every file, whatever is remembered of it
               --fsync         Wait for the disk after each file, not once at the end
               --escape-names  Store names that this system cannot have in an escaped form
+              --watch         Go on when that is done: dump what changes until Ctrl-C
           -n, --dry-run       Show what would be done and stop before the first write
           -y, --yes           Answer yes to the question a command may ask
               --no-input      Never ask, not even on a terminal

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use self::login::Logins;
 use crate::address::Address;
 use crate::cli;
 use crate::exit::{Exit, Failure};
@@ -26,6 +27,7 @@ mod diff;
 mod dump;
 mod ending;
 mod explain;
+mod follow;
 mod generate;
 mod init;
 mod listing;
@@ -40,12 +42,15 @@ mod serve;
 mod status;
 mod sync_dir;
 mod valve;
+mod watch;
 
 /// What every command is given.
 struct Context {
     settings: Settings,
     printer: Printer,
     environment: Environment,
+    /// What was found out about credentials so far.
+    logins: Logins,
 }
 
 impl Context {
@@ -122,7 +127,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (printer, outcome) = match settings::resolve(&cli, &environment) {
         Ok(Resolved { settings, command }) => {
             let printer = Printer::new(settings.output.clone());
-            let context = Context { settings, printer: printer.clone(), environment: environment.clone() };
+            let logins = Logins::default();
+            let context = Context { settings, printer: printer.clone(), environment: environment.clone(), logins };
             (printer, carry_out(&context, &command))
         }
         Err(failure) => (early(), Err(failure.into())),
@@ -176,6 +182,7 @@ async fn end_when_held(printer: Printer, patience: Duration) {
             }
         }
         printer.clear();
+        printer.give_back_keyboard();
         std::process::exit(Exit::Interrupted.code().into());
     }
 }
@@ -189,6 +196,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {
         Command::Init(command) => init::run(context, command),
         Command::Clone(command) => clone::run(context, command).await,
         Command::Push(command) => push::run(context, command).await,
+        Command::Watch(command) => watch::run(context, command).await,
         Command::Status(command) => status::run(context, command).await,
         Command::Diff(command) => diff::run(context, command).await,
         Command::SyncDir(command) => sync_dir::run(context, command).await,

@@ -64,7 +64,7 @@ class Server:
         """The status and the parsed answer of one request; `path` begins with `/`."""
         connection = connect(self.url)
         try:
-            headers = self.headers() | {"Content-Type": "application/json"}
+            headers = self.headers() | {"Accept": "application/json", "Content-Type": "application/json"}
             content = None if body is None else json.dumps(body)
             connection.request(method, self.url.path.rstrip("/") + path, content, headers)
             answer = connection.getresponse()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::help;
-use crate::settings::values::{Layout, MaxDelete};
+use crate::settings::values::{Layout, MaxDelete, Period};
 
 /// `couchapp init`
 #[derive(Clone, Args)]
@@ -59,6 +59,31 @@ pub struct AppArgs {
 /// `couchapp push`
 #[derive(Clone, Default, Args)]
 pub struct PushArgs {
+    /// What is pushed, where, and how.
+    #[command(flatten)]
+    pub what: PushingArgs,
+    /// Print the document instead of sending it
+    #[arg(long, conflicts_with_all = ["to", "open", "keep_going"])]
+    pub export: bool,
+    /// With --export: write the document to a file
+    #[arg(long, value_name = "FILE", requires = "export")]
+    pub output: Option<PathBuf>,
+}
+
+/// `couchapp watch`
+#[derive(Clone, Default, Args)]
+pub struct WatchArgs {
+    /// What is pushed, where, and how.
+    #[command(flatten)]
+    pub what: PushingArgs,
+    /// How long nothing may change before it is pushed [default: 50ms]
+    #[arg(long, value_name = "TIME")]
+    pub delay: Option<Period>,
+}
+
+/// What is pushed, where, and how, as `push` and `watch` take it.
+#[derive(Clone, Default, Args)]
+pub struct PushingArgs {
     /// The app's folder [default: the app around the current folder]
     #[arg(value_name = "DIR")]
     pub first: Option<OsString>,
@@ -89,12 +114,6 @@ pub struct PushArgs {
     /// Open the app in a browser afterwards
     #[arg(long)]
     pub open: bool,
-    /// Print the document instead of sending it
-    #[arg(long, conflicts_with_all = ["to", "open", "keep_going"])]
-    pub export: bool,
-    /// With --export: write the document to a file
-    #[arg(long, value_name = "FILE", requires = "export")]
-    pub output: Option<PathBuf>,
 
     /// Overwrite what others changed on the server
     #[arg(long, help_heading = "Safety")]

@@ -10,10 +10,11 @@ couchapp: keep a folder and a CouchDB design document in step
   couchapp clone https://couch.example.com/blog/_design/blog
   couchapp push                        # to the default target in couchapp.toml
   couchapp push prod --dry-run         # show what would change
+  couchapp watch                       # push on every save
 
 Commands
   start   init  clone  serve
-  work    status  diff  push  browse
+  work    status  diff  push  watch  browse
   data    sync-dir  dump  replicate
   server  auth  csp
   more    config  completions
@@ -90,6 +91,20 @@ Examples
 /// `push`
 pub const PUSH_EXITS: &str = "Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them";
 
+/// `watch`
+pub const WATCH: &str = "\
+Examples
+  couchapp watch                       default target
+  couchapp watch . http://127.0.0.1:5984/blog --open
+  couchapp watch prod --delay 500ms    wait longer for the last of several saves
+
+First a push, with its questions, then another one whenever something has changed. What fails is told
+and waits for the next change; a server that is away is asked again until it is back.
+Each push makes a revision: for fast loops, `couchapp serve` has an endpoint of its own.
+";
+/// `watch`
+pub const WATCH_EXITS: &str = "Exit codes 0 1 2 4 6 9 130; `couchapp --help` explains them";
+
 /// `status`
 pub const STATUS: &str = "\
 Examples
@@ -120,6 +135,7 @@ Examples
   couchapp sync-dir ~/Pictures :pics --delete -n      what would be sent and removed
   couchapp sync-dir dist :site/_design/www            attachments of one document
   couchapp sync-dir :pics ~/Pictures                  the other way
+  couchapp sync-dir ~/Pictures :pics --watch          and go on as files come and change
 
 In a database each file is a document: its id is the file's path, the file is its attachment.
 Whatever else people add to such a document stays. Nothing is removed without --delete.
@@ -134,6 +150,7 @@ Examples
   couchapp dump :pics restored                        again: only what changed since
   couchapp dump :pics --tag holiday --prefix 2010     a part, into pics/
   couchapp dump :pics restored --verify               compare, write nothing
+  couchapp dump :pics restored --watch                and go on as the database changes
   couchapp dump :pics - --docs > pics.ndjson          for pipes
 ";
 /// `dump`

@@ -60,6 +60,9 @@ pub struct SyncDirArgs {
     /// Store names that this system cannot have in an escaped form
     #[arg(long)]
     pub escape_names: bool,
+    /// Go on when that is done: copy what changes until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
     /// Which files.
     #[command(flatten)]
     pub selection: SelectionArgs,
@@ -114,6 +117,9 @@ pub struct DumpArgs {
     /// Store names that this system cannot have in an escaped form
     #[arg(long)]
     pub escape_names: bool,
+    /// Go on when that is done: dump what changes until Ctrl-C
+    #[arg(long, conflicts_with_all = ["verify", "since"])]
+    pub watch: bool,
 
     /// Only documents with all these tags
     #[arg(long, value_name = "TAG", help_heading = SELECTION)]

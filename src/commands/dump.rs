@@ -3,18 +3,42 @@
 use anyhow::Result;
 
 use super::Context;
+use super::follow::{self, Following, Round, Source};
 use super::login::with_server;
 use super::media::down::{self, Order};
 use super::media::{place, rules};
 use crate::exit::Exit;
 use crate::report::Start;
 use crate::settings::media::{DumpInto, DumpSettings, MediaFolder};
+use crate::settings::values::MaxDelete;
 use crate::snapshot::library::Scope;
 
 mod print;
 
-/// Carries the command out.
+/// Carries the command out, once or for as long as something changes.
 pub(super) async fn run(context: &Context, command: &DumpSettings) -> Result<Exit> {
+    let DumpInto::Folder(folder) = command.into.clone() else { return once(context, command).await };
+    if !command.watch {
+        return once(context, command).await;
+    }
+    let following = Following {
+        command: "dump",
+        ends: (follow::shown(&command.place), folder.shown),
+        source: Source::Database(&command.place, command.as_document.as_ref()),
+        delay: follow::REST,
+        keys: &[],
+    };
+    follow::follow(context, &following, &command).await
+}
+
+impl Round for &DumpSettings {
+    async fn carry_out(&self, context: &Context, beyond: bool) -> Result<Exit> {
+        let max_delete = if beyond { Some(MaxDelete::All) } else { self.max_delete };
+        once(context, &DumpSettings { max_delete, ..(*self).clone() }).await
+    }
+}
+
+async fn once(context: &Context, command: &DumpSettings) -> Result<Exit> {
     let endpoint = &place(context, &command.place, command.as_document.as_ref()).await?;
     let DumpInto::Folder(folder) = &command.into else { return print::run(context, command, endpoint).await };
     let remark = context.settings.dry_run.then_some("dry run");

@@ -21,10 +21,10 @@ impl Ending {
     }
 
     /// Waits for one of them.
-    pub(super) async fn wanted(self) {
+    pub(super) async fn wanted(&mut self) {
         #[cfg(unix)]
         {
-            let [mut interrupt, mut terminate] = self.signals;
+            let [interrupt, terminate] = &mut self.signals;
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}

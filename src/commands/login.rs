@@ -1,6 +1,7 @@
 //! Reaching a server with credentials, asking for them where somebody can answer.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
@@ -16,6 +17,31 @@ const TRIES: u32 = 3;
 
 /// The largest certificate file, in bytes.
 const PEM_LIMIT: u64 = 1 << 20;
+
+/// The credentials that this process has used, by the server and the user they are for: nobody is asked twice, and no
+/// command that prints a password is run twice.
+#[derive(Clone, Default)]
+pub(super) struct Logins(Arc<Mutex<BTreeMap<String, LookUp>>>);
+
+impl Logins {
+    /// What is known for `endpoint`, without what was said of it already.
+    fn known(&self, endpoint: &Endpoint) -> Option<LookUp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key(endpoint)).cloned()
+    }
+
+    fn keep(&self, endpoint: &Endpoint, known: LookUp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key(endpoint), known);
+    }
+
+    fn forget(&self, endpoint: &Endpoint) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(endpoint));
+    }
+}
+
+fn key(endpoint: &Endpoint) -> String {
+    let user = endpoint.userinfo.as_ref().and_then(|found| found.credentials.user()).or(endpoint.user.as_deref());
+    format!("{} {}", endpoint.address.origin(), user.unwrap_or_default())
+}
 
 /// A server that answered, and what is known about our way to it.
 pub(super) struct Reached {
@@ -46,7 +72,11 @@ pub(super) async fn with_server<T>(
     endpoint: &Endpoint,
     work: impl AsyncFn(&Reached) -> Result<T>,
 ) -> Result<T> {
-    let LookUp { mut found, mut user, places, warnings } = context.settings.credentials.look_up(endpoint)?;
+    let known = match context.logins.known(endpoint) {
+        Some(known) => known,
+        None => context.settings.credentials.look_up(endpoint)?,
+    };
+    let LookUp { mut found, mut user, places, warnings } = known;
     for warning in &warnings {
         context.printer.warning(warning.code, &warning.message);
     }
@@ -63,13 +93,17 @@ pub(super) async fn with_server<T>(
         let outcome = reach_and_work(context, endpoint, found.as_ref(), known, &work).await;
         match outcome {
             Err(error) if tries_left > 0 && is_unauthorised(&error) => {
+                context.logins.forget(endpoint);
                 user = found.as_ref().and_then(|found| found.credentials.user().map(str::to_owned)).or(user);
                 match ask(context, endpoint, user.as_deref()) {
                     Some(answer) => found = Some(answer),
                     None => return Err(error),
                 }
             }
-            outcome => return outcome,
+            outcome => {
+                context.logins.keep(endpoint, LookUp { found, user, places, warnings: Vec::new() });
+                return outcome;
+            }
         }
     }
     Err(Failure::new(Exit::Auth, "no credentials were accepted").into())

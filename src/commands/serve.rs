@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, command: &ServeSettings) -> Result<Ex
             .hint("`--memory` keeps nothing")
             .into());
     }
-    let ending = Ending::new()?;
+    let mut ending = Ending::new()?;
     let jobs = follow::jobs(context, command)?;
     let administrator = administrator::find(context, command)?;
     // What is kept in memory is a folder that goes with the run.

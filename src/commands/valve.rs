@@ -16,7 +16,7 @@ pub(super) fn limit(max_delete: Option<MaxDelete>) -> Limit {
 
 /// The failure for a plan that a safety valve stopped.
 pub(super) fn refused(refusal: &Refusal) -> anyhow::Error {
-    let failure = Failure::new(Exit::Refused, refusal.to_string());
+    let failure = Failure::new(Exit::Refused, refusal.to_string()).because(refusal.clone());
     match refusal {
         Refusal::EmptySource { .. } => failure.hint("check the path; `--allow-empty` if you mean it"),
         Refusal::TooMany { removed, .. } => {

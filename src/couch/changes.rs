@@ -126,6 +126,16 @@ impl Database {
     /// A sequence that the server does not take is refused with 400 ([`CouchError::is_bad_request`]): list everything.
     /// One of another database, or of this one before it was made anew, may be taken all the same and mean nothing.
     pub async fn changes(&self, since: Option<&Sequence>, limit: u64) -> Result<Changes, CouchError> {
+        self.page(since, limit, false).await
+    }
+
+    /// Waits until something changes after `since`; returns at once when something has. While nothing does, the server
+    /// gives signs of life, so that a connection that broke is noticed. An answer may come without any change.
+    pub async fn wait_for_change(&self, since: &Sequence) -> Result<(), CouchError> {
+        self.page(Some(since), 1, true).await.map(drop)
+    }
+
+    async fn page(&self, since: Option<&Sequence>, limit: u64, wait: bool) -> Result<Changes, CouchError> {
         // CouchDB and PouchDB take 0 for 1, each in its way.
         let limit = limit.max(1);
         // All leaves, the winner first: a conflict that replication brings may leave the winner as it was.
@@ -133,6 +143,10 @@ impl Database {
         let mut target = target.query("limit", &limit.to_string());
         if let Some(since) = since {
             target = target.query("since", &since.parameter());
+        }
+        if wait {
+            let heartbeat = (self.server().client.network().idle_timeout / 3).as_millis().max(1);
+            target = target.query("feed", "longpoll").query("heartbeat", &heartbeat.to_string());
         }
         let request = self.request(Method::GET, target, "read the changes of");
         if let Some(since) = since.filter(|since| self.server().is_pouchdb() && !since.0.is_number()) {

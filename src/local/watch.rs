@@ -25,6 +25,8 @@ const PATIENCE: u32 = 20;
 /// Folders under watch. Dropped, it ends.
 pub struct Watch {
     seen: Arc<Seen>,
+    /// The folders, and which they were when the watch began.
+    folders: Vec<(PathBuf, Option<Identity>)>,
     _watcher: RecommendedWatcher,
 }
 
@@ -35,7 +37,14 @@ struct Seen {
     news: Notify,
 }
 
+/// What tells a folder from another one that takes its name.
+type Identity = (u64, u64);
+
 impl Seen {
+    fn is_empty(&self) -> bool {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn add(&self, folders: impl Iterator<Item = usize>) {
         let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         let before = known.len();
@@ -73,14 +82,17 @@ impl Watch {
         for folder in &folders {
             watcher.watch(folder, RecursiveMode::Recursive).map_err(|error| failed(folder, error))?;
         }
-        Ok(Self { seen, _watcher: watcher })
+        let folders = folders.into_iter().map(|folder| (folder.clone(), identity(&folder))).collect();
+        Ok(Self { seen, folders, _watcher: watcher })
     }
 
     /// Waits until something has changed and then nothing more for as long as `quiet`. Gives the folders it was in, by
     /// their place in the list.
     pub async fn changed(&self, quiet: Duration) -> BTreeSet<usize> {
         loop {
-            self.seen.news.notified().await;
+            if self.seen.is_empty() {
+                self.seen.news.notified().await;
+            }
             let end = Instant::now() + quiet * PATIENCE;
             while Instant::now() < end && timeout(quiet, self.seen.news.notified()).await.is_ok() {}
             let folders = self.seen.take();
@@ -89,6 +101,29 @@ impl Watch {
             }
         }
     }
+}
+
+impl Watch {
+    /// Whether something changes within the time `soon`, or has changed since the changes were last asked for.
+    pub async fn has_news(&self, soon: Duration) -> bool {
+        !self.seen.is_empty() || timeout(soon, self.seen.news.notified()).await.is_ok()
+    }
+
+    /// Whether each folder is still the one whose watch began. A watch stays with a folder that is renamed or removed.
+    pub fn is_current(&self) -> bool {
+        self.folders.iter().all(|(folder, known)| identity(folder) == *known)
+    }
+}
+
+#[cfg(unix)]
+fn identity(folder: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(folder: &Path) -> Option<Identity> {
+    std::fs::metadata(folder).ok().map(|_| (0, 0))
 }
 
 fn teller(folders: Vec<PathBuf>, seen: Arc<Seen>) -> impl Fn(notify::Result<Event>) + Send + 'static {
@@ -162,6 +197,31 @@ mod tests {
         assert!(timeout(QUIET * 5, watch.changed(QUIET)).await.is_err());
         std::fs::write(folder.join("file"), "x").unwrap();
         assert_eq!(watch.changed(QUIET).await, BTreeSet::from([0]));
+    }
+
+    #[tokio::test]
+    async fn what_changes_while_nobody_waits_is_told_afterwards() {
+        let root = tempfile::tempdir().unwrap();
+        let watch = Watch::start(&[root.path().to_owned()]).unwrap();
+        assert!(!watch.has_news(Duration::ZERO).await);
+        std::fs::write(root.path().join("file"), "x").unwrap();
+        assert!(watch.has_news(Duration::from_mins(1)).await);
+        assert!(timeout(QUIET * 500, watch.changed(QUIET)).await.is_ok());
+        assert!(!watch.has_news(QUIET).await);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_another_one_replaced_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("app");
+        std::fs::create_dir(&folder).unwrap();
+        let watch = Watch::start(std::slice::from_ref(&folder)).unwrap();
+        assert!(watch.is_current());
+        std::fs::rename(&folder, root.path().join("old")).unwrap();
+        assert!(!watch.is_current());
+        std::fs::create_dir(&folder).unwrap();
+        assert!(!watch.is_current());
     }
 
     #[test]

@@ -85,6 +85,9 @@ impl Printer {
 
     fn render(&self, parts: &Parts) -> Vec<String> {
         let mut lines = self.paragraph("error:", ERROR, &parts.message);
+        if let Some(first) = lines.first_mut() {
+            first.insert_str(0, &self.time());
+        }
         let few = self.is_verbose() || parts.details.len() <= ENOUGH + 1;
         let shown = if few { parts.details.len() } else { ENOUGH };
         lines.extend(

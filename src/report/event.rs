@@ -89,6 +89,9 @@ mod tests {
         jobs.refused(0, "x", None, "forbidden");
         printer.summary("done", Map::from_iter([("rev".to_owned(), "1-a".into())]));
         printer.document("status", Map::from_iter([("items".to_owned(), json!([]))]));
+        let fields = json!({"command": "watch", "state": "stopped", "done": 3});
+        printer.document("watch", fields.as_object().cloned().unwrap());
+        printer.document("serve", Map::from_iter([("url".to_owned(), "http://h".into())]));
         printer
             .error(&Failure::new(Exit::Conflict, "m").detail("d").hint("h").because(std::io::Error::other("c")).into());
         let out = captured.out();
@@ -97,7 +100,7 @@ mod tests {
         let kinds_expected: Vec<&str> = ["start", "plan"]
             .into_iter()
             .chain(item)
-            .chain(["warning", "job", "refused", "summary", "status", "error"])
+            .chain(["warning", "job", "refused", "summary", "status", "watch", "serve", "error"])
             .collect();
         assert_eq!(kinds, kinds_expected);
         for line in out.lines() {
@@ -115,6 +118,7 @@ mod tests {
             json!({"v": 1, "type": "error", "ok": false, "exit": "5", "code": "a", "message": "b", "details": [],
                 "causes": [], "hints": []}),
             json!({"v": 1, "type": "unheard"}),
+            json!({"v": 1, "type": "watch", "command": "watch", "state": "asleep"}),
         ] {
             assert!(!conforms(&schema, &line), "{line}");
         }

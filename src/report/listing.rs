@@ -144,6 +144,11 @@ fn row(line: &PlanLine, width: usize, said: Verbosity, color: bool) -> String {
     format!("  {}", paint(color, style(line.mark), &row))
 }
 
+/// The mark and the path alone.
+pub(super) fn marked(line: &PlanLine, color: bool) -> String {
+    paint(color, style(line.mark), &format!("{} {}", line.mark.letter(), clean(&line.path)))
+}
+
 fn item(line: &PlanLine) -> Value {
     let mut item = json!({"op": line.mark.word(), "path": line.path});
     if let Some(bytes) = line.bytes {
@@ -158,13 +163,18 @@ fn item(line: &PlanLine) -> Value {
 impl Printer {
     /// A plan about to be carried out: to stderr, or as `plan` and `item` events.
     pub fn plan(&self, listing: &Listing) {
+        let changes = |line: &PlanLine| !matches!(line.mark, Mark::Same | Mark::Kept | Mark::Ignored);
+        let is_line = self.keep_for_line(listing);
+        if is_line && !listing.lines.iter().any(changes) {
+            return;
+        }
         self.event("plan", Value::Object(listing.fields()));
         // There may be hundreds of thousands.
         for line in listing.lines.iter().filter(|_| self.settings().json) {
             self.event("item", item(line));
         }
-        if self.talks() {
-            if listing.lines.iter().any(|line| !matches!(line.mark, Mark::Same | Mark::Kept | Mark::Ignored)) {
+        if self.talks() && !is_line {
+            if listing.lines.iter().any(changes) {
                 self.release();
             } else if self.part.is_waiting() {
                 return;

@@ -1,5 +1,6 @@
 //! The printer: two streams, how much is said on them, and in which form.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +11,10 @@ use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 use super::event;
-use super::part::Part;
+use super::keyboard::Keyboard;
+use super::part::{Part, time_of_day};
 use crate::exit::Exit;
+use crate::name::Revision;
 use crate::path::portable::for_display;
 use crate::secret::redact;
 use crate::settings::{OutputSettings, Verbosity};
@@ -31,6 +34,9 @@ pub(super) struct Shared {
     pub(super) settings: OutputSettings,
     pub(super) read_line: fn() -> io::Result<String>,
     pub(super) asking: AtomicBool,
+    pub(super) keyboard: Keyboard,
+    /// Warnings that have been told.
+    warned: Mutex<BTreeSet<String>>,
     /// The bar on the screen; text is written with it out of the way.
     pub(super) bar: Mutex<Option<ProgressBar>>,
     out: Mutex<Stream>,
@@ -91,6 +97,8 @@ impl Printer {
             settings,
             read_line,
             asking: AtomicBool::new(false),
+            keyboard: Keyboard::default(),
+            warned: Mutex::default(),
             bar: Mutex::new(None),
             out: Stream::new(out),
             err: Stream::new(err),
@@ -111,6 +119,9 @@ impl Printer {
     /// Says what begins, and in which direction data will move.
     pub fn start(&self, start: &Start<'_>) {
         let Start { command, doing, from, to, remark } = *start;
+        if self.part.is_line() {
+            return;
+        }
         self.event("start", json!({"command": command, "from": redact(from), "to": redact(to)}));
         let remark = remark.map_or(String::new(), |remark| format!(" ({remark})"));
         self.part.began();
@@ -119,7 +130,9 @@ impl Printer {
 
     /// One line for people. Not shown with `-q` or `--json`.
     pub fn note(&self, text: &str) {
-        if self.talks() && !self.part.keeps(text) {
+        if self.part.is_line() {
+            self.detail(text);
+        } else if self.talks() && !self.part.keeps(text) {
             self.err_line(&clean(text));
         }
     }
@@ -133,10 +146,15 @@ impl Printer {
 
     /// Something to know that does not stop the command. `code` is a stable word.
     pub fn warning(&self, code: &str, message: &str) {
+        let is_new = lock(&self.shared.warned).insert(message.to_owned());
+        if self.part.is_line() && !is_new {
+            return;
+        }
         self.event("warning", json!({"code": code, "message": redact(message)}));
         if self.settings().verbosity >= Verbosity::Normal {
             self.release();
-            self.err_line(&format!("{} {}", self.paint_err(YELLOW, "warning:"), clean(message)));
+            let time = self.time();
+            self.err_line(&format!("{time}{} {}", self.paint_err(YELLOW, "warning:"), clean(message)));
         }
     }
 
@@ -165,15 +183,55 @@ impl Printer {
         }
     }
 
+    /// Before a line that tells of one time among many: when it was.
+    pub(super) fn time(&self) -> String {
+        if self.part.is_line() { format!("{}  ", time_of_day()) } else { String::new() }
+    }
+
+    /// One line for people that says when it is.
+    pub fn moment(&self, text: &str) {
+        if self.talks() {
+            self.err_line(&format!("{}  {}", time_of_day(), clean(text)));
+        }
+    }
+
+    /// The last line of a command that found nothing to do. Told only once where it is carried out again and again.
+    pub fn idle(&self, text: &str, fields: Map<String, Value>) {
+        if !self.part.is_line() {
+            self.conclude(text, fields);
+        }
+    }
+
+    /// What a command did that could not do everything, before the error that lists the rest.
+    pub fn did(&self, text: &str) {
+        self.part.does();
+        if !self.say_line(text) {
+            self.note(text);
+        }
+    }
+
     /// The last line of a command that did what it was asked: `text` for people, `fields` for `--json`.
     pub fn summary(&self, text: &str, fields: Map<String, Value>) {
+        self.part.does();
+        if self.part.is_line() {
+            let revision = fields.get("rev").and_then(Value::as_str).and_then(|text| Revision::new(text).ok());
+            let milliseconds = self.elapsed_ms();
+            self.say_line(
+                &revision
+                    .map_or_else(|| text.to_owned(), |revision| format!("→ {}   {milliseconds} ms", revision.short())),
+            );
+        }
+        self.conclude(text, fields);
+    }
+
+    fn conclude(&self, text: &str, fields: Map<String, Value>) {
         if self.settings().json && self.settings().verbosity > Verbosity::Silent {
             let mut all = Map::from_iter([("ok".to_owned(), Value::Bool(true))]);
             all.extend(fields);
             all.insert("elapsed_ms".to_owned(), self.elapsed_ms().into());
             self.out_bytes(redact(&event::line("summary", all)).as_bytes());
         }
-        if !text.is_empty() && !self.part.ends_idle() {
+        if !text.is_empty() && !self.part.is_line() && !self.part.ends_idle() {
             self.note(text);
         }
     }
@@ -202,6 +260,7 @@ impl Printer {
     /// reader that went away is not.
     pub fn finish(&self, exit: Exit) -> Exit {
         self.clear();
+        self.give_back_keyboard();
         let failure = lock(&self.shared.out).failure.take();
         match failure {
             Some(error) if exit == Exit::Ok && error.kind() != io::ErrorKind::BrokenPipe => {

@@ -31,6 +31,7 @@ impl Printer {
         }
         self.clear();
         self.set_asking(true);
+        let _lent = self.shared.keyboard.lend();
         let answer = rpassword::prompt_password(format!("Password of {} on {}: ", clean(user), clean(host)));
         self.set_asking(false);
         answer.ok().filter(|password| !password.is_empty()).map(Secret::new)
@@ -41,8 +42,9 @@ impl Printer {
             return None;
         }
         self.clear();
-        self.err_text(prompt);
         self.set_asking(true);
+        let _lent = self.shared.keyboard.lend();
+        self.err_text(prompt);
         let answer = (self.shared.read_line)();
         self.set_asking(false);
         let answer = answer.unwrap_or_default();

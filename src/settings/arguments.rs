@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::command::AppFolder;
 use super::{Environment, Targets, project};
+use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::local::outside;
 
@@ -104,4 +105,23 @@ fn text(argument: &OsStr) -> Result<&str, Failure> {
     argument
         .to_str()
         .ok_or_else(|| Failure::new(Exit::Usage, format!("`{}` is not valid UTF-8", argument.to_string_lossy())))
+}
+
+/// The old tool's commands: what to type now.
+pub(super) fn renamed(command: &cli::Command) -> Option<Failure> {
+    let (old, old_arguments, new, hint) = match command {
+        cli::Command::Pushdocs(old) => {
+            ("pushdocs", old, "push --docs", "the documents of `_docs` are pushed with the app")
+        }
+        cli::Command::Pushapps(old) => ("pushapps", old, "push", "once for each app's folder"),
+        cli::Command::Autopush(old) => ("autopush", old, "watch", "it pushes after each change"),
+        _ => return None,
+    };
+    let mut typed = format!("couchapp {new}");
+    for argument in &old_arguments.arguments {
+        typed.push(' ');
+        typed.push_str(&argument.to_string_lossy());
+    }
+    let failure = Failure::new(Exit::Usage, format!("`couchapp {old}` is `couchapp {new}` now")).coded("renamed");
+    Some(failure.hint(format!("`{typed}`: {hint}")))
 }

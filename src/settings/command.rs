@@ -3,6 +3,7 @@
 #[cfg(feature = "serve")]
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::destination::{Destination, Endpoint};
 use super::media::{DumpSettings, SyncDirSettings};
@@ -23,6 +24,8 @@ pub enum Command {
     Clone(CloneSettings),
     /// Folder to server.
     Push(PushSettings),
+    /// Push on every change.
+    Watch(WatchSettings),
     /// Compare.
     Status(StatusSettings),
     /// Compare, with the text of what differs.
@@ -159,6 +162,15 @@ pub struct PushSettings {
     pub lenient: bool,
 }
 
+/// `watch`
+#[derive(Clone, Debug)]
+pub struct WatchSettings {
+    /// What each push does.
+    pub push: PushSettings,
+    /// How long nothing changes before it is pushed.
+    pub delay: Duration,
+}
+
 /// Where `push --export` writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Export {
@@ -246,6 +258,7 @@ impl Command {
             Self::Init(_) => "init",
             Self::Clone(_) => "clone",
             Self::Push(_) => "push",
+            Self::Watch(_) => "watch",
             Self::Status(_) => "status",
             Self::Diff(_) => "diff",
             Self::SyncDir(_) => "sync-dir",
@@ -271,6 +284,9 @@ impl Command {
             #[cfg(feature = "serve")]
             Self::Serve(_) => true,
             Self::Replicate(_) => true,
+            Self::Watch(_) => true,
+            Self::SyncDir(command) => command.watch,
+            Self::Dump(command) => command.watch,
             _ => false,
         }
     }

@@ -134,13 +134,17 @@ impl Reader<'_> {
                 ("targets", DeValue::Table(targets)) => self.targets(targets)?,
                 ("content-types", DeValue::Table(types)) => self.content_types(types)?,
                 ("credentials", DeValue::Table(entries)) => self.credentials(entries, key.span())?,
-                (section @ ("output" | "network" | "push" | "clone" | "sync-dir"), DeValue::Table(options)) => {
+                (
+                    section @ ("output" | "network" | "push" | "watch" | "clone" | "sync-dir"),
+                    DeValue::Table(options),
+                ) => {
                     for (key, value) in options {
                         self.option(&format!("{section}.{}", key.get_ref()), &key.span(), value)?;
                     }
                 }
                 (
-                    "targets" | "content-types" | "credentials" | "output" | "network" | "push" | "clone" | "sync-dir",
+                    "targets" | "content-types" | "credentials" | "output" | "network" | "push" | "watch" | "clone"
+                    | "sync-dir",
                     _,
                 ) => {
                     return Err(self.failure(value.span().start, false, &format!("`{}` is a table", key.get_ref())));
@@ -299,7 +303,8 @@ impl Reader<'_> {
     }
 
     fn unknown(&self, key: &str, span: &Range<usize>) -> Failure {
-        let sections = ["targets", "content-types", "output", "network", "push", "clone", "sync-dir", "credentials"];
+        let sections =
+            ["targets", "content-types", "output", "network", "push", "watch", "clone", "sync-dir", "credentials"];
         let known = ALL.iter().filter(|setting| setting.files != Files::Neither).map(|setting| setting.key);
         let failure = self.failure(span.start, false, &format!("unknown key `{key}`"));
         let name = key.rsplit('.').next().unwrap_or(key);

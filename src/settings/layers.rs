@@ -131,6 +131,7 @@ settings! {
     SYNC_FSYNC "sync-dir.fsync" Both "false"
     SYNC_CHECKSUM "sync-dir.checksum" Neither "false"
     EXIT_CODE "status.exit-code" Neither "false"
+    DELAY "watch.delay" Both "50ms"
 }
 
 /// The places a value can come from, and what was taken from them so far.

@@ -88,6 +88,8 @@ pub struct SyncDirSettings {
     pub fsync: bool,
     /// Escape names that this system cannot have.
     pub escape_names: bool,
+    /// Go on with what changes.
+    pub watch: bool,
 }
 
 /// Where a dump goes.
@@ -134,4 +136,6 @@ pub struct DumpSettings {
     pub fsync: bool,
     /// Escape names that this system cannot have.
     pub escape_names: bool,
+    /// Go on with what changes.
+    pub watch: bool,
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::arguments::{self, Given};
 use super::command::{
     AppFolder, BrowseSettings, CloneInto, CloneSettings, Command, CspSettings, DiffSettings, Export, InitSettings,
-    PushSettings, StatusSettings,
+    PushSettings, StatusSettings, WatchSettings,
 };
 use super::layers::{self, Layers, Origin};
 use super::media::{self, MediaDefaults};
@@ -17,13 +18,18 @@ use super::{
     Destination, Environment, NetworkSettings, OutputSettings, Project, PushDefaults, Resolved, Settings, Targets,
     Warning, credentials, output,
 };
-use crate::cli::{self, AuthCommand, Cli, CloneArgs, ConfigCommand, CspCommand, GlobalArgs, InitArgs, PushArgs};
+use crate::cli::{
+    self, AuthCommand, Cli, CloneArgs, ConfigCommand, CspCommand, GlobalArgs, InitArgs, PushArgs, PushingArgs,
+};
 use crate::exit::{Exit, Failure};
 use crate::local::outside;
 use crate::name::{DocId, Revision};
 
+/// How long nothing changes before it is pushed.
+const DELAY: Period = Period(Duration::from_millis(50));
+
 pub(super) fn resolve(cli: &Cli, environment: &Environment) -> Result<Resolved, Failure> {
-    if let Some(failure) = cli.command.as_ref().and_then(renamed) {
+    if let Some(failure) = cli.command.as_ref().and_then(arguments::renamed) {
         return Err(failure);
     }
     let environment = &Environment { directory: directory(&cli.global, environment)?, ..environment.clone() };
@@ -39,8 +45,8 @@ pub(super) fn resolve(cli: &Cli, environment: &Environment) -> Result<Resolved, 
         }
         None => (around, files),
     };
-    let nothing = PushArgs::default();
-    let push = if let Some(cli::Command::Push(push)) = &cli.command { push } else { &nothing };
+    let nothing = PushingArgs::default();
+    let push = pushing(cli).unwrap_or(&nothing);
     let mut layers = Layers::new(environment, files.layers());
     let values = Values::take(cli, push, &mut layers, environment)?;
     let targets = Targets::gather(&files, values.default.clone(), environment)?;
@@ -107,12 +113,27 @@ fn given(cli: &Cli, files: &ConfigFiles, environment: &Environment) -> Result<Gi
         arguments::folder_and_target(command, first, second, only_folder, &targets, environment)
     };
     match &cli.command {
-        Some(cli::Command::Push(push)) => split("push", &push.first, &push.second, !push.to.is_empty()),
+        Some(cli::Command::Push(PushArgs { what, .. })) => {
+            split("push", &what.first, &what.second, !what.to.is_empty())
+        }
+        Some(cli::Command::Watch(watch)) => {
+            let what = &watch.what;
+            split("watch", &what.first, &what.second, !what.to.is_empty())
+        }
         Some(cli::Command::Status(status)) => split("status", &status.app.first, &status.app.second, false),
         Some(cli::Command::Browse(browse)) => split("browse", &browse.app.first, &browse.app.second, false),
         Some(cli::Command::Diff(diff)) => arguments::named(diff.dir.as_deref(), diff.to.clone(), environment),
         Some(cli::Command::Auth(AuthCommand::Check { target })) => Ok(Given { folder: None, target: target.clone() }),
         _ => Ok(Given::default()),
+    }
+}
+
+/// What a command that pushes was given.
+fn pushing(cli: &Cli) -> Option<&PushingArgs> {
+    match &cli.command {
+        Some(cli::Command::Push(push)) => Some(&push.what),
+        Some(cli::Command::Watch(watch)) => Some(&watch.what),
+        _ => None,
     }
 }
 
@@ -134,10 +155,16 @@ struct Values {
     open: bool,
     escape_names: bool,
     exit_code: bool,
+    delay: Duration,
 }
 
 impl Values {
-    fn take(cli: &Cli, push: &PushArgs, layers: &mut Layers<'_>, environment: &Environment) -> Result<Self, Failure> {
+    fn take(
+        cli: &Cli,
+        push: &PushingArgs,
+        layers: &mut Layers<'_>,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
         let flags = &cli.global;
         let default = layers.take(&layers::DEFAULT, None, |text| Ok(text.to_owned()))?;
         let default = default.map(|name| (name, layers.last_was_users()));
@@ -158,13 +185,14 @@ impl Values {
             open: layers.switch(&layers::OPEN, push.open)?,
             escape_names: layers.switch(&layers::ESCAPE_NAMES, typed.escape_names)?,
             exit_code: layers.switch(&layers::EXIT_CODE, typed.exit_code)?,
+            delay: layers.get(&layers::DELAY, typed.delay, DELAY, str::parse)?.0,
         })
     }
 }
 
 fn network(flags: &GlobalArgs, layers: &mut Layers<'_>) -> Result<NetworkSettings, Failure> {
-    let default_timeout = Period(std::time::Duration::from_secs(45));
-    let default_connect = Period(std::time::Duration::from_secs(10));
+    let default_timeout = Period(Duration::from_secs(45));
+    let default_connect = Period(Duration::from_secs(10));
     Ok(NetworkSettings {
         retries: layers.get(&layers::RETRIES, flags.retries, 4, retries)?,
         timeout: layers.get(&layers::TIMEOUT, flags.timeout, default_timeout, str::parse)?.0,
@@ -177,7 +205,7 @@ fn network(flags: &GlobalArgs, layers: &mut Layers<'_>) -> Result<NetworkSetting
     })
 }
 
-fn push_defaults(push: &PushArgs, layers: &mut Layers<'_>) -> Result<PushDefaults, Failure> {
+fn push_defaults(push: &PushingArgs, layers: &mut Layers<'_>) -> Result<PushDefaults, Failure> {
     let docs = match (push.docs, push.no_docs) {
         (true, _) => Some(true),
         (_, true) => Some(false),
@@ -221,6 +249,10 @@ impl Meaning<'_> {
             Some(cli::Command::Init(init)) => Command::Init(self.init(init)),
             Some(cli::Command::Clone(clone)) => Command::Clone(self.clone(clone)?),
             Some(cli::Command::Push(push)) => Command::Push(self.push(push)?),
+            Some(cli::Command::Watch(watch)) => {
+                let push = PushArgs { what: watch.what.clone(), ..PushArgs::default() };
+                Command::Watch(WatchSettings { push: self.push(&push)?, delay: self.values.delay })
+            }
             Some(cli::Command::Status(status)) => Command::Status(StatusSettings {
                 folder: self.app.clone(),
                 destination: self.destination()?,
@@ -319,7 +351,7 @@ impl Meaning<'_> {
         })
     }
 
-    fn push(&self, push: &PushArgs) -> Result<PushSettings, Failure> {
+    fn push(&self, PushArgs { what: push, export, output }: &PushArgs) -> Result<PushSettings, Failure> {
         let mut destinations = Vec::new();
         for target in self.target.iter().chain(&push.to) {
             destinations.push(self.targets.destination(target)?);
@@ -338,7 +370,7 @@ impl Meaning<'_> {
             document: document.transpose()?,
             docs: defaults.docs,
             open: self.values.open,
-            export: push.export.then(|| match &push.output {
+            export: export.then(|| match output {
                 Some(file) => Export::File(self.environment.directory.join(file)),
                 None => Export::Stdout,
             }),
@@ -351,23 +383,4 @@ impl Meaning<'_> {
             lenient: defaults.lenient,
         })
     }
-}
-
-/// The old tool's commands: what to type now.
-fn renamed(command: &cli::Command) -> Option<Failure> {
-    let (old, old_arguments, new, hint) = match command {
-        cli::Command::Pushdocs(old) => {
-            ("pushdocs", old, "push --docs", "the documents of `_docs` are pushed with the app")
-        }
-        cli::Command::Pushapps(old) => ("pushapps", old, "push", "once for each app's folder"),
-        cli::Command::Autopush(old) => ("autopush", old, "push", "after each change"),
-        _ => return None,
-    };
-    let mut typed = format!("couchapp {new}");
-    for argument in &old_arguments.arguments {
-        typed.push(' ');
-        typed.push_str(&argument.to_string_lossy());
-    }
-    let failure = Failure::new(Exit::Usage, format!("`couchapp {old}` is `couchapp {new}` now")).coded("renamed");
-    Some(failure.hint(format!("`{typed}`: {hint}")))
 }

@@ -1,7 +1,7 @@
 //! Flags that several commands have, gathered from whichever was typed.
 
-use super::values::MaxDelete;
-use crate::cli::{self, Cli};
+use super::values::{MaxDelete, Period};
+use crate::cli::{self, Cli, PushingArgs};
 
 /// What the flags say; `false` and `None` where the command does not have one.
 #[derive(Default)]
@@ -16,6 +16,7 @@ pub(super) struct Typed {
     pub(super) checksum: bool,
     /// Of `sync-dir` and `dump`; that of `push` is a setting of its own.
     pub(super) max_delete: Option<MaxDelete>,
+    pub(super) delay: Option<Period>,
 }
 
 impl Typed {
@@ -25,13 +26,8 @@ impl Typed {
             Some(cli::Command::Clone(clone)) => {
                 Self { force: clone.force, escape_names: clone.escape_names, ..nothing }
             }
-            Some(cli::Command::Push(push)) => Self {
-                force: push.force,
-                delete: push.delete,
-                allow_empty: push.allow_empty,
-                create_database: push.create_db,
-                ..nothing
-            },
+            Some(cli::Command::Push(push)) => Self::of_push(&push.what),
+            Some(cli::Command::Watch(watch)) => Self { delay: watch.delay, ..Self::of_push(&watch.what) },
             Some(cli::Command::SyncDir(sync)) => Self {
                 force: sync.force,
                 delete: sync.delete,
@@ -55,6 +51,16 @@ impl Typed {
             Some(cli::Command::Status(status)) => Self { exit_code: status.exit_code, ..nothing },
             Some(cli::Command::Diff(diff)) => Self { exit_code: diff.exit_code, ..nothing },
             _ => nothing,
+        }
+    }
+
+    fn of_push(push: &PushingArgs) -> Self {
+        Self {
+            force: push.force,
+            delete: push.delete,
+            allow_empty: push.allow_empty,
+            create_database: push.create_db,
+            ..Self::default()
         }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 pub(crate) use self::alteration::Alteration;
@@ -34,6 +35,8 @@ pub(crate) enum Cut {
 pub(crate) enum Action {
     /// It passes, and so does its answer.
     Pass,
+    /// It passes as soon as the gate lets it through; one permit lets one through.
+    Hold(Arc<Semaphore>),
     /// It is forwarded whole; its answer is read and thrown away, and the client's connection is reset.
     SwallowAnswer,
     /// Only its first bytes are forwarded, then both connections are cut.
@@ -243,6 +246,9 @@ enum Next {
 
 async fn exchange(client: &mut Side, server: &mut Side, head: &Head, shared: &Shared) -> io::Result<Next> {
     let (index, action) = shared.arrive(head);
+    if let Action::Hold(gate) = &action {
+        gate.acquire().await.expect("a gate is never closed").forget();
+    }
     let (mut body, mut held) = (head.request_body(), Vec::new());
     if matches!(action, Action::AlterRequest(_) | Action::RefuseHolding(..)) {
         while let Some(piece) = body.next(&mut client.read).await? {

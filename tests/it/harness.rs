@@ -9,6 +9,8 @@ mod endpoint;
 mod project;
 mod run;
 #[cfg(all(unix, feature = "serve"))]
+mod running;
+#[cfg(all(unix, feature = "serve"))]
 mod served;
 
 use std::sync::OnceLock;
@@ -18,6 +20,8 @@ use tokio::runtime::Runtime;
 pub(crate) use self::endpoint::{Database, Endpoint, Kind, Response, encoded};
 pub(crate) use self::project::{Project, Tree, difference};
 pub(crate) use self::run::{Run, Secrets};
+#[cfg(all(unix, feature = "serve"))]
+pub(crate) use self::running::{LONGEST, Running};
 #[cfg(all(unix, feature = "serve"))]
 pub(crate) use self::served::{Served, until};
 

@@ -26,4 +26,6 @@ mod rig;
 mod scripted_server;
 #[cfg(all(unix, feature = "serve"))]
 mod serving;
+#[cfg(all(unix, feature = "serve"))]
+mod watching;
 mod wire;

@@ -71,10 +71,16 @@ impl Troubles {
         let Self { force, mut lines, conflicts, files, folders } = self;
         // The last line is the one that says how it ended.
         if lines.is_empty() {
-            context.printer.summary(text, figures);
+            match done {
+                0 => context.printer.idle(text, figures),
+                _ => context.printer.summary(text, figures),
+            }
             return Ok(Exit::Ok);
         }
-        context.printer.note(text);
+        match done {
+            0 => context.printer.note(text),
+            _ => context.printer.did(text),
+        }
         let kinds = [
             (files, "file", "files"),
             (folders, "empty folder", "empty folders"),

@@ -17,7 +17,7 @@ pub(super) fn up_to_date(context: &Context, place: &Place<'_>, main: &Prepared<'
     let document = main.remote.as_ref()?;
     let url = app_url(&place.address(&document.id), document);
     let text = format!("Up to date: rev {}", document.revision.short());
-    context.printer.summary(&text, fields(document.revision.as_str(), url.as_deref(), counts));
+    context.printer.idle(&text, fields(document.revision.as_str(), url.as_deref(), counts));
     if let Some(url) = &url {
         context.printer.answer(url);
     }

@@ -32,7 +32,7 @@ struct Work {
     stop: Stop,
 }
 
-pub(super) async fn run(context: &Context, command: &ReplicateSettings, ending: Ending) -> Result<Exit> {
+pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut ending: Ending) -> Result<Exit> {
     let stop = Stop::new();
     let work = work(context, command, stop.clone());
     tokio::pin!(work);

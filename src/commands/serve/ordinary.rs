@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::commands::login::Logins;
 use crate::commands::{Context, dispatch, explain};
 use crate::exit::{Exit, Failure};
 use crate::report::Printer;
@@ -48,6 +49,7 @@ async fn carry_out(
     resolved.settings.credentials = resolved.settings.credentials.settled(credentials.cloned());
     // What was said of waiting and of limits holds for the whole run.
     resolved.settings.network = context.settings.network.clone();
-    let context = Context { settings: resolved.settings, printer: printer.clone(), environment };
+    let logins = Logins::default();
+    let context = Context { settings: resolved.settings, printer: printer.clone(), environment, logins };
     Box::pin(dispatch(&context, &resolved.command)).await
 }

@@ -79,6 +79,7 @@ impl Meaning<'_> {
             times: self.defaults.times,
             fsync: self.defaults.fsync,
             escape_names: self.escape_names,
+            watch: sync.watch,
         })
     }
 
@@ -94,6 +95,7 @@ impl Meaning<'_> {
             ("--verify", dump.verify),
             ("--fsync", dump.fsync),
             ("--escape-names", dump.escape_names),
+            ("--watch", dump.watch),
         ];
         refuse_for(into == DumpInto::Stdout, &written, "is about a folder, and `-` is stdout")?;
         let selection = &dump.selection;
@@ -122,6 +124,7 @@ impl Meaning<'_> {
             checksum: self.defaults.checksum,
             fsync: self.defaults.fsync,
             escape_names: self.escape_names,
+            watch: dump.watch,
         })
     }
 

@@ -93,6 +93,7 @@ static FILTERS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"(127\.0\.0\.1|localhost|\[::1\]):\d+", "$1:[PORT]"),
         (r"\bcouchapp_test_[a-z0-9_]+", "[DB]"),
         (r"\b\d+(\.\d+)? (ms|s)\b", "[TIME]"),
+        (r"(?m)^\d\d:\d\d:\d\d  ", "[CLOCK]  "),
         (r#""elapsed_ms":\d+"#, r#""elapsed_ms":[TIME]"#),
         (r"/tmp/[A-Za-z0-9._/-]*", "[TMP]"),
         (r"couchapp(\.exe)? \d+\.\d+\.\d+\S*", "couchapp [VERSION]"),
