@@ -29,6 +29,7 @@ mod ending;
 mod explain;
 mod follow;
 mod generate;
+mod handles;
 mod init;
 mod listing;
 mod login;

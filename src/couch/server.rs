@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::answer::{Subject, What};
 use super::client::{Client, Request, limit};
 use super::target::Target;
-use super::{CouchError, Database, Network};
+use super::{CouchError, Database, Meter, Network};
 use crate::address::Address;
 use crate::name::DbName;
 use crate::secret::Credentials;
@@ -89,6 +89,11 @@ impl Server {
     /// The address of the server without credentials.
     pub fn address(&self) -> &Address {
         self.client.address()
+    }
+
+    /// What went to this server and came from it.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.client.network().meter
     }
 
     /// Asks who is there; [`CouchError::NotCouchDb`] when it is no CouchDB.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::printer::{Printer, clean, lock};
 use super::size::thousands;
@@ -15,6 +15,9 @@ use crate::settings::ProgressStyle;
 const LINES: Duration = Duration::from_secs(10);
 /// Between two events of one job whose state is the same.
 const EVENTS: Duration = Duration::from_secs(1);
+
+/// The most lines that are shown one by one.
+const MOST_LINES: usize = 20;
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +84,7 @@ struct Shown {
     /// What was told last of each, and when.
     told: Vec<Option<(JobState, Instant)>>,
     bar: Option<ProgressBar>,
+    traffic: Option<Value>,
 }
 
 impl Jobs {
@@ -95,7 +99,7 @@ impl Jobs {
             bar
         });
         let told = vec![None; lines.len()];
-        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, bar }) }
+        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, bar, traffic: None }) }
     }
 
     /// Changes the line of a job.
@@ -116,6 +120,22 @@ impl Jobs {
         self.printer.note(&format!("refused: {id} ({reason})"));
     }
 
+    /// Tells what went over the wire, if it is more than at the last time: requests by what they were for, and bytes.
+    pub fn traffic(&self, requests: &[(&str, u64)], sent: u64, received: u64) {
+        let requests: Map<String, Value> =
+            requests.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect();
+        let fields = json!({ "requests": requests, "sent": sent, "received": received });
+        let before = lock(&self.shown).traffic.replace(fields.clone());
+        if before.as_ref() != Some(&fields) {
+            self.printer.event("traffic", fields);
+        }
+    }
+
+    /// The line of a job.
+    pub fn line(&self, job: usize) -> Option<JobLine> {
+        lock(&self.shown).lines.get(job).cloned()
+    }
+
     /// The lines as they are.
     pub fn lines(&self) -> Vec<JobLine> {
         lock(&self.shown).lines.clone()
@@ -127,8 +147,7 @@ impl Jobs {
         change(line);
         let line = line.clone();
         if let Some(bar) = &shown.bar {
-            let text: Vec<String> = shown.lines.iter().map(text).collect();
-            bar.set_message(text.join("\n"));
+            bar.set_message(summary(&shown.lines));
             return;
         }
         let told = shown.told[job];
@@ -157,6 +176,38 @@ impl Drop for Jobs {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A line for each job, and of more jobs than a screen can hold how many do what.
+fn summary(lines: &[JobLine]) -> String {
+    if lines.len() <= MOST_LINES {
+        return lines.iter().map(text).collect::<Vec<_>>().join("\n");
+    }
+    let mut states: Vec<(JobState, u64)> = Vec::new();
+    for line in lines {
+        match states.iter_mut().find(|(state, _)| *state == line.state) {
+            Some((_, count)) => *count += 1,
+            None => states.push((line.state, 1)),
+        }
+    }
+    let states: Vec<String> =
+        states.into_iter().map(|(state, count)| format!("{} {}", thousands(count), state.words())).collect();
+    let sum = |of: fn(&JobLine) -> u64| lines.iter().map(of).sum::<u64>();
+    let written = sum(|line| line.written);
+    let mut text = format!(
+        "{} jobs: {}   {} documents written",
+        thousands(lines.len() as u64),
+        states.join(", "),
+        thousands(written)
+    );
+    for (count, word) in
+        [(sum(|line| line.pending.unwrap_or_default()), "pending"), (sum(|line| line.refused), "refused")]
+    {
+        if count > 0 {
+            text.push_str(&format!("   {} {word}", thousands(count)));
+        }
+    }
+    text
 }
 
 /// `dev → prod   running   1,204 documents written   12 pending`
@@ -227,6 +278,33 @@ mod tests {
         refused: x\u{1b}[2J (forbidden: no)
         ");
         assert_eq!(told(ProgressStyle::None).1, "refused: x\\u{1b}[2J (forbidden: no)\n");
+    }
+
+    #[test]
+    fn many_jobs_are_counted() {
+        let line = |number: u64| JobLine {
+            state: if number.is_multiple_of(3) { JobState::Running } else { JobState::CaughtUp },
+            written: number,
+            pending: Some(number / 29),
+            ..JobLine::default()
+        };
+        let few: Vec<JobLine> = (0..20).map(line).collect();
+        assert_eq!(summary(&few).lines().count(), 20);
+        let many: Vec<JobLine> = (0..30).map(line).collect();
+        assert_eq!(summary(&many), "30 jobs: 10 running, 20 caught up   435 documents written   1 pending");
+    }
+
+    #[test]
+    fn traffic_is_told_when_there_was_some() {
+        let (printer, captured) = captured(|output| (output.progress, output.json) = (ProgressStyle::Json, true));
+        let jobs = Jobs::new(&printer, Vec::new());
+        for received in [7, 7, 8] {
+            jobs.traffic(&[("reads", 1), ("writes", 2)], 5, received);
+        }
+        insta::assert_snapshot!(captured.out(), @r#"
+        {"v":1,"type":"traffic","requests":{"reads":1,"writes":2},"sent":5,"received":7}
+        {"v":1,"type":"traffic","requests":{"reads":1,"writes":2},"sent":5,"received":8}
+        "#);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Shape {
     Star,
     /// Each to the next, and the last to the first.
     Ring,
+    /// The first to the next so many, each of these to so many of those that follow, and so on.
+    Tree(usize),
 }
 
 /// Which documents are carried.
@@ -78,14 +80,15 @@ pub(super) fn meaning(given: &ReplicateArgs, targets: &Targets) -> Result<Replic
             return Err(usage(format!("`{}` is named twice", place.shown)));
         }
     }
-    let shape = match (given.chain, given.star, given.ring) {
-        (_, true, _) => Shape::Star,
-        (_, _, true) => Shape::Ring,
+    let shape = match (given.chain, given.star, given.ring, given.tree) {
+        (_, true, ..) => Shape::Star,
+        (_, _, true, _) => Shape::Ring,
+        (.., Some(width)) => Shape::Tree(usize::from(width)),
         (true, ..) => Shape::Chain,
         _ if places.len() == 2 => Shape::Chain,
         _ => {
             let message = format!("{} places can be connected in several ways", places.len());
-            return Err(usage(message).hint("`--chain`, `--star` or `--ring` says how"));
+            return Err(usage(message).hint("`--chain`, `--star`, `--ring` or `--tree` says how"));
         }
     };
     Ok(ReplicateSettings {
@@ -172,6 +175,9 @@ mod tests {
         for (flag, shape) in [("--chain", Shape::Chain), ("--star", Shape::Star), ("--ring", Shape::Ring)] {
             assert_eq!(settings(&[":a", ":b", ":c", flag]).unwrap().shape, shape);
         }
+        for (flag, width) in [("--tree", 2), ("--tree=1", 1), ("--tree=7", 7)] {
+            assert_eq!(settings(&[flag, ":a", ":b", ":c"]).unwrap().shape, Shape::Tree(width));
+        }
     }
 
     #[test]
@@ -196,6 +202,8 @@ mod tests {
             &["--doc-ids", "_x"],
             &["--filter", "d/f", "--doc-ids", "a"],
             &["--chain", "--ring"],
+            &["--tree", "--ring"],
+            &["--tree=0"],
         ] {
             assert_eq!(which(bad).unwrap_err().exit(), Exit::Usage, "{bad:?}");
         }

@@ -1,6 +1,9 @@
 //! `--via client`: our own replicator, for servers that need not see each other.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::task::JoinSet;
@@ -8,11 +11,11 @@ use tokio::task::JoinSet;
 use super::places::{Known, reach};
 use super::{conclude, shape};
 use crate::commands::ending::Ending;
-use crate::commands::{Context, database};
-use crate::couch::Selection;
+use crate::commands::{Context, database, handles};
+use crate::couch::{Errand, Meter, Selection, Traffic};
 use crate::exit::{Exit, Failure};
 use crate::plan::topology::{self, Route};
-use crate::replicator::{self, Event, Job, Observer, Options, Outcome, ReplicationError, Stop};
+use crate::replicator::{self, Echo, Event, Job, Observer, Options, Outcome, ReplicationError, Stop, Timing};
 use crate::report::{JobLine, JobState, Jobs, Start};
 use crate::settings::replicate::{ReplicateSettings, Which};
 
@@ -23,10 +26,17 @@ pub(super) struct Ended {
     pub outcome: Result<Outcome, ReplicationError>,
 }
 
+/// Each job that goes on waits with a connection of its own; so many more are needed at once.
+const SPARE: usize = 150;
+/// Between two words about what went over the wire.
+const TRAFFIC: Duration = Duration::from_secs(1);
+
 /// Everything that the jobs share.
 struct Work {
     places: Vec<Known>,
     routes: Vec<Route>,
+    /// What the job of each route shares with the one of the way back.
+    echoes: Vec<Option<Echo>>,
     jobs: Arc<Jobs>,
     options: Options,
     stop: Stop,
@@ -51,6 +61,12 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
             work.in_order(context, &topology::order(command.places.len(), shape(command), command.both)).await
         }
     };
+    let running = async {
+        tokio::select! {
+            ended = running => ended,
+            never = work.tell_traffic() => match never {},
+        }
+    };
     tokio::pin!(running);
     let ended = tokio::select! {
         ended = &mut running => ended,
@@ -59,6 +75,7 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
             running.await
         }
     };
+    work.traffic();
     conclude::say(context, command, &work.places, &work.jobs, ended)
 }
 
@@ -78,19 +95,23 @@ async fn work(context: &Context, command: &ReplicateSettings, stop: Stop) -> Res
     let mut places = Vec::with_capacity(command.places.len());
     for (number, place) in command.places.iter().enumerate() {
         let is_written = routes.iter().any(|route| route.to == number);
-        places.push(reach(context, place, is_written && command.create_target).await.map_err(|error| {
-            match error.downcast::<Failure>() {
-                Ok(failure) if failure.exit() == Exit::Missing && is_written => {
-                    failure.hint("`--create-target` creates databases that are written to").into()
-                }
-                Ok(failure) => failure.into(),
-                Err(error) => error,
+        let reached = reach(context, place, is_written && command.create_target, &places).await;
+        places.push(reached.map_err(|error| match error.downcast::<Failure>() {
+            Ok(failure) if failure.exit() == Exit::Missing && is_written => {
+                failure.hint("`--create-target` creates databases that are written to").into()
             }
+            Ok(failure) => failure.into(),
+            Err(error) => error,
         })?);
     }
     if context.settings.dry_run {
         context.printer.note("Nothing was changed");
         return Ok(None);
+    }
+    let needed = (routes.len() + SPARE) as u64;
+    if let Some(limit) = handles::raise().filter(|limit| command.continuous && *limit < needed) {
+        let message = format!("{limit} open files are allowed, and this may need {needed} (`ulimit -n`)");
+        context.printer.warning("open_files", &message);
     }
     for place in places.iter().filter(|place| place.is_missing) {
         database::create(context, &place.reached, &place.database).await?;
@@ -101,10 +122,25 @@ async fn work(context: &Context, command: &ReplicateSettings, stop: Stop) -> Res
         ..JobLine::default()
     };
     let jobs = Arc::new(Jobs::new(&context.printer, routes.iter().map(line).collect()));
-    Ok(Some(Work { places, routes, jobs, options: options(command), stop }))
+    let options = options(command, routes.len());
+    let echoes = echoes(&routes);
+    Ok(Some(Work { places, routes, echoes, jobs, options, stop }))
 }
 
-fn options(command: &ReplicateSettings) -> Options {
+/// What each route shares with its way back, if both are taken.
+fn echoes(routes: &[Route]) -> Vec<Option<Echo>> {
+    let numbers: HashMap<Route, usize> = routes.iter().enumerate().map(|(number, route)| (*route, number)).collect();
+    let mut echoes = vec![None; routes.len()];
+    for (number, route) in routes.iter().enumerate() {
+        if let Some(back) = numbers.get(&route.back()).filter(|back| **back > number) {
+            let (one, other) = replicator::pair();
+            (echoes[number], echoes[*back]) = (Some(one), Some(other));
+        }
+    }
+    echoes
+}
+
+fn options(command: &ReplicateSettings, jobs: usize) -> Options {
     let selection = match &command.which {
         Which::Everything => Selection::Everything,
         Which::Ids(ids) => Selection::Ids(ids.clone()),
@@ -116,6 +152,7 @@ fn options(command: &ReplicateSettings) -> Options {
         selection,
         no_design: command.no_design,
         winning_revisions_only: command.winning_revisions_only,
+        pace: Timing::default().among(jobs),
         ..Options::default()
     }
 }
@@ -129,7 +166,7 @@ impl Work {
                 break;
             }
             let Some(number) = self.routes.iter().position(|known| known == route) else { continue };
-            let job = self.job(*route);
+            let job = self.job(number);
             let outcome = replicator::run(&job, &self.observer(context, number), &self.stop).await;
             let failed = outcome.is_err();
             ended.push(self.settle(context, number, outcome));
@@ -143,8 +180,8 @@ impl Work {
     /// All at once, until each has ended.
     async fn side_by_side(&self, context: &Context) -> Vec<Ended> {
         let mut running = JoinSet::new();
-        for (number, route) in self.routes.iter().enumerate() {
-            let (job, observer, stop) = (self.job(*route), self.observer(context, number), self.stop.clone());
+        for number in 0..self.routes.len() {
+            let (job, observer, stop) = (self.job(number), self.observer(context, number), self.stop.clone());
             running.spawn(async move { (number, replicator::run(&job, &observer, &stop).await) });
         }
         let mut ended = Vec::new();
@@ -161,9 +198,31 @@ impl Work {
         ended
     }
 
-    fn job(&self, route: Route) -> Job {
+    fn job(&self, number: usize) -> Job {
         let database = |number: usize| self.places[number].database.clone();
-        Job { source: database(route.from), target: database(route.to), options: self.options.clone() }
+        let (Route { from, to }, echo) = (self.routes[number], self.echoes[number].clone());
+        Job { source: database(from), target: database(to), options: self.options.clone(), echo }
+    }
+
+    /// Tells from time to time what went over the wire.
+    async fn tell_traffic(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(TRAFFIC).await;
+            self.traffic();
+        }
+    }
+
+    fn traffic(&self) {
+        let mut meters: Vec<&Arc<Meter>> = Vec::new();
+        for place in &self.places {
+            let meter = place.reached.server.meter();
+            if !meters.iter().any(|known| Arc::ptr_eq(known, meter)) {
+                meters.push(meter);
+            }
+        }
+        let traffic: Traffic = meters.into_iter().map(|meter| meter.traffic()).sum();
+        let requests = Errand::ALL.map(|(errand, name)| (name, traffic.requests(errand)));
+        self.jobs.traffic(&requests, traffic.sent, traffic.received);
     }
 
     fn name(&self, route: Route) -> String {
@@ -185,7 +244,7 @@ impl Work {
     /// Shows what a job tells.
     fn observer(&self, context: &Context, number: usize) -> Observer {
         let jobs = Arc::clone(&self.jobs);
-        let before = jobs.lines().get(number).map_or((0, 0), |line| (line.written, line.refused));
+        let before = jobs.line(number).map_or((0, 0), |line| (line.written, line.refused));
         let (printer, name) = (context.printer.clone(), self.name(self.routes[number]));
         Arc::new(move |event: &Event| {
             let state = |state: JobState| jobs.update(number, |line| line.state = state);
