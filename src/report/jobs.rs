@@ -116,6 +116,14 @@ impl Jobs {
         self.printer.note(&format!("refused: {id} ({reason})"));
     }
 
+    /// Takes the lines off the screen.
+    pub fn finish(&self) {
+        if let Some(bar) = lock(&self.shown).bar.take() {
+            *lock(&self.printer.shared.bar) = None;
+            bar.finish_and_clear();
+        }
+    }
+
     /// The lines as they are.
     pub fn lines(&self) -> Vec<JobLine> {
         lock(&self.shown).lines.clone()
@@ -152,10 +160,7 @@ impl Jobs {
 
 impl Drop for Jobs {
     fn drop(&mut self) {
-        if let Some(bar) = lock(&self.shown).bar.take() {
-            *lock(&self.printer.shared.bar) = None;
-            bar.finish_and_clear();
-        }
+        self.finish();
     }
 }
 
