@@ -47,7 +47,7 @@ pub use database::{Creation, Database, Info};
 pub use document::{Document, Read, Stub};
 pub use error::{Answer, CouchError, Missing};
 pub use incoming::{Incoming, WithAttachments};
-pub use jobs::{JobDocument, JobSpec, Phase, Told};
+pub use jobs::{Earlier, JobDocument, JobSpec, Phase, Told};
 pub use listing::{Pages, Unreadable};
 pub use network::{Backoff, Network, Notice, Observer, Pause};
 pub use pace::Pace;

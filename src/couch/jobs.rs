@@ -16,9 +16,11 @@ use super::target::Target;
 use super::{CouchError, Database, Server, Welcome};
 use crate::name::{DbName, DocId};
 
+mod log;
 mod spec;
 mod told;
 
+pub use log::Earlier;
 pub use spec::JobSpec;
 pub use told::{JobDocument, Phase, Told};
 

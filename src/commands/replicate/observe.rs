@@ -27,7 +27,11 @@ pub(super) fn observer(context: &Context, jobs: Arc<Jobs>, number: usize, name: 
             Event::Begun { since } => {
                 let from = since.as_deref().map_or("the beginning", |_| "the last checkpoint");
                 printer.detail(&format!("{name}: from {from}"));
-                state(JobState::Running);
+                jobs.update(number, |line| {
+                    if line.state != JobState::Comparing {
+                        line.state = JobState::Running;
+                    }
+                });
             }
             Event::Moved(counts) => moved(counts, None),
             Event::CaughtUp(counts) => moved(counts, Some(JobState::CaughtUp)),

@@ -25,6 +25,7 @@ use crate::settings::replicate::ReplicateSettings;
 mod follow;
 mod keep;
 mod once;
+mod progress;
 mod trouble;
 
 use keep::{Keeper, Placed};

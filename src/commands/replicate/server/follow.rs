@@ -13,13 +13,15 @@ use super::once::PROBE;
 use super::trouble::{self, Verdict};
 use super::{Carried, Work};
 use crate::commands::Context;
-use crate::couch::{CouchError, Feed, Phase, Selection, Sequence, Told};
+use crate::couch::{CouchError, Phase, Told};
 use crate::exit::Failure;
 use crate::replicator::{self, Event, Observer};
 use crate::report::JobState;
 
 /// Fewer jobs of one server are asked for one by one.
 const FEW: usize = 8;
+/// A server that cannot open a database says so sooner.
+const OPENED: Duration = Duration::from_secs(6);
 /// So many jobs are asked for what is left in one round.
 const ASKED: usize = 32;
 
@@ -30,6 +32,8 @@ struct Followed {
     said: Option<String>,
     /// Refusals whose reasons were looked for.
     looked: u64,
+    /// Since when it is said to run.
+    running_since: Option<Instant>,
     /// It runs: both databases were opened.
     runs: bool,
 }
@@ -175,40 +179,21 @@ impl Work {
     /// Shows how far a job is.
     async fn tell(&self, context: &Context, job: &mut Followed, told: &Told, asked: &mut usize) {
         let number = job.placed.number;
-        let mut told = told.clone();
-        trouble::say(context, &name(&self.places, self.routes[number]), &told, &mut job.said);
-        // Who does not say how many were written has no scheduler, and opens databases before it says that it runs.
-        job.runs |= told.phase == Phase::Running && (told.written.is_some() || told.replication.is_none());
-        let (mut caught_up, through) = (false, told.through.clone());
-        if told.phase == Phase::Running && through.is_some() && *asked < ASKED {
-            *asked += 1;
-            told.pending = self.left(number, through.as_ref()).await;
-            caught_up = told.pending == Some(0);
-        }
+        trouble::say(context, &name(&self.places, self.routes[number]), told, &mut job.said);
+        *asked += 1;
+        let told = self.adjusted(&mut job.placed, told, *asked <= ASKED).await;
         self.show(number, 0, &told);
-        self.jobs.update(number, |line| {
-            line.refused = line.refused.max(told.refused);
-            if caught_up {
-                line.state = JobState::CaughtUp;
-            }
-        });
+        let caught_up = told.phase == Phase::Running && told.pending == Some(0);
+        if told.phase == Phase::Running {
+            let since = *job.running_since.get_or_insert_with(Instant::now);
+            // A server says that it runs before it has opened the databases.
+            job.runs |= caught_up || told.written.is_some() || since.elapsed() >= OPENED;
+        } else {
+            job.running_since = None;
+        }
         if caught_up && told.refused > job.looked {
             job.looked = told.refused;
             self.look_for_reasons(job).await;
-        }
-    }
-
-    /// How many changes are left for a job. What a filter will let pass is not known before it was asked.
-    async fn left(&self, number: usize, through: Option<&Sequence>) -> Option<u64> {
-        let spec = self.spec(number);
-        let selection = spec.effective();
-        let feed =
-            Feed { since: through, limit: 1, selection: &selection, winners_only: spec.winning_revisions_only, wait: false };
-        let page = spec.source.feed(&feed).await.ok()?;
-        match selection {
-            _ if page.rows.is_empty() => Some(0),
-            Selection::Everything => page.pending.map(|pending| pending + 1),
-            _ => None,
         }
     }
 
@@ -231,7 +216,7 @@ impl Work {
 
 impl Followed {
     fn new(placed: Placed) -> Self {
-        Self { placed, said: None, looked: 0, runs: false }
+        Self { placed, said: None, looked: 0, running_since: None, runs: false }
     }
 }
 

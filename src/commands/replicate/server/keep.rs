@@ -8,7 +8,7 @@ use super::super::places::{Known, name};
 use super::Work;
 use crate::commands::Context;
 use crate::commands::explain::explain;
-use crate::couch::{JobDocument, Server};
+use crate::couch::{Earlier, JobDocument, Server};
 use crate::exit::{Exit, Failure};
 use crate::name::DocId;
 use crate::plan::topology::Route;
@@ -39,6 +39,8 @@ pub(super) struct Placed {
     pub id: DocId,
     /// It was there before.
     pub is_adopted: bool,
+    /// What earlier sessions had done, once that was asked.
+    pub earlier: Option<Earlier>,
     /// What the target did not take, as far as it was found out.
     pub refused: Vec<Refused>,
 }
@@ -163,14 +165,14 @@ impl Work {
         let id = DocId::new(text).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         server.put_job(&id, &spec, &known.welcome).await.map_err(|error| explain(error, &known.known))?;
         context.printer.detail(&format!("{}: job {id}", name(&self.places, self.routes[number])));
-        Ok(Placed { number, id, is_adopted: false, refused: Vec::new() })
+        Ok(Placed { number, id, is_adopted: false, earlier: None, refused: Vec::new() })
     }
 
     /// The job that is there already.
     pub(super) fn adopted(&self, context: &Context, number: usize, id: &DocId) -> Placed {
         let route = name(&self.places, self.routes[number]);
         context.printer.note(&format!("{route}: this job is there already ({id})"));
-        Placed { number, id: id.clone(), is_adopted: true, refused: Vec::new() }
+        Placed { number, id: id.clone(), is_adopted: true, earlier: None, refused: Vec::new() }
     }
 
     /// Removes the document of a job; tells when it cannot be.

@@ -13,7 +13,7 @@ use super::trouble::{self, Verdict};
 use super::Work;
 use crate::commands::Context;
 use crate::commands::explain::explain;
-use crate::couch::{Phase, Told};
+use crate::couch::Phase;
 use crate::exit::Failure;
 use crate::plan::topology::Route;
 use crate::replicator::{self, Outcome};
@@ -90,6 +90,7 @@ impl Work {
                 context.printer.note(&format!("the job `{}` was removed at its server", placed.id));
                 return Ok(true);
             };
+            let told = self.adjusted(placed, &told, true).await;
             self.show(placed.number, before, &told);
             let probe = Instant::now() >= probe_at || told.phase == Phase::Crashing && told.error != said;
             match self.verdict(placed.number, &told, probe).await {
@@ -112,22 +113,5 @@ impl Work {
             }
             wait = (wait * 3 / 2).min(LATER);
         }
-    }
-
-    /// Puts what is told onto the line of a job.
-    pub(super) fn show(&self, number: usize, before: u64, told: &Told) {
-        self.jobs.update(number, |line| {
-            if let Some(written) = told.written {
-                line.written = before + written;
-            }
-            line.state = match told.phase {
-                Phase::Waiting => JobState::Queued,
-                Phase::Running => JobState::Running,
-                Phase::Crashing => JobState::Waiting,
-                Phase::Completed => JobState::Comparing,
-                Phase::Failed => JobState::Failed,
-            };
-            line.pending = told.pending;
-        });
     }
 }

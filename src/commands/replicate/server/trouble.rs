@@ -34,7 +34,7 @@ impl Work {
         }
         match told.phase {
             Phase::Completed => Verdict::Done,
-            Phase::Failed if told.error.as_deref().is_some_and(is_double) => {
+            Phase::Failed | Phase::Crashing if told.error.as_deref().is_some_and(is_double) => {
                 Verdict::Double(told.error.as_deref().and_then(trigger))
             }
             Phase::Failed => Verdict::Ended(self.given_up(number, told)),
@@ -100,7 +100,7 @@ pub(super) fn say(context: &Context, name: &str, told: &Told, said: &mut Option<
 }
 
 fn is_double(error: &str) -> bool {
-    error.contains("already started")
+    error.contains("already started") || error.contains("already running as a transient replication")
 }
 
 /// The document in "already started, triggered by document `X` from db `_replicator`".
@@ -143,5 +143,6 @@ mod tests {
         assert!(is_double(double));
         assert_eq!(trigger(double), DocId::new("a/b").ok());
         assert_eq!(trigger("already started"), None);
+        assert!(is_double("Replication `9a` specified by document `b` already running as a transient replication, started via `_replicate` API endpoint"));
     }
 }
