@@ -145,8 +145,8 @@ impl Work {
         }
         self.jobs.finish();
         if !others.is_empty() {
-            let words = count(others.len(), "job was", "jobs were");
-            context.printer.note(&format!("{words} there before, and stay"));
+            let words = count(others.len(), "job was there before, and stays", "jobs were there before, and stay");
+            context.printer.note(&words);
         }
         if cancelled > 0 {
             context.printer.note(&format!("Cancelled {}", count(cancelled, "job", "jobs")));
