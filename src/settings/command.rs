@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::database::DbSettings;
 use super::destination::{Destination, Endpoint};
 use super::media::{DumpSettings, SyncDirSettings};
 use super::replicate::ReplicateSettings;
+use super::user::UserSettings;
 use super::values::{Layout, MaxDelete};
 use crate::address::Address;
 use crate::cli::{Generated, Shell};
@@ -36,6 +38,10 @@ pub enum Command {
     Dump(DumpSettings),
     /// Databases to databases.
     Replicate(ReplicateSettings),
+    /// Databases and who may use them.
+    Db(DbSettings),
+    /// Users.
+    User(UserSettings),
     /// Open the app.
     Browse(BrowseSettings),
     /// Print [`Settings::shown`](super::Settings::shown).
@@ -264,6 +270,8 @@ impl Command {
             Self::SyncDir(_) => "sync-dir",
             Self::Dump(_) => "dump",
             Self::Replicate(_) => "replicate",
+            Self::Db(command) => command.name(),
+            Self::User(command) => command.name(),
             Self::Browse(_) => "browse",
             Self::ConfigShow { .. } => "config show",
             Self::AuthCheck { .. } => "auth check",

@@ -271,6 +271,12 @@ impl Meaning<'_> {
             Some(cli::Command::Replicate(replicate)) => {
                 Command::Replicate(super::replicate::meaning(replicate, self.targets)?)
             }
+            Some(cli::Command::Db(db)) => {
+                Command::Db(super::database::meaning(db, cli, self.targets, self.environment)?)
+            }
+            Some(cli::Command::User(user)) => {
+                Command::User(super::user::meaning(user, self.targets, self.environment)?)
+            }
             Some(cli::Command::Browse(browse)) => Command::Browse(BrowseSettings {
                 folder: self.app.clone(),
                 destination: self.destination()?,
