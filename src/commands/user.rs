@@ -34,21 +34,21 @@ async fn session(reached: &Reached) -> Result<Session> {
     reached.server.session().await.map_err(|error| reached.failure(error))
 }
 
-/// Whether the server's configuration names an admin of this name, as far as this can be seen. `couchapp serve` names its
-/// admin nowhere, but who it is knows.
+/// Whether the server's configuration names an admin of this name, as far as this can be seen: `couchapp serve` names its
+/// admin only to that admin.
 async fn is_administrator(reached: &Reached, session: &Session, name: &UserName) -> bool {
     if !session.is_admin() {
         return false;
     }
     let known = reached.server.administrators().await.unwrap_or_default();
-    known.iter().any(|known| known == name.as_str())
+    // No document makes an admin.
+    session.user.as_deref() == Some(name.as_str()) || known.iter().any(|known| known == name.as_str())
 }
 
 /// The failure for a user who is not there, or not to be seen.
 async fn missing(reached: &Reached, session: &Session, name: &UserName) -> anyhow::Error {
     let host = reached.server.address().host();
-    let is_self = session.user.as_deref() == Some(name.as_str());
-    if session.is_admin() && is_self || is_administrator(reached, session, name).await {
+    if is_administrator(reached, session, name).await {
         let message = format!("`{name}` is an admin of `{host}` by its configuration, and no user in `_users`");
         let hint = "admins and their passwords stand in the section `admins` of the server's configuration";
         return Failure::new(Exit::Missing, message).hint(hint).into();

@@ -6,6 +6,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use super::list::documents;
 use super::people::{fields, in_words, parties, warn_of_unknown};
 use super::settle;
 use crate::commands::app::Apps;
@@ -15,7 +16,7 @@ use crate::couch::{CouchError, Creation, Database, Info, Missing};
 use crate::exit::{Exit, Failure};
 use crate::json::Object;
 use crate::plan::security::{Rights, imposed};
-use crate::report::{exit_of, thousands};
+use crate::report::exit_of;
 use crate::settings::command::PushSettings;
 use crate::settings::database::CreateSettings;
 use crate::settings::replicate::Place;
@@ -159,8 +160,7 @@ async fn keep(
         context.printer.summary(&text, told(database, &before, false));
         return Ok(());
     }
-    let documents = thousands(info.doc_count);
-    let text = format!("The database {url} is there already, with {documents} documents, and for others:");
+    let text = format!("The database {url} is there already, with {}, and for others:", documents(info));
     context.printer.note(&text);
     settle::show(context, &now.differences(&then));
     if context.settings.dry_run {

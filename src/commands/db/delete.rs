@@ -3,14 +3,14 @@
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::list::size;
+use super::list::{documents, size};
 use crate::commands::Context;
 use crate::commands::database::required;
 use crate::commands::login::{Reached, with_server};
 use crate::couch::{CouchError, Database, Info, Missing};
 use crate::exit::{Exit, Failure};
 use crate::name::DbName;
-use crate::report::{human_size, thousands};
+use crate::report::human_size;
 use crate::settings::replicate::Place;
 
 /// Deletes the database at `place`. `confirm` is the name as it was typed beforehand.
@@ -38,9 +38,7 @@ async fn delete(
 ) -> Result<()> {
     let url = database.address();
     let size = size(info).map_or_else(String::new, |bytes| format!(", {} on the disk", human_size(bytes)));
-    let count =
-        if info.doc_count == 1 { "1 document".to_owned() } else { format!("{} documents", thousands(info.doc_count)) };
-    context.printer.note(&format!("The database {url} has {count}{size}"));
+    context.printer.note(&format!("The database {url} has {}{size}", documents(info)));
     if context.settings.dry_run {
         context.printer.summary(&format!("Would delete {url}"), fields(database, info, false));
         return Ok(());

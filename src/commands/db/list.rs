@@ -70,6 +70,11 @@ fn row(surveyed: &Surveyed) -> Vec<String> {
     ]
 }
 
+/// `1 document`, `2,000 documents`.
+pub(super) fn documents(info: &Info) -> String {
+    format!("{} document{}", thousands(info.doc_count), if info.doc_count == 1 { "" } else { "s" })
+}
+
 /// Bytes on the disk, where the server tells.
 pub(super) fn size(info: &Info) -> Option<u64> {
     let sizes = info.raw.get("sizes").and_then(|sizes| sizes.get("file"));

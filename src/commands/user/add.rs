@@ -29,7 +29,7 @@ pub(super) async fn run(
     if server.account(name).await.map_err(|error| refused(reached, error))?.is_some() {
         return Err(exists(reached, name));
     }
-    let with_roles = if roles.is_empty() { String::new() } else { format!(" with the roles {}", roles.join(", ")) };
+    let with_roles = if roles.is_empty() { String::new() } else { format!(" (roles: {})", roles.join(", ")) };
     let fields = || {
         let roles = roles.iter().map(|role| Value::from(role.as_str())).collect();
         Map::from_iter([

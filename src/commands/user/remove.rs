@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, reached: &Reached, name: &UserName) -
     let account = server.account(name).await.map_err(|error| refused(reached, error))?;
     let Some(account) = account else { return Err(missing(reached, &session, name).await) };
     if !account.roles.is_empty() {
-        context.printer.note(&format!("`{name}` has the roles {}", account.roles.join(", ")));
+        context.printer.note(&format!("`{name}` has roles: {}", account.roles.join(", ")));
     }
     if session.user.as_deref() == Some(name.as_str()) {
         context.printer.warning("lockout", "this is who you are signed in as");
