@@ -10,8 +10,8 @@ use super::settle;
 use crate::commands::Context;
 use crate::commands::database;
 use crate::commands::login::{Reached, with_server};
-use crate::couch::{Database, Session};
-use crate::exit::Exit;
+use crate::couch::Database;
+use crate::exit::{Exit, Failure};
 use crate::json::Object;
 use crate::plan::security::{Edit, Parties, Party, Readers, Rights, edited};
 use crate::settings::database::SecuritySettings;
@@ -74,12 +74,19 @@ async fn change(
         context.printer.summary(&format!("Nothing to do for {url} ({})", in_words(&now)), told(database, &after, 0));
         return Ok(());
     }
+    let session = reached.server.session().await.map_err(|error| reached.failure(error))?;
+    let is_admin = |rights: &Rights| session.is_admin() || rights.has_admin(session.user.as_deref(), &session.roles);
+    if !is_admin(&now) && session.user.is_some() {
+        // CouchDB's own words are `500 no_majority`.
+        let user = session.user.unwrap_or_default();
+        let failure = Failure::new(Exit::Auth, format!("`{user}` is no admin of `{url}`"));
+        return Err(failure.hint("only its admins and the server's may change who may use it").into());
+    }
     context.printer.note(&format!("Who may use {url}:"));
     let differences = now.differences(&then);
     settle::show(context, &differences);
     warn_of_unknown(context, reached, edit.add_members.names.iter().chain(&edit.add_admins.names)).await;
-    let session = reached.server.session().await.map_err(|error| reached.failure(error))?;
-    let locks_out = locks_out(&session, &now, &then);
+    let locks_out = is_admin(&now) && !is_admin(&then);
     if locks_out {
         let text = "you would be no admin of this database any longer, and could not undo this";
         context.printer.warning("lockout", text);
@@ -101,12 +108,6 @@ async fn change(
     let text = format!("Changed who may use {url} ({})", in_words(&then));
     context.printer.summary(&text, told(database, &after, differences.len()));
     Ok(())
-}
-
-/// An admin of the server is one whatever a database says.
-fn locks_out(session: &Session, now: &Rights, then: &Rights) -> bool {
-    let is_admin = |rights: &Rights| rights.has_admin(session.user.as_deref(), &session.roles);
-    !session.is_admin() && is_admin(now) && !is_admin(then)
 }
 
 /// A mistyped name would take nothing from anybody, unnoticed.

@@ -95,22 +95,11 @@ pub(crate) fn a_database_without_its_members_is_removed_again(endpoint: &Endpoin
     db(&project, &["create", &url, "--member", "ann", "--app", "blog"]).expect(4).says("was removed again");
     assert!(!database.exists());
     // What is in one that others filled meanwhile stays.
-    let (origin, name) = (endpoint.origin().to_owned(), database.name().to_owned());
-    let credentials = endpoint.credentials().map(|(user, password)| (user.to_owned(), password.to_owned()));
+    let (other, place) = (endpoint.signed_in(endpoint.credentials()), database.beneath("x"));
     proxy.play(move |arrival| {
         let action = refuse(arrival);
         if matches!(action, Action::Replace(_)) {
-            let (origin, name, credentials) = (origin.clone(), name.clone(), credentials.clone());
-            let written = std::thread::spawn(move || {
-                let mut request =
-                    reqwest::Client::builder().no_proxy().build().unwrap().put(format!("{origin}/{name}/x"));
-                if let Some((user, password)) = credentials {
-                    request = request.basic_auth(user, Some(password));
-                }
-                let request = request.header("content-type", "application/json").body("{}");
-                crate::harness::runtime().block_on(request.send()).unwrap().status().as_u16()
-            });
-            assert_eq!(written.join().unwrap(), 201);
+            tokio::task::block_in_place(|| other.put(&place, &json!({})).expect(201));
         }
         action
     });
