@@ -9,6 +9,7 @@
 pub mod digest;
 pub mod target;
 
+mod account;
 mod answer;
 mod body;
 mod bulk;
@@ -40,6 +41,7 @@ mod server;
 pub(crate) mod term;
 mod write;
 
+pub use account::Account;
 pub use bulk::BulkRow;
 pub use bulk_get::{BulkGet, Piece};
 pub use changes::{Change, Changes, Sequence};

@@ -180,6 +180,14 @@ impl Server {
         unset(self.client.json(&request, limit::SMALL).await).map(drop)
     }
 
+    /// The names of the admins that the server's configuration names. Admins only; not every server tells.
+    pub async fn administrators(&self) -> Result<Vec<String>, CouchError> {
+        let target = Target::endpoint(self.address(), &["_node", "_local", "_config", "admins"]);
+        let request = Request::new(Method::GET, target, subject("list the admins"));
+        let answer = self.client.json(&request, limit::SMALL).await?;
+        Ok(answer.as_object().into_iter().flat_map(|names| names.keys().cloned()).collect())
+    }
+
     /// One of its databases; nothing is sent yet.
     pub fn database(&self, name: &DbName) -> Database {
         Database::new(self.clone(), name.clone())
