@@ -12,7 +12,6 @@ use crate::settings::ProgressStyle;
 
 mod screen;
 
-use screen::counts;
 
 /// Between two lines of one job whose state is the same.
 const LINES: Duration = Duration::from_secs(10);
@@ -143,7 +142,11 @@ impl Jobs {
         let line = line.clone();
         if let Some(bar) = &shown.bar {
             let (width, height) = screen::size();
-            bar.set_message(screen::render(&shown.lines, width, height));
+            let text = screen::render(&shown.lines, width, height);
+            // Servers are asked again and again, and mostly nothing is new.
+            if bar.message() != text {
+                bar.set_message(text);
+            }
             return;
         }
         match self.printer.settings().progress {
@@ -201,7 +204,7 @@ impl Drop for Jobs {
 
 /// `dev → prod   running   1,204 documents written   12 pending`
 fn text(line: &JobLine) -> String {
-    clean(&format!("{} → {}   {}   {}", line.from, line.to, line.state.words(), counts(line)))
+    clean(&format!("{} → {}   {}   {}", line.from, line.to, line.state.words(), screen::counts(line, true)))
 }
 
 fn fields(job: usize, line: &JobLine) -> Map<String, Value> {
