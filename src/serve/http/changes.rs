@@ -92,7 +92,12 @@ async fn follow(telling: Telling, start: u64, bell: watch::Receiver<u64>) -> Res
         set(&mut response, header::CACHE_CONTROL, "no-cache");
     }
     let stopping = telling.place.server.stopping();
-    live(response, |live| drive(live, Arc::new(telling), start, bell, stopping)).await
+    let listener = telling.place.server.statistics().listener();
+    live(response, |live| async move {
+        let _listener = listener;
+        drive(live, Arc::new(telling), start, bell, stopping).await
+    })
+    .await
 }
 
 /// Why a feed goes on or ends.

@@ -16,7 +16,7 @@ use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, cases, enco
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// All leaves of all documents.
-fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
     let changes = database.get("_changes?style=all_docs").expect(200).json();
     let rows = changes["results"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -25,7 +25,7 @@ fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Each leaf as the database gives it, with its history and the content of its attachments.
-fn contents(database: &Database<'_>) -> BTreeMap<(String, String), Value> {
+pub(crate) fn contents(database: &Database<'_>) -> BTreeMap<(String, String), Value> {
     let mut contents = BTreeMap::new();
     for (id, revisions) in leaves(database) {
         for revision in revisions {
@@ -45,7 +45,7 @@ fn contents(database: &Database<'_>) -> BTreeMap<(String, String), Value> {
 }
 
 #[track_caller]
-fn same(left: &Database<'_>, right: &Database<'_>) {
+pub(crate) fn same(left: &Database<'_>, right: &Database<'_>) {
     assert_eq!(leaves(left), leaves(right));
     let (left, right) = (contents(left), contents(right));
     for (key, document) in &left {
@@ -71,7 +71,7 @@ fn history(letter: char, length: u64) -> Value {
 }
 
 /// A bit of everything that a database can hold.
-fn fill(database: &Database<'_>) {
+pub(crate) fn fill(database: &Database<'_>) {
     let ids = [
         "plain",
         "a/b",
