@@ -266,7 +266,8 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_does_not_end_is_not_waited_for() {
         let (mut client, server) = tokio::io::duplex(1024);
-        let mut connection = Lenient { patience: Duration::from_millis(5), ..Lenient::new(server, &Statistics::default()) };
+        let mut connection =
+            Lenient { patience: Duration::from_millis(5), ..Lenient::new(server, &Statistics::default()) };
         tokio::io::AsyncWriteExt::write_all(&mut client, b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nX: ").await.unwrap();
         let mut read = Vec::new();
         let error = connection.read_to_end(&mut read).await.unwrap_err();

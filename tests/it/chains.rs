@@ -105,7 +105,9 @@ fn people_at_both_ends_share(row: &[&Database<'_>]) {
     let places: Vec<&str> = urls.iter().map(String::as_str).collect();
     let words = [&["replicate"], &places[..], &["--chain", "--both", "--continuous"]].concat();
     let joining = Project::new();
-    row.iter().filter_map(|place| place.endpoint().credentials()).for_each(|(user, word)| joining.keep_secret(user, word));
+    row.iter()
+        .filter_map(|place| place.endpoint().credentials())
+        .for_each(|(user, word)| joining.keep_secret(user, word));
     let running = Running::start(&joining, &words, "");
     until(&running, last.database, "the app", || last.database.get("_design/blog").status == 200);
     last.runs(&["clone", &last.database.design_url("blog"), "blog"]);

@@ -35,7 +35,7 @@ fn read(log: &Object, started: Option<&str>) -> Earlier {
     let started = started.and_then(|text| text.parse::<Timestamp>().ok());
     let is_earlier = |entry: &&Value| {
         let began = entry.get("start_time").and_then(Value::as_str).and_then(date);
-        !started.zip(began).is_some_and(|(started, began)| began >= started)
+        started.zip(began).is_none_or(|(started, began)| began < started)
     };
     let history = log.get("history").and_then(Value::as_array).into_iter().flatten();
     let last = history.into_iter().find(is_earlier);
@@ -61,9 +61,7 @@ mod tests {
 
     #[test]
     fn only_sessions_before_this_one_count() {
-        let entry = |second: u8, written: u64| {
-            json!({ "start_time": format!("Mon, 23 Nov 2026 09:50:{second} GMT"), "docs_written": written })
-        };
+        let entry = |second: u8, written: u64| json!({ "start_time": format!("Mon, 23 Nov 2026 09:50:{second} GMT"), "docs_written": written });
         let log = json!({ "source_last_seq": "9-x", "history": [entry(40, 9), entry(30, 7)] });
         let Value::Object(log) = log else { unreachable!() };
         for (started, written) in [

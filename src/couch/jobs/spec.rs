@@ -37,9 +37,7 @@ impl JobSpec<'_> {
         match (self.no_design, self.selection) {
             (true, Selection::Everything) => Selection::Selector(no_design.to_string()),
             (true, Selection::Selector(text)) => Selection::Selector(format!(r#"{{"$and":[{no_design},{text}]}}"#)),
-            (true, Selection::Ids(ids)) => {
-                Selection::Ids(ids.iter().filter(|id| !id.is_design()).cloned().collect())
-            }
+            (true, Selection::Ids(ids)) => Selection::Ids(ids.iter().filter(|id| !id.is_design()).cloned().collect()),
             (_, selection) => selection.clone(),
         }
     }
@@ -172,7 +170,8 @@ mod tests {
             no_design: true,
             winning_revisions_only: false,
         };
-        let ends = || json!({ "_id": "j", "source": "http://eve:c4n4ry@h/a/", "target": { "url": "http://h/b", "auth": {} } });
+        let ends =
+            || json!({ "_id": "j", "source": "http://eve:c4n4ry@h/a/", "target": { "url": "http://h/b", "auth": {} } });
         let with = |more: &Value| {
             let mut document = ends();
             document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -32,7 +32,8 @@ pub(super) fn render(lines: &[JobLine], width: usize, height: usize) -> String {
         shown.truncate(rows.saturating_sub(1));
         (Some(cut(&sum(lines), width)), shown)
     };
-    let rest: Vec<String> = shown.iter().map(|line| format!("   {:9}  {}", line.state.words(), counts(line, false))).collect();
+    let rest: Vec<String> =
+        shown.iter().map(|line| format!("   {:9}  {}", line.state.words(), counts(line, false))).collect();
     let longest = rest.iter().map(|rest| rest.chars().count()).max().unwrap_or(0);
     let room = width.saturating_sub(longest).max(width / 3);
     let routes: Vec<String> = shown.iter().map(|line| route(line, room)).collect();
@@ -143,7 +144,10 @@ mod tests {
     fn lines_stand_in_columns_and_fit() {
         let lines = [
             line("dev", "http://couch.example.com:5984/photographs", JobState::Running, 1204),
-            JobLine { pending: Some(3), ..line("http://couch.example.com:5984/photographs", "dev", JobState::CaughtUp, 1) },
+            JobLine {
+                pending: Some(3),
+                ..line("http://couch.example.com:5984/photographs", "dev", JobState::CaughtUp, 1)
+            },
         ];
         insta::assert_snapshot!(render(&lines, 120, 24), @r"
         dev → http://couch.example.com:5984/photographs   running    1,204 written
