@@ -12,8 +12,6 @@ use crate::settings::ProgressStyle;
 
 mod screen;
 
-use screen::counts;
-
 /// Between two lines of one job whose state is the same.
 const LINES: Duration = Duration::from_secs(10);
 /// More jobs than this have no lines of their own where nothing can be redrawn.
@@ -160,7 +158,11 @@ impl Jobs {
         let line = line.clone();
         if let Some(bar) = &shown.bar {
             let (width, height) = screen::size();
-            bar.set_message(screen::render(&shown.lines, width, height));
+            let text = screen::render(&shown.lines, width, height);
+            // Servers are asked again and again, and mostly nothing is new.
+            if bar.message() != text {
+                bar.set_message(text);
+            }
             return;
         }
         match self.printer.settings().progress {
@@ -218,7 +220,7 @@ impl Drop for Jobs {
 
 /// `dev → prod   running   1,204 documents written   12 pending`
 fn text(line: &JobLine) -> String {
-    clean(&format!("{} → {}   {}   {}", line.from, line.to, line.state.words(), counts(line)))
+    clean(&format!("{} → {}   {}   {}", line.from, line.to, line.state.words(), screen::counts(line, true)))
 }
 
 fn fields(job: usize, line: &JobLine) -> Map<String, Value> {
@@ -287,7 +289,7 @@ mod tests {
         }
         for second in 0..100 {
             jobs.update_at(7, begin + Duration::from_secs(second), |line| {
-                (line.state, line.written) = (JobState::CaughtUp, 5)
+                (line.state, line.written) = (JobState::CaughtUp, 5);
             });
         }
         insta::assert_snapshot!(captured.err(), @r"
@@ -304,7 +306,7 @@ mod tests {
         for second in 0..25 {
             for state in [JobState::Running, JobState::CaughtUp] {
                 jobs.update_at(0, begin + Duration::from_secs(second), |line| {
-                    (line.state, line.written) = (state, second)
+                    (line.state, line.written) = (state, second);
                 });
             }
         }

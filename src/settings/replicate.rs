@@ -99,29 +99,30 @@ pub enum Wish {
 
 /// What `replicate` was asked for.
 pub(super) fn command(given: &ReplicateArgs, targets: &Targets) -> Result<Command, Failure> {
-    let (words, wish): (&[String], fn(Vec<String>) -> Wish) = match &given.jobs {
+    let (words, all) = match &given.jobs {
         None => return Ok(Command::Replicate(meaning(given, targets)?)),
         Some(ReplicateCommand::List { server }) => {
             let servers = server.as_deref().map(|server| targets.servers(server)).transpose()?;
             return Ok(Command::Jobs(JobsSettings { servers: servers.unwrap_or_default(), wish: Wish::List }));
         }
-        Some(ReplicateCommand::Status { words }) => (words, Wish::Status),
-        Some(ReplicateCommand::Cancel { words, all: false }) => (words, Wish::Cancel),
-        Some(ReplicateCommand::Cancel { words, all: true }) => (words, |_| Wish::CancelAll),
+        Some(ReplicateCommand::Status { words }) => (words, None),
+        Some(ReplicateCommand::Cancel { words, all }) => (words, Some(*all)),
     };
     let is_server = |word: &&String| word.contains("://") || word.starts_with(':') || targets.has(word);
     let server = words.first().filter(is_server);
     let servers = server.map(|server| targets.servers(server)).transpose()?.unwrap_or_default();
     let jobs = words[usize::from(server.is_some())..].to_vec();
-    match (&given.jobs, jobs.as_slice()) {
-        (Some(ReplicateCommand::Cancel { all: false, .. }), []) => {
-            Err(usage("no job is named".to_owned()).hint("`couchapp replicate list` names them, `--all` means all"))
+    let wish = match (all, jobs.first()) {
+        (None, _) => Wish::Status(jobs),
+        (Some(false), Some(_)) => Wish::Cancel(jobs),
+        (Some(true), None) => Wish::CancelAll,
+        (Some(false), None) => {
+            let failure = usage("no job is named".to_owned());
+            return Err(failure.hint("`couchapp replicate list` names them, `--all` means all"));
         }
-        (Some(ReplicateCommand::Cancel { all: true, .. }), [job, ..]) => {
-            Err(usage(format!("`--all` and `{job}` exclude each other")))
-        }
-        _ => Ok(Command::Jobs(JobsSettings { servers, wish: wish(jobs) })),
-    }
+        (Some(true), Some(job)) => return Err(usage(format!("`--all` and `{job}` exclude each other"))),
+    };
+    Ok(Command::Jobs(JobsSettings { servers, wish }))
 }
 
 fn meaning(given: &ReplicateArgs, targets: &Targets) -> Result<ReplicateSettings, Failure> {

@@ -12,6 +12,9 @@ use crate::report::Start;
 use crate::settings::Endpoint;
 use crate::settings::replicate::{Place, ReplicateSettings};
 
+/// More routes than this are not named one by one.
+const FEW: usize = 20;
+
 /// A database that answered.
 pub(super) struct Known {
     pub reached: Reached,
@@ -36,11 +39,7 @@ pub(super) async fn gather(
     command: &ReplicateSettings,
     routes: &[Route],
 ) -> Result<Option<Vec<Known>>> {
-    let remark = context.settings.dry_run.then_some("dry run");
-    for route in routes {
-        let (from, to) = (&command.places[route.from].shown, &command.places[route.to].shown);
-        context.printer.start(&Start { command: "replicate", doing: "Replicating", from, to, remark });
-    }
+    announce(context, command, routes);
     let mut places = Vec::with_capacity(command.places.len());
     for (number, place) in command.places.iter().enumerate() {
         let is_written = routes.iter().any(|route| route.to == number);
@@ -62,6 +61,21 @@ pub(super) async fn gather(
         database::create(context, &place.reached, &place.database).await?;
     }
     Ok(Some(places))
+}
+
+fn announce(context: &Context, command: &ReplicateSettings, routes: &[Route]) {
+    let shown = |place: usize| command.places[place].shown.as_str();
+    let remark = context.settings.dry_run.then_some("dry run");
+    let start = |from, to, remark| {
+        context.printer.start(&Start { command: "replicate", doing: "Replicating", from, to, remark });
+    };
+    if routes.len() <= FEW {
+        routes.iter().for_each(|route| start(shown(route.from), shown(route.to), remark));
+        return;
+    }
+    let jobs = format!("{} jobs{}", routes.len(), remark.map_or(String::new(), |remark| format!(", {remark}")));
+    let [first, .., last] = routes else { return };
+    start(shown(first.from), shown(if command.both { command.places.len() - 1 } else { last.to }), Some(&jobs));
 }
 
 /// A route as people know it.
