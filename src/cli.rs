@@ -22,7 +22,7 @@ pub use commands::{
 };
 pub use global::GlobalArgs;
 pub use media::{DumpArgs, SelectionArgs, SyncDirArgs};
-pub use replicate::ReplicateArgs;
+pub use replicate::{ReplicateArgs, ReplicateCommand};
 #[cfg(feature = "serve")]
 pub use serve::ServeArgs;
 

@@ -32,6 +32,22 @@ pub fn parse(text: &[u8]) -> Result<Value, SyntaxError> {
     }
 }
 
+/// How many values a JSON text has at most: each takes many times the memory of its text once it is parsed. Counts what
+/// separates values, outside of texts.
+pub fn count_values(text: &[u8]) -> usize {
+    let (mut count, mut is_text, mut is_escaped) = (1, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b',' | b':' | b'[' | b'{' if !is_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 /// Writes `value` for people and version control: two spaces, one final line feed.
 pub fn to_pretty(value: &Value) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
@@ -119,6 +135,13 @@ fn locate_number(text: &[u8], number: &str) -> SyntaxError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        for (text, count) in [("", 1), (r#""[,{:\"[""#, 1), (r#"{"a":[1,2]}"#, 5), ("[[[", 4)] {
+            assert_eq!(count_values(text.as_bytes()), count, "{text}");
+        }
+    }
 
     fn value(text: &str) -> Value {
         parse(text.as_bytes()).unwrap()

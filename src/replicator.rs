@@ -183,3 +183,15 @@ pub struct Outcome {
 pub async fn run(job: &Job, observer: &Observer, stop: &Stop) -> Result<Outcome, ReplicationError> {
     session::run(&Arc::new(job.clone()), observer, stop).await
 }
+
+/// Whether the filter function of a job exists.
+pub async fn check_filter(job: &Job) -> Result<(), ReplicationError> {
+    identity::filter(job).await.map(drop)
+}
+
+/// Whether both databases of a job are there and may be read.
+pub async fn probe(job: &Job) -> Result<(), ReplicationError> {
+    let (source, target) = tokio::join!(job.source.info(), job.target.info());
+    source.map_err(ReplicationError::source)?;
+    target.map_err(ReplicationError::target).map(drop)
+}

@@ -47,6 +47,8 @@ struct Inner {
     http: reqwest::Client,
     address: Address,
     authorization: Option<HeaderValue>,
+    /// What the header was made of, for the jobs that a server carries out in our name.
+    credentials: Option<Credentials>,
     network: Network,
     /// How many requests may be under way at once, beside those that wait for something to happen.
     gate: Semaphore,
@@ -104,14 +106,19 @@ impl Client {
         credentials: Option<Credentials>,
         network: &Network,
     ) -> Result<Self, CouchError> {
-        let authorization = credentials.map(|credentials| authorization(&credentials)).transpose()?;
+        let authorization = credentials.as_ref().map(authorization).transpose()?;
         let http = build(network)?;
         let (address, network) = (address.server(), network.clone());
-        Ok(Self(Arc::new(Inner { http, address, authorization, network, gate: Semaphore::new(AT_ONCE) })))
+        let gate = Semaphore::new(AT_ONCE);
+        Ok(Self(Arc::new(Inner { http, address, authorization, credentials, network, gate })))
     }
 
     pub(super) fn address(&self) -> &Address {
         &self.0.address
+    }
+
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
+        self.0.credentials.as_ref()
     }
 
     pub(super) fn network(&self) -> &Network {

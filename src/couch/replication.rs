@@ -71,7 +71,31 @@ impl Database {
                 lacking.push(Lacking { id: id.clone(), revisions: missing, ancestors });
             }
         }
+        if self.server().is_pouchdb() {
+            self.add_ancestors(&mut lacking).await?;
+        }
         Ok(lacking)
+    }
+
+    /// PouchDB Server names no `possible_ancestors`; the winning revision is one where there is any.
+    async fn add_ancestors(&self, lacking: &mut [Lacking]) -> Result<(), CouchError> {
+        let is_changed = |lacking: &&mut Lacking| lacking.revisions.iter().any(|revision| revision.generation() > 1);
+        let mut changed: HashMap<String, &mut Lacking> =
+            lacking.iter_mut().filter(is_changed).map(|lacking| (lacking.id.to_string(), lacking)).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&String> = changed.keys().collect();
+        let request = self.request(Method::POST, self.endpoint("_all_docs"), "look for documents in");
+        let answer = self.server().client.json(&request.json(&json!({ "keys": keys })), limit::LARGE).await?;
+        for row in answer.get("rows").and_then(Value::as_array).into_iter().flatten() {
+            let lacking = row.get("key").and_then(Value::as_str).and_then(|key| changed.get_mut(key));
+            let revision = row.pointer("/value/rev").and_then(Value::as_str);
+            if let (Some(lacking), Some(Ok(revision))) = (lacking, revision.map(Revision::new)) {
+                lacking.ancestors.push(revision);
+            }
+        }
+        Ok(())
     }
 
     /// A document that is kept on this server only (`_local/…`), with its `_rev`; `None` where there is none.

@@ -7,17 +7,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
 use serde_json::{Map, Value, json};
 
 use super::printer::{Printer, clean, lock};
-use super::size::thousands;
 use crate::secret::redact;
 use crate::settings::ProgressStyle;
 
+mod screen;
+
+use screen::counts;
+
 /// Between two lines of one job whose state is the same.
 const LINES: Duration = Duration::from_secs(10);
+/// More jobs than this have no lines of their own where nothing can be redrawn.
+const MANY: usize = 20;
 /// Between two events of one job whose state is the same.
 const EVENTS: Duration = Duration::from_secs(1);
-
-/// The most lines that are shown one by one.
-const MOST_LINES: usize = 20;
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +84,9 @@ pub struct Jobs {
 struct Shown {
     lines: Vec<JobLine>,
     /// What was told last of each, and when.
-    told: Vec<Option<(JobState, Instant)>>,
+    told: Vec<Option<(JobLine, Instant)>>,
+    /// When all of them were told of in one line.
+    summed: Option<(String, Instant)>,
     bar: Option<ProgressBar>,
     traffic: Option<Value>,
 }
@@ -99,7 +103,7 @@ impl Jobs {
             bar
         });
         let told = vec![None; lines.len()];
-        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, bar, traffic: None }) }
+        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, summed: None, bar, traffic: None }) }
     }
 
     /// Changes the line of a job.
@@ -131,6 +135,14 @@ impl Jobs {
         }
     }
 
+    /// Takes the lines off the screen.
+    pub fn finish(&self) {
+        if let Some(bar) = lock(&self.shown).bar.take() {
+            *lock(&self.printer.shared.bar) = None;
+            bar.finish_and_clear();
+        }
+    }
+
     /// The line of a job.
     pub fn line(&self, job: usize) -> Option<JobLine> {
         lock(&self.shown).lines.get(job).cloned()
@@ -147,81 +159,66 @@ impl Jobs {
         change(line);
         let line = line.clone();
         if let Some(bar) = &shown.bar {
-            bar.set_message(summary(&shown.lines));
+            let (width, height) = screen::size();
+            bar.set_message(screen::render(&shown.lines, width, height));
             return;
         }
-        let told = shown.told[job];
-        let is_news = told.is_none_or(|(state, _)| state != line.state);
-        let due = |wait| is_news || told.is_some_and(|(_, last)| now.saturating_duration_since(last) >= wait);
-        let style = self.printer.settings().progress;
-        match style {
-            ProgressStyle::Lines if due(LINES) => {}
-            ProgressStyle::Json if due(EVENTS) => {}
-            _ => return,
+        match self.printer.settings().progress {
+            ProgressStyle::Lines if shown.lines.len() > MANY => self.sum_up(shown, now),
+            ProgressStyle::Lines if shown.is_news(job, &line, now) => {
+                shown.told[job] = Some((line.clone(), now));
+                drop(shown);
+                self.printer.note(&text(&line));
+            }
+            ProgressStyle::Json if shown.is_event(job, &line, now) => {
+                shown.told[job] = Some((line.clone(), now));
+                drop(shown);
+                self.printer.event("job", Value::Object(fields(job, &line)));
+            }
+            _ => {}
         }
-        shown.told[job] = Some((line.state, now));
+    }
+
+    /// Many jobs are told of in one line, now and then.
+    fn sum_up(&self, mut shown: std::sync::MutexGuard<'_, Shown>, now: Instant) {
+        let recent = |(_, last): &(String, Instant)| now.saturating_duration_since(*last) < LINES;
+        if shown.summed.as_ref().is_some_and(recent) {
+            return;
+        }
+        let text = screen::sum(&shown.lines);
+        let same = shown.summed.as_ref().is_some_and(|(told, _)| *told == text);
+        shown.summed = Some((text.clone(), now));
         drop(shown);
-        if style == ProgressStyle::Json {
-            self.printer.event("job", Value::Object(fields(job, &line)));
-        } else {
-            self.printer.note(&text(&line));
+        if !same {
+            self.printer.note(&text);
         }
+    }
+}
+
+impl Shown {
+    /// Whether people are told. A job that has caught up once goes back and forth with every edit: that is told now and
+    /// then.
+    fn is_news(&self, job: usize, line: &JobLine, now: Instant) -> bool {
+        let Some((told, last)) = &self.told[job] else { return true };
+        let goes_on = told.state == JobState::CaughtUp && line.state == JobState::Running;
+        told.state != line.state && !goes_on || told != line && now.saturating_duration_since(*last) >= LINES
+    }
+
+    fn is_event(&self, job: usize, line: &JobLine, now: Instant) -> bool {
+        let Some((told, last)) = &self.told[job] else { return true };
+        told.state != line.state || told != line && now.saturating_duration_since(*last) >= EVENTS
     }
 }
 
 impl Drop for Jobs {
     fn drop(&mut self) {
-        if let Some(bar) = lock(&self.shown).bar.take() {
-            *lock(&self.printer.shared.bar) = None;
-            bar.finish_and_clear();
-        }
+        self.finish();
     }
-}
-
-/// A line for each job, and of more jobs than a screen can hold how many do what.
-fn summary(lines: &[JobLine]) -> String {
-    if lines.len() <= MOST_LINES {
-        return lines.iter().map(text).collect::<Vec<_>>().join("\n");
-    }
-    let mut states: Vec<(JobState, u64)> = Vec::new();
-    for line in lines {
-        match states.iter_mut().find(|(state, _)| *state == line.state) {
-            Some((_, count)) => *count += 1,
-            None => states.push((line.state, 1)),
-        }
-    }
-    let states: Vec<String> =
-        states.into_iter().map(|(state, count)| format!("{} {}", thousands(count), state.words())).collect();
-    let sum = |of: fn(&JobLine) -> u64| lines.iter().map(of).sum::<u64>();
-    let written = sum(|line| line.written);
-    let mut text = format!(
-        "{} jobs: {}   {} documents written",
-        thousands(lines.len() as u64),
-        states.join(", "),
-        thousands(written)
-    );
-    for (count, word) in
-        [(sum(|line| line.pending.unwrap_or_default()), "pending"), (sum(|line| line.refused), "refused")]
-    {
-        if count > 0 {
-            text.push_str(&format!("   {} {word}", thousands(count)));
-        }
-    }
-    text
 }
 
 /// `dev → prod   running   1,204 documents written   12 pending`
 fn text(line: &JobLine) -> String {
-    let mut text = format!("{} → {}   {}", line.from, line.to, line.state.words());
-    let noun = if line.written == 1 { "document" } else { "documents" };
-    text.push_str(&format!("   {} {noun} written", thousands(line.written)));
-    if let Some(pending) = line.pending.filter(|pending| *pending > 0) {
-        text.push_str(&format!("   {} pending", thousands(pending)));
-    }
-    if line.refused > 0 {
-        text.push_str(&format!("   {} refused", thousands(line.refused)));
-    }
-    clean(&text)
+    clean(&format!("{} → {}   {}   {}", line.from, line.to, line.state.words(), counts(line)))
 }
 
 fn fields(job: usize, line: &JobLine) -> Map<String, Value> {
@@ -281,17 +278,45 @@ mod tests {
     }
 
     #[test]
-    fn many_jobs_are_counted() {
-        let line = |number: u64| JobLine {
-            state: if number.is_multiple_of(3) { JobState::Running } else { JobState::CaughtUp },
-            written: number,
-            pending: Some(number / 29),
-            ..JobLine::default()
-        };
-        let few: Vec<JobLine> = (0..20).map(line).collect();
-        assert_eq!(summary(&few).lines().count(), 20);
-        let many: Vec<JobLine> = (0..30).map(line).collect();
-        assert_eq!(summary(&many), "30 jobs: 10 running, 20 caught up   435 documents written   1 pending");
+    fn many_jobs_are_told_of_in_one_line() {
+        let (printer, captured) = captured(|output| output.progress = ProgressStyle::Lines);
+        let jobs = Jobs::new(&printer, vec![JobLine::default(); 1000]);
+        let begin = Instant::now();
+        for job in 0..1000 {
+            jobs.update_at(job, begin, |line| line.state = JobState::Running);
+        }
+        for second in 0..100 {
+            jobs.update_at(7, begin + Duration::from_secs(second), |line| (line.state, line.written) = (JobState::CaughtUp, 5));
+        }
+        insta::assert_snapshot!(captured.err(), @r"
+        1,000 jobs: 1 running, 999 queued   0 documents written
+        1,000 jobs: 999 running, 1 caught up   5 documents written
+        ");
+    }
+
+    #[test]
+    fn a_job_that_goes_back_and_forth_is_told_now_and_then() {
+        let (printer, captured) = captured(|output| output.progress = ProgressStyle::Lines);
+        let jobs = Jobs::new(&printer, vec![JobLine { from: "a".into(), to: "b".into(), ..JobLine::default() }]);
+        let begin = Instant::now();
+        for second in 0..25 {
+            for state in [JobState::Running, JobState::CaughtUp] {
+                jobs.update_at(0, begin + Duration::from_secs(second), |line| (line.state, line.written) = (state, second));
+            }
+        }
+        // An hour in which nothing happens.
+        for second in 40..3600 {
+            jobs.update_at(0, begin + Duration::from_secs(second), |_| {});
+        }
+        insta::assert_snapshot!(captured.err(), @r"
+        a → b   running   0 documents written
+        a → b   caught up   0 documents written
+        a → b   running   10 documents written
+        a → b   caught up   10 documents written
+        a → b   running   20 documents written
+        a → b   caught up   20 documents written
+        a → b   caught up   24 documents written
+        ");
     }
 
     #[test]

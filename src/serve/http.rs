@@ -43,6 +43,7 @@ pub(in crate::serve) mod path;
 pub(in crate::serve) mod produce;
 pub(in crate::serve) mod reload;
 pub mod request;
+mod room;
 mod server_wide;
 mod session;
 #[cfg(test)]
@@ -151,7 +152,7 @@ pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, 
     let mut response = if let Some(response) = cors::preflight(server.configuration(), incoming.method(), &sent) {
         response
     } else {
-        let mut response = respond(&server, incoming).await.unwrap_or_else(IntoResponse::into_response);
+        let mut response = room::during(respond(&server, incoming)).await.unwrap_or_else(IntoResponse::into_response);
         cors::decorate(server.configuration(), &sent, &mut response);
         response
     };

@@ -8,11 +8,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::serve::Listener;
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Sleep;
 
 use self::framing::{Framing, Progress};
 use super::statistics::{Ongoing, Statistics};
@@ -21,6 +23,11 @@ mod framing;
 
 /// Heads beyond this are passed on as they are.
 const LARGEST_HEAD: usize = 256 << 10;
+
+/// How HTTP/2 begins without being asked for: CouchDB does not speak it, but the HTTP library would.
+const HTTP_2: &[u8] = b"PRI * HTTP/2";
+/// How long a head may take to arrive once it has begun.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Listens, and makes what comes in lenient.
 pub(super) struct LenientListener {
@@ -52,6 +59,11 @@ pub(super) struct Lenient<S> {
     raw: BytesMut,
     /// May be handed on.
     ready: BytesMut,
+    /// So much of an unfinished head holds no end.
+    searched: usize,
+    /// When an unfinished head is late.
+    late: Option<Pin<Box<Sleep>>>,
+    patience: Duration,
     statistics: Statistics,
     _connection: Ongoing,
 }
@@ -61,13 +73,16 @@ enum State {
     Body(Framing),
     /// Nothing is understood any more.
     Raw,
+    /// Nothing is answered any more.
+    Refused,
 }
 
 impl<S> Lenient<S> {
     pub(super) fn new(inner: S, statistics: &Statistics) -> Self {
         let (raw, ready, statistics) = (BytesMut::new(), BytesMut::new(), statistics.clone());
         let connection = statistics.connection();
-        Self { inner, state: State::Head, raw, ready, statistics, _connection: connection }
+        let (searched, late, patience) = (0, None, PATIENCE);
+        Self { inner, state: State::Head, raw, ready, searched, late, patience, statistics, _connection: connection }
     }
 
     /// Moves what is understood from `raw` to `ready`.
@@ -75,6 +90,7 @@ impl<S> Lenient<S> {
         while !self.raw.is_empty() {
             match &mut self.state {
                 State::Raw => self.ready.unsplit(self.raw.split()),
+                State::Refused => self.raw.clear(),
                 State::Head => {
                     // Empty lines before a request are allowed.
                     let empty = self.raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -82,14 +98,20 @@ impl<S> Lenient<S> {
                         self.ready.unsplit(self.raw.split_to(empty));
                         continue;
                     }
-                    let Some(end) = framing::end_of_head(&self.raw) else {
+                    let Some(end) = framing::end_of_head(&self.raw, self.searched) else {
                         if self.raw.len() > LARGEST_HEAD {
                             self.state = State::Raw;
                             continue;
                         }
+                        self.searched = self.raw.len();
                         return;
                     };
+                    self.searched = 0;
                     let head = self.raw.split_to(end);
+                    if head.starts_with(HTTP_2) {
+                        self.state = State::Refused;
+                        continue;
+                    }
                     self.state = framing::after(&head).map_or(State::Raw, State::Body);
                     escape_target(&head, &mut self.ready);
                     self.end_of_body();
@@ -104,6 +126,17 @@ impl<S> Lenient<S> {
                 }
             }
         }
+    }
+
+    /// An error when a head that has begun does not end in time.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.raw.is_empty() || !matches!(self.state, State::Head) {
+            self.late = None;
+            return Ok(());
+        }
+        let patience = self.patience;
+        let late = self.late.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        if late.as_mut().poll(context).is_ready() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 
     fn end_of_body(&mut self) {
@@ -141,6 +174,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lenient<S> {
                 this.ready.advance(count);
                 return Poll::Ready(Ok(()));
             }
+            if matches!(this.state, State::Refused) {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+            this.poll_late(context)?;
             let mut space = [0; 16 << 10];
             let mut read = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut this.inner).poll_read(context, &mut read))?;
@@ -221,9 +258,19 @@ mod tests {
             }
         }
         let mut read = Vec::new();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(Lenient::new(Pieces(pieces), &Statistics::default()).read_to_end(&mut read)).unwrap();
         read
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_end_is_not_waited_for() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let mut connection = Lenient { patience: Duration::from_millis(5), ..Lenient::new(server, &Statistics::default()) };
+        tokio::io::AsyncWriteExt::write_all(&mut client, b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nX: ").await.unwrap();
+        let mut read = Vec::new();
+        let error = connection.read_to_end(&mut read).await.unwrap_err();
+        assert_eq!((error.kind(), read.as_slice()), (io::ErrorKind::TimedOut, b"GET / HTTP/1.1\r\n\r\n".as_slice()));
     }
 
     const STREAM: &str = "GET /a?key=\"x\" HTTP/1.1\r\nHost: \"h\"\r\n\r\n\

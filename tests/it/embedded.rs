@@ -30,6 +30,7 @@ on_the_embedded_endpoint! {
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
     ];
+    endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
     served: [functions_answer, an_index_survives_a_push_of_attachments];
     dumping: [a_view_says_what_is_dumped];
 }

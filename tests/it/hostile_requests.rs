@@ -1,5 +1,7 @@
 //! Requests that nobody means well with: each gets an error, the process lives, and its memory stays bounded.
 
+mod bombs;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use serde_json::json;
 use crate::harness::{Endpoint, Project, Served, runtime};
 
 /// What a refusal may take in all, in bytes: several requests at once included.
-const MOST_MEMORY: u64 = 400 << 20;
+const MOST_MEMORY: u64 = 512 << 20;
 
 /// More than any JSON may be.
 const HUGE: usize = 100 << 20;
@@ -47,22 +49,8 @@ impl Victim {
         stream
     }
 
-    /// Sends a head and a body by the piece, as far as they are taken; the status of the answer, 0 for none.
     fn raw(&self, head: &str, pieces: impl IntoIterator<Item = Vec<u8>>) -> u16 {
-        let mut stream = self.connect();
-        let mut sent = stream.write_all(head.as_bytes()).is_ok();
-        for piece in pieces {
-            sent = sent && stream.write_all(&piece).is_ok();
-        }
-        let mut answer = [0; 12];
-        let mut length = 0;
-        while length < answer.len() {
-            match stream.read(&mut answer[length..]) {
-                Ok(read) if read > 0 => length += read,
-                _ => break,
-            }
-        }
-        std::str::from_utf8(&answer[..length]).ok().and_then(|text| text.get(9..12)?.parse().ok()).unwrap_or(0)
+        exchange(self.connect(), head, pieces)
     }
 
     /// Sends a part of a request and goes away.
@@ -102,6 +90,23 @@ impl Victim {
         }
         self.served.end(&self.project, "INT").expect(130);
     }
+}
+
+/// Sends a head and a body by the piece, as far as they are taken; the status of the answer, 0 for none.
+fn exchange(mut stream: TcpStream, head: &str, pieces: impl IntoIterator<Item = Vec<u8>>) -> u16 {
+    let mut sent = stream.write_all(head.as_bytes()).is_ok();
+    for piece in pieces {
+        sent = sent && stream.write_all(&piece).is_ok();
+    }
+    let mut answer = [0; 12];
+    let mut length = 0;
+    while length < answer.len() {
+        match stream.read(&mut answer[length..]) {
+            Ok(read) if read > 0 => length += read,
+            _ => break,
+        }
+    }
+    std::str::from_utf8(&answer[..length]).ok().and_then(|text| text.get(9..12)?.parse().ok()).unwrap_or(0)
 }
 
 fn head(line: &str, headers: &str) -> String {
@@ -265,6 +270,7 @@ fn heads_that_are_none_hurt_nobody() {
         "GET / HTTP/9.9\r\n\r\n",
         "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         "POST /db HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "POST /db HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
         "POST /db HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n",
         "POST /db HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: nonsense\r\n\r\n{}",
@@ -280,6 +286,26 @@ fn heads_that_are_none_hurt_nobody() {
     }
     victim.is_well("three hundred heads without an end");
     drop(idle);
+    victim.end();
+}
+
+#[test]
+fn many_at_once_take_no_more_than_one() {
+    let victim = Victim::start();
+    let values = format!("{{\"docs\":[],\"more\":[{}0]}}", "0,".repeat(1_500_000)).into_bytes();
+    let text = format!("{{\"docs\":[],\"more\":\"{}\"}}", "x".repeat(60 << 20)).into_bytes();
+    for body in [values, text] {
+        let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let (headers, body) = (&headers, &body);
+        std::thread::scope(|scope| {
+            let ask = |stream| exchange(stream, &head("POST /db/_bulk_docs", headers), [body.clone()]);
+            let asked: Vec<_> =
+                (0..8).map(|_| victim.connect()).map(|stream| scope.spawn(move || ask(stream))).collect();
+            // Who waits too long for the others is told so.
+            assert!(asked.into_iter().all(|asked| [201, 503].contains(&asked.join().unwrap())));
+        });
+        victim.is_well("many at once");
+    }
     victim.end();
 }
 

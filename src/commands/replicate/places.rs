@@ -6,8 +6,11 @@ use crate::commands::Context;
 use crate::commands::database;
 use crate::commands::login::{Reached, is_unauthorised, with_server};
 use crate::couch::{CouchError, Database, Missing};
+use crate::exit::{Exit, Failure};
+use crate::plan::topology::Route;
+use crate::report::Start;
 use crate::settings::Endpoint;
-use crate::settings::replicate::Place;
+use crate::settings::replicate::{Place, ReplicateSettings};
 
 /// A database that answered.
 pub(super) struct Known {
@@ -25,6 +28,45 @@ impl Known {
         let of = |endpoint: &Endpoint| (endpoint.address.server(), endpoint.userinfo.clone(), endpoint.user.clone());
         of(&self.endpoint) == of(endpoint)
     }
+}
+
+/// Says what begins, reaches all places, and makes those that are missing and wanted. `None` for a dry run.
+pub(super) async fn gather(
+    context: &Context,
+    command: &ReplicateSettings,
+    routes: &[Route],
+) -> Result<Option<Vec<Known>>> {
+    let remark = context.settings.dry_run.then_some("dry run");
+    for route in routes {
+        let (from, to) = (&command.places[route.from].shown, &command.places[route.to].shown);
+        context.printer.start(&Start { command: "replicate", doing: "Replicating", from, to, remark });
+    }
+    let mut places = Vec::with_capacity(command.places.len());
+    for (number, place) in command.places.iter().enumerate() {
+        let is_written = routes.iter().any(|route| route.to == number);
+        places.push(reach(context, place, is_written && command.create_target, &places).await.map_err(|error| {
+            match error.downcast::<Failure>() {
+                Ok(failure) if failure.exit() == Exit::Missing && is_written => {
+                    failure.hint("`--create-target` creates databases that are written to").into()
+                }
+                Ok(failure) => failure.into(),
+                Err(error) => error,
+            }
+        })?);
+    }
+    if context.settings.dry_run {
+        context.printer.note("Nothing was changed");
+        return Ok(None);
+    }
+    for place in places.iter().filter(|place| place.is_missing) {
+        database::create(context, &place.reached, &place.database).await?;
+    }
+    Ok(Some(places))
+}
+
+/// A route as people know it.
+pub(super) fn name(places: &[Known], route: Route) -> String {
+    format!("{} → {}", places[route.from].shown, places[route.to].shown)
 }
 
 /// Reaches a place. `may_be_made`: something is written to it, and a missing database is to be created. Places of one

@@ -73,7 +73,8 @@ impl Database {
             let gzip = held.gzip.filter(|_| takes_gzip);
             parts.push(multipart::Part {
                 name: held.name.to_string(),
-                content_type: "application/octet-stream".to_owned(),
+                // PouchDB believes this, CouchDB what the document says.
+                content_type: held.content_type.clone(),
                 length: gzip.unwrap_or(held.length),
                 gzip: gzip.is_some(),
                 source: Arc::new(Remote {

@@ -33,6 +33,8 @@ pub struct Held {
     pub gzip: Option<u64>,
     /// The generation that brought it.
     pub revpos: u64,
+    /// As the document says.
+    pub content_type: String,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +44,7 @@ struct Listed {
     encoding: Option<String>,
     encoded_length: Option<u64>,
     revpos: Option<u64>,
+    content_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +105,7 @@ fn attachments(value: &[u8]) -> Result<Vec<Held>, String> {
             length: facts.length,
             gzip: facts.encoded_length.filter(|_| gzip),
             revpos: facts.revpos.unwrap_or_default(),
+            content_type: facts.content_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
         })
     });
     held.collect()

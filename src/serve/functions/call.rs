@@ -1,6 +1,7 @@
 //! The calls: what goes to the engines and what comes back.
 
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use serde_json::Value;
 
@@ -13,6 +14,9 @@ use crate::json::Object;
 
 /// Documents that one job maps: enough that a thread is not changed for each, few enough that other calls come in between.
 const BATCH: usize = 500;
+
+/// So many bytes of rows are enough to go on with.
+const LARGE: usize = 4 << 20;
 
 type Prepared = Result<(), FunctionError>;
 
@@ -70,6 +74,30 @@ fn pairs(told: String, count: usize) -> Vec<Vec<Emitted>> {
         .collect()
 }
 
+/// The rows of some documents, and whether these are the last.
+type Piece = Result<(Vec<Vec<Vec<Emitted>>>, bool), FunctionError>;
+
+/// Maps documents; what grows large is sent at once, the rest is given back.
+fn map_all(
+    engine: &mut Engine,
+    documents: &[String],
+    count: usize,
+    pieces: &SyncSender<Piece>,
+) -> Result<Vec<Vec<Vec<Emitted>>>, FunctionError> {
+    let (mut rows, mut length) = (Vec::new(), 0);
+    for document in documents {
+        let told = engine.call("map", &[document])?;
+        length += told.len();
+        rows.push(pairs(told, count));
+        if length > LARGE {
+            length = 0;
+            let sent = pieces.send(Ok((std::mem::take(&mut rows), false)));
+            sent.map_err(|_| FunctionError::new("gone", "nobody listens any more"))?;
+        }
+    }
+    Ok(rows)
+}
+
 fn arguments(document: Option<&str>, request: &str) -> String {
     format!("[{},{request}]", document.unwrap_or("null"))
 }
@@ -112,25 +140,38 @@ impl Functions {
         Self { pool: Pool::new(limits) }
     }
 
-    /// Runs all map functions over documents: for each document and each function what it emitted. A function that throws
-    /// emits nothing, as in CouchDB; an error is one of compilation, or of time and memory.
-    pub fn map(&self, mapping: &Mapping, documents: Vec<String>) -> Result<Vec<Vec<Vec<Emitted>>>, FunctionError> {
-        let mut results = Vec::with_capacity(documents.len());
+    /// Runs all map functions over documents. `take` is given the next documents' rows, in order: for each document and each
+    /// function what it emitted. A function that throws emits nothing, as in CouchDB; an error is one of compilation, of time
+    /// and memory, or of `take`.
+    pub fn map<E: From<FunctionError>>(
+        &self,
+        mapping: &Mapping,
+        documents: Vec<String>,
+        mut take: impl FnMut(Vec<Vec<Vec<Emitted>>>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut documents = documents.into_iter();
         loop {
             let batch: Vec<String> = documents.by_ref().take(BATCH).collect();
             if batch.is_empty() {
-                return Ok(results);
+                return Ok(());
             }
             let Mapping { text, count, key } = mapping.clone();
-            let job = move |engines: &mut Engines| {
+            let mut taken = self.pool.take(&key, false)?;
+            // One piece waits at most: those who emit much wait for those who store it.
+            let (pieces, inbox) = sync_channel(0);
+            taken.begin(Box::new(move |engines| {
                 let prepare = |engine: &mut Engine| prepare_mapping(engine, &text);
-                engines.with(key, prepare, |engine| {
-                    let map = |document: &String| Ok(pairs(engine.call("map", &[document])?, count));
-                    batch.iter().map(map).collect::<Result<Vec<_>, FunctionError>>()
-                })
-            };
-            results.extend(self.pool.run(&mapping.key, job)?);
+                let mapped = engines.with(key, prepare, |engine| map_all(engine, &batch, count, &pieces));
+                // Nobody may listen any more.
+                let _ = mapped.map_or_else(|error| pieces.send(Err(error)), |rest| pieces.send(Ok((rest, true))));
+            }));
+            loop {
+                let (rows, is_last) = taken.receive(&inbox)??;
+                take(rows)?;
+                if is_last {
+                    break;
+                }
+            }
         }
     }
 

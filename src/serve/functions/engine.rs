@@ -15,11 +15,14 @@ use rquickjs::{Context, Ctx, Function, Object, Persistent, Runtime, Value};
 
 use super::{FunctionError, Limits, verdict};
 use crate::check::script;
+use crate::json;
 
 const PRELUDE: &str = include_str!("prelude.js");
 
 /// An engine that holds more than this between two calls is not kept.
 const MEMORY_AT_REST: i64 = 24 << 20;
+/// A result with more values is refused.
+const MOST_VALUES: usize = 1_000_000;
 /// What takes longer may have used up the memory.
 const BRIEF: Duration = Duration::from_millis(20);
 /// After so much work, or so many calls, the memory is counted.
@@ -107,6 +110,8 @@ impl Engine {
             let start = Instant::now();
             let told = self.once(name, arguments)?;
             match told.split_at_checked(1) {
+                // What is too large for us is so for the function.
+                Some(("=", result)) if has_too_many_values(result) => return Err(FunctionError::exhausted()),
                 Some(("=", result)) => return Ok(result.to_owned()),
                 Some(("+", _)) => self.add_sandbox()?,
                 Some(("!", told)) => {
@@ -182,6 +187,10 @@ impl Engine {
         let calls = self.calls.clone();
         self.context.with(|ctx| call_with_realm(&ctx, calls, realm)).map_err(broken)
     }
+}
+
+fn has_too_many_values(result: &str) -> bool {
+    result.len() > MOST_VALUES && json::count_values(result.as_bytes()) > MOST_VALUES
 }
 
 fn call_with_realm(

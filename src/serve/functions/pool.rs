@@ -1,9 +1,9 @@
 //! The threads on which engines live. A call is given a thread that knows its functions, if one is idle, else another one.
 //!
 //! A thread that does not answer in time (a native loop that cannot be interrupted) is given up: nothing can end it. So many
-//! may be lost, then functions are refused.
+//! may be lost, then functions are refused until one of them has ended by itself.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -29,6 +29,7 @@ struct Worker {
     jobs: Sender<Job>,
     known: Arc<Mutex<Vec<Key>>>,
     steps: Steps,
+    is_lost: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -36,7 +37,6 @@ struct State {
     idle: Vec<Worker>,
     busy: usize,
     lists: usize,
-    lost: usize,
 }
 
 /// See the module.
@@ -44,6 +44,7 @@ pub(super) struct Pool {
     limits: Limits,
     state: Mutex<State>,
     bell: Condvar,
+    lost: Arc<AtomicUsize>,
 }
 
 /// Engines of one thread, the one that was used last at the end.
@@ -96,20 +97,24 @@ impl Engines {
 }
 
 impl Worker {
-    fn start(limits: Limits) -> Result<Self, FunctionError> {
+    fn start(limits: Limits, lost: Arc<AtomicUsize>) -> Result<Self, FunctionError> {
         let (jobs, inbox) = channel::<Job>();
         let known = Arc::<Mutex<Vec<Key>>>::default();
         let steps = Steps::default();
-        let (shared, counted) = (Arc::clone(&known), Arc::clone(&steps));
+        let is_lost = Arc::<AtomicBool>::default();
+        let (shared, counted, was_lost) = (Arc::clone(&known), Arc::clone(&steps), Arc::clone(&is_lost));
         let work = move || {
             let mut engines = Engines { limits, kept: Vec::new(), known: shared, steps: counted };
             while let Ok(job) = inbox.recv() {
                 job(&mut engines);
             }
+            if was_lost.load(Ordering::SeqCst) {
+                lost.fetch_sub(1, Ordering::SeqCst);
+            }
         };
         let thread = thread::Builder::new().name("functions".to_owned()).stack_size(THREAD_STACK_BYTES);
         thread.spawn(work).map_err(|error| FunctionError::new("os_process_error", error.to_string()))?;
-        Ok(Self { jobs, known, steps })
+        Ok(Self { jobs, known, steps, is_lost })
     }
 }
 
@@ -131,8 +136,7 @@ impl Drop for Taken<'_> {
         match self.worker.take() {
             // Those that lists started are not kept beyond what is needed.
             Some(worker) if state.idle.len() < self.pool.limits.workers => state.idle.push(worker),
-            Some(_) => {}
-            None => state.lost += 1,
+            _ => {}
         }
         drop(state);
         self.pool.bell.notify_all();
@@ -149,7 +153,7 @@ impl Taken<'_> {
     }
 
     /// Waits for an answer of the job, for as long as it goes from one call (or row) to the next. After an error the thread
-    /// counts as lost.
+    /// is given up.
     pub(super) fn receive<T>(&mut self, answers: &Receiver<T>) -> Result<T, FunctionError> {
         let count = |worker: &Option<Worker>| worker.as_ref().map(|worker| worker.steps.load(Ordering::Relaxed));
         loop {
@@ -157,18 +161,32 @@ impl Taken<'_> {
             let error = match answers.recv_timeout(self.pool.patience()) {
                 Ok(answer) => return Ok(answer),
                 Err(RecvTimeoutError::Timeout) if count(&self.worker) != before => continue,
-                Err(RecvTimeoutError::Timeout) => FunctionError::late(),
-                Err(RecvTimeoutError::Disconnected) => FunctionError::exhausted(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.give_up();
+                    FunctionError::late()
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    // It is gone, and holds nobody up.
+                    self.worker = None;
+                    FunctionError::exhausted()
+                }
             };
-            self.worker = None;
             return Err(error);
+        }
+    }
+
+    /// The thread ends after what it does now, if it ever does; until then it counts as lost.
+    fn give_up(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            self.pool.lost.fetch_add(1, Ordering::SeqCst);
+            worker.is_lost.store(true, Ordering::SeqCst);
         }
     }
 }
 
 impl Pool {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, state: Mutex::default(), bell: Condvar::new() }
+        Self { limits, state: Mutex::default(), bell: Condvar::new(), lost: Arc::default() }
     }
 
     /// How long one call is waited for: longer than the engine needs to interrupt itself.
@@ -180,7 +198,7 @@ impl Pool {
     pub(super) fn take(&self, key: &Key, is_list: bool) -> Result<Taken<'_>, FunctionError> {
         let mut state = lock(&self.state);
         loop {
-            if state.lost >= LOST {
+            if self.lost.load(Ordering::SeqCst) >= LOST {
                 return Err(FunctionError::new("os_process_error", "too many functions did not end"));
             }
             let is_free = if is_list { state.lists < LISTS } else { state.busy < self.limits.workers };
@@ -198,7 +216,7 @@ impl Pool {
         };
         let worker = match idle {
             Some(worker) => worker,
-            None => Worker::start(self.limits)?,
+            None => Worker::start(self.limits, Arc::clone(&self.lost))?,
         };
         if is_list {
             state.lists += 1;

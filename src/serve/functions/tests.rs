@@ -183,9 +183,22 @@ fn modules_require_each_other() {
 /// What each function emitted.
 type Pairs = Vec<Vec<(String, String)>>;
 
+fn all(
+    functions: &Functions,
+    mapping: &Mapping,
+    documents: Vec<String>,
+) -> Result<Vec<Vec<Vec<Emitted>>>, FunctionError> {
+    let mut rows = Vec::new();
+    functions.map(mapping, documents, |more| {
+        rows.extend(more);
+        Ok::<_, FunctionError>(())
+    })?;
+    Ok(rows)
+}
+
 fn map(sources: &[&str], library: Option<&Value>, documents: &[Value]) -> Result<Vec<Pairs>, FunctionError> {
     let documents = documents.iter().map(Value::to_string).collect();
-    let told = functions().map(&Mapping::new(sources, library), documents)?;
+    let told = all(&functions(), &Mapping::new(sources, library), documents)?;
     let plain = |pairs: Vec<Emitted>| pairs.into_iter().map(|pair| (pair.key, pair.value)).collect();
     Ok(told.into_iter().map(|document| document.into_iter().map(plain).collect()).collect())
 }
@@ -241,7 +254,7 @@ fn many_documents_are_mapped_in_order() {
     let mapping = Mapping::new(&["function (doc) { emit([doc.type, doc._id], doc.value) }"], None);
     let document =
         |n: u32| json!({ "_id": format!("{n:05}"), "type": "t", "tags": ["a", "b"], "value": n }).to_string();
-    let told = functions.map(&mapping, (0..3_000).map(document).collect()).unwrap();
+    let told = all(&functions, &mapping, (0..3_000).map(document).collect()).unwrap();
     assert_eq!(told.len(), 3_000);
     for (n, told) in told.iter().enumerate() {
         let pair = &told[0][0];
@@ -515,6 +528,32 @@ fn views_are_checked_when_they_are_written() {
     }
 }
 
+#[test]
+fn rows_are_given_on_before_they_are_many() {
+    let functions = functions();
+    let mapping = Mapping::new(&["function (doc) { emit(doc.n, new Array(1000001).join('x')) }"], None);
+    let documents = || (0..20).map(|n| json!({ "_id": "d", "n": n }).to_string()).collect();
+    let (mut pieces, mut keys) = (0, Vec::new());
+    let take = |rows: Vec<Vec<Vec<Emitted>>>| {
+        pieces += 1;
+        keys.extend(rows.into_iter().map(|mut views| views[0].remove(0).key));
+        Ok::<_, FunctionError>(())
+    };
+    functions.map(&mapping, documents(), take).unwrap();
+    assert_eq!(keys, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert!(pieces >= 4, "{pieces}");
+    // Who does not want more gets no more, and the next one is served.
+    let refused = functions.map(&mapping, documents(), |_| Err(FunctionError::new("gone", "enough")));
+    assert_eq!(refused, Err(FunctionError::new("gone", "enough")));
+    assert_eq!(all(&functions, &mapping, vec!["{}".to_owned()]).unwrap().len(), 1);
+}
+
+#[test]
+fn results_of_too_many_values_are_refused() {
+    let told = show("function () { return { json: new Array(1500000).fill(0) }; }", None, &request());
+    assert_eq!(told, Err(FunctionError::exhausted()));
+}
+
 /// What the issue asks of views: prints how long 20,000 small documents take.
 #[test]
 #[ignore = "a measurement"]
@@ -532,7 +571,7 @@ fn twenty_thousand_documents() {
     let documents: Vec<String> = (0..20_000).map(document).collect();
     for _ in 0..3 {
         let start = std::time::Instant::now();
-        let told = functions.map(&mapping, documents.clone()).unwrap();
+        let told = all(&functions, &mapping, documents.clone()).unwrap();
         println!("{} documents: {:?}", told.len(), start.elapsed());
     }
 }
@@ -567,7 +606,7 @@ fn a_native_loop_holds_up_a_batch_no_longer_than_a_call() {
     let mapping = Mapping::new(&["function (doc) { [].reverse.call({length: 9e15}) }"], None);
     let (answer, answers) = std::sync::mpsc::channel();
     let mapper = std::sync::Arc::clone(&functions);
-    std::thread::spawn(move || answer.send(mapper.map(&mapping, vec!["{}".to_owned(); 500])));
+    std::thread::spawn(move || answer.send(all(&mapper, &mapping, vec!["{}".to_owned(); 500])));
     let told = answers.recv_timeout(Duration::from_mins(1)).expect("it is given up");
     assert_eq!(told.unwrap_err().error, "os_process_error");
 }

@@ -137,6 +137,7 @@ pub(in crate::serve) async fn put(place: &Place, id: &str, name: &str, request: 
         }
     };
     if body::length(&request.headers).is_some_and(|length| length > LARGEST_ATTACHMENT) {
+        body::drain(&mut request.body.into_data_stream()).await;
         return Err(Failure::new(413, "attachment_too_large", name));
     }
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

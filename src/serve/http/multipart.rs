@@ -17,6 +17,7 @@ use super::documents::storing::{Form, Intake};
 use super::documents::{new_id, show, write};
 use super::produce::{self, Sink, produce};
 use super::request::{Place, blocking};
+use super::room::Room;
 use super::text;
 use crate::couch::digest;
 use crate::couch::multipart::{Event, Reader, ReaderError, boundary_of};
@@ -141,7 +142,8 @@ pub(in crate::serve) async fn receive(
     let boundary = boundary_of(content_type).ok_or_else(|| Failure::bad_request("no boundary in multipart/related"))?;
     let mut parts = Parts { reader: Reader::new(&boundary), stream: body.into_data_stream() };
     let text = parts.document().await?;
-    let mut document = blocking(move || Incoming::parse(body::parse(&text)?)).await?;
+    let value = body::parsed(text.into()).await?;
+    let mut document = blocking(move || Incoming::parse(value)).await?;
     settle(&mut document)?;
     if !is_replicated {
         document = before_parts(place, document).await?;
@@ -194,15 +196,19 @@ impl Parts {
 
     /// The first part.
     async fn document(&mut self) -> Result<Vec<u8>, Failure> {
-        let mut text = Vec::new();
+        let (mut text, mut room) = (Vec::new(), Room::default());
         while let Some(event) = self.next().await? {
             match event {
                 Event::Part(_) => {}
                 Event::Data(bytes) if text.len() + bytes.len() > body::LARGEST_JSON => return Err(body::too_large()),
-                Event::Data(bytes) => text.extend_from_slice(&bytes),
+                Event::Data(bytes) => {
+                    room.grow(bytes.len()).await?;
+                    text.extend_from_slice(&bytes);
+                }
                 Event::PartEnd | Event::End => break,
             }
         }
+        room.keep();
         Ok(text)
     }
 
@@ -245,8 +251,7 @@ impl Parts {
 
     /// Reads what is left, so that the connection can be used again.
     async fn drain(&mut self) {
-        while let Ok(Some(_)) = self.next().await {}
-        while let Ok(Some(_)) = body::next(&mut self.stream).await {}
+        body::drain(&mut self.stream).await;
     }
 }
 

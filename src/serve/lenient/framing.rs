@@ -31,9 +31,12 @@ pub(super) enum Chunk {
 /// The longest line that tells the length of a chunk.
 const LONGEST_LINE: usize = 4096;
 
-/// Where a head ends, behind its empty line. As to the library, a line may end without a carriage return.
-pub(super) fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    let mut lines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end + 1);
+/// Where a head ends, behind its empty line. As to the library, a line may end without a carriage return. In the
+/// first `searched` bytes there is no end.
+pub(super) fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
+    // The last line break there may be half of it.
+    let unsearched = bytes.iter().enumerate().skip(searched.saturating_sub(2));
+    let mut lines = unsearched.filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end + 1);
     lines.find_map(|line| match &bytes[line..] {
         [b'\n', ..] => Some(line + 1),
         [b'\r', b'\n', ..] => Some(line + 2),

@@ -1,5 +1,6 @@
 //! Bringing an index up to date: what the database changed since, by the batch.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -89,11 +90,16 @@ fn mapper(group: &Group) -> Result<Mapper, Failure> {
 /// Documents that are mapped with one call and written with one transaction.
 #[derive(Default)]
 struct Batch {
-    /// Their ids, and which of them are mapped.
-    ids: Vec<(String, bool)>,
+    /// Those that changed, and which of them are mapped.
+    changed: VecDeque<Changed>,
     texts: Vec<String>,
     emitted: Vec<Vec<Vec<Emitted>>>,
     bytes: usize,
+}
+
+struct Changed {
+    id: String,
+    is_mapped: bool,
     sequence: u64,
 }
 
@@ -103,8 +109,8 @@ impl Batch {
         for change in changes {
             let id = &change.document.id;
             let document = documents.next_if(|(mapped, _)| mapped == id);
-            self.ids.push((id.clone(), document.is_some()));
-            self.sequence = change.sequence;
+            let (id, sequence) = (id.clone(), change.sequence);
+            self.changed.push_back(Changed { id, is_mapped: document.is_some(), sequence });
             match (document, mapper) {
                 (Some((_, document)), Mapper::JavaScript(_)) => {
                     let text = document.to_string();
@@ -128,23 +134,33 @@ impl Batch {
         mapper: &Mapper,
         functions: &Functions,
     ) -> Result<(), Failure> {
-        if self.ids.is_empty() {
-            return Ok(());
+        let (mapped, texts) = (std::mem::take(&mut self.emitted), std::mem::take(&mut self.texts));
+        if let Mapper::JavaScript(mapping) = mapper {
+            functions.map(mapping, texts, |emitted| self.write_rows(writer, group, emitted))?;
         }
-        if let Mapper::JavaScript(mapping) = mapper
-            && !self.texts.is_empty()
-        {
-            self.emitted = functions.map(mapping, self.texts)?;
-        }
+        self.write_rows(writer, group, mapped)?;
+        // Those at the end that are not mapped.
+        self.write_rows(writer, group, Vec::new())
+    }
+
+    /// Writes the rows of the next documents, and of what is not mapped between them.
+    fn write_rows(
+        &mut self,
+        writer: &mut Writer<'_>,
+        group: &Group,
+        emitted: Vec<Vec<Vec<Emitted>>>,
+    ) -> Result<(), Failure> {
         let collations: Vec<Collation> = group.views.iter().map(super::design::View::collation).collect();
-        let mut emitted = self.emitted.into_iter();
-        let mut replaced = Vec::with_capacity(self.ids.len());
-        for (id, is_mapped) in self.ids {
-            let mut emitted = if is_mapped { emitted.next().unwrap_or_default() } else { Vec::new() };
+        let (mut emitted, mut replaced, mut reached) = (emitted.into_iter(), Vec::new(), None);
+        while let Some(next) = self.changed.front() {
+            let emitted = if next.is_mapped { emitted.next() } else { Some(Vec::new()) };
+            let Some(mut emitted) = emitted else { break };
+            let Some(Changed { id, sequence, .. }) = self.changed.pop_front() else { break };
             emitted.iter_mut().for_each(|rows| rows.retain(|row| is_readable(&row.key) && is_readable(&row.value)));
             replaced.push((id, rows(emitted, &collations)?));
+            reached = Some(sequence);
         }
-        writer.replace(&replaced, self.sequence)
+        reached.map_or(Ok(()), |sequence| writer.replace(&replaced, sequence))
     }
 }
 

@@ -77,7 +77,7 @@ async fn posted(request: Request) -> Result<Option<Value>, Failure> {
         None if sent.is_empty() => return Err(Failure::bad_request("Missing request body")),
         _ => {}
     }
-    match body::parse(&sent)? {
+    match body::parsed(sent).await? {
         members @ Value::Object(_) => Ok(Some(members)),
         _ => Err(Failure::bad_request("Request body must be a JSON object")),
     }

@@ -37,6 +37,7 @@ pub(in crate::serve) async fn post(place: &Place, id: &str, request: Request) ->
     let boundary =
         boundary.ok_or_else(|| Failure::new(415, "bad_content_type", "Content-Type must be multipart/form-data"))?;
     let said = read(place, &boundary, request.body).await?;
+    body::weigh(said.document.as_deref().unwrap_or_default()).await?;
     let named = request.query.get("rev").map(parse_revision).transpose()?;
     let (keeper, owned, user, headers) = (place.clone(), id.to_owned(), request.user, request.headers);
     let written = blocking(move || {
