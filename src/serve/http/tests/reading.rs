@@ -1,5 +1,7 @@
 //! Documents read one by one. The answers are those of CouchDB 3.5.
 
+use serde_json::Value;
+
 use super::Endpoint;
 
 const DESIGN: &str = r#"{ "_attachments": { "a.png": { "content_type": "image/png", "data": "MDEyMzQ1Njc4OQ==" } } }"#;
