@@ -1,6 +1,6 @@
 """When what is where. All databases are asked how far they are, a hundred in one request, and only those that have changed
-are asked what has; between two rounds is a rest of several times as long as the round took, so that measuring is a small
-part of the load."""
+are asked what has; between two rounds is a rest of several times as long as the first of it took, so that measuring is a
+small part of the load: at most one request for each change of each database, where replicating it takes five."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +23,11 @@ class Nodes:
         self.leaves = [{} for _ in names]
         self._since = ["0"] * len(names)
         self._counts = [0] * len(names)
+        self._took = 0
 
     def look(self):
         """Asks once; gives the nodes where something has changed."""
-        changed = []
+        changed, began = [], time.perf_counter()
         for start in range(0, len(self.names), AT_ONCE):
             keys = self.names[start : start + AT_ONCE]
             for number, row in enumerate(self.server.ask("POST", "/_dbs_info", {"keys": keys}), start):
@@ -34,6 +35,7 @@ class Nodes:
                 if count != self._counts[number]:
                     self._counts[number] = count
                     changed.append(number)
+        self._took = time.perf_counter() - began
         for number in changed:
             self._catch_up(number)
         return changed
@@ -56,8 +58,7 @@ class Nodes:
             if began > end:
                 raise Failed(f"after {patience} s {len(left)} of {len(self.names)} nodes lack something")
             to_check = set(self.look())
-            took = time.perf_counter() - began
-            time.sleep(max(SHORTEST, took * REST))
+            time.sleep(max(SHORTEST, self._took * REST))
 
     def _catch_up(self, number):
         since = quote(self._since[number], safe="")

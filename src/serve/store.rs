@@ -119,6 +119,14 @@ impl Store {
         }
     }
 
+    /// A database that is open already, if nobody is just making, opening or removing one. Never blocks.
+    pub fn opened(&self, name: &str) -> Option<Arc<Database>> {
+        match self.databases.try_lock().ok()?.get(name)? {
+            Entry::Open(database) => Some(Arc::clone(database)),
+            Entry::Closed(_) => None,
+        }
+    }
+
     /// Removes a database. Those who hold it get [`StoreError::Missing`] from then on.
     pub fn delete(&self, name: &str) -> Result<(), StoreError> {
         // From here on nobody finds it, and what waits for a write to end is nobody but this.

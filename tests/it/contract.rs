@@ -285,6 +285,7 @@ on_the_endpoint! {
         a_killed_replication_goes_on,
         shapes_carry_everything_everywhere,
         edits_at_both_ends_meet,
+        an_edit_is_asked_for_once,
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
     ];

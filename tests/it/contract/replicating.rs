@@ -392,6 +392,35 @@ pub(crate) fn edits_at_both_ends_meet(endpoint: &Endpoint) {
     same(&places[0], &places[2]);
 }
 
+/// What one direction has carried, the other one does not ask for.
+#[cfg(unix)]
+pub(crate) fn an_edit_is_asked_for_once(endpoint: &Endpoint) {
+    let project = Project::for_endpoint(endpoint);
+    let places = [endpoint.database(), endpoint.database(), endpoint.database()];
+    places[0].store("first", &json!({ "x": 1 }));
+    let urls: Vec<String> = places.iter().map(Database::url).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let following = Following::start(&project, &urls, &["--tree", "--both", "--json"]);
+    until("the first document", || places[1..].iter().all(|place| place.get("first").status == 200));
+    let edits: u64 = 10;
+    for number in 0..edits {
+        let id = format!("d{number}");
+        places[2].store(&id, &json!({ "n": number }));
+        until("an edit", || places[..2].iter().all(|place| place.get(&id).status == 200));
+    }
+    let run = following.end().expect(130);
+    let traffic = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let traffic = traffic.filter(|event| event["type"] == "traffic").last().unwrap();
+    let requests = |kind: &str| traffic["requests"][kind].as_u64().unwrap();
+    // One for each edit and edge, and some for what was there before; without what the directions know of each other it
+    // would be two.
+    assert!((2 * edits..3 * edits).contains(&requests("compares")), "{traffic}");
+    assert!(requests("writes") >= 2 * edits && requests("waits") >= 4 * edits, "{traffic}");
+    assert!(traffic["sent"].as_u64() > Some(1000) && traffic["received"].as_u64() > Some(1000), "{traffic}");
+    same(&places[0], &places[1]);
+    same(&places[0], &places[2]);
+}
+
 pub(crate) fn a_target_that_goes_ends_the_job(endpoint: &Endpoint) {
     let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
     source.store("a", &json!({ "x": 1 }));
