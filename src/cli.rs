@@ -25,7 +25,7 @@ pub use commands::{
 pub use database::{CreateArgs, DbCommand, DeleteArgs, SecurityArgs};
 pub use global::GlobalArgs;
 pub use media::{DumpArgs, SelectionArgs, SyncDirArgs};
-pub use replicate::ReplicateArgs;
+pub use replicate::{ReplicateArgs, ReplicateCommand};
 #[cfg(feature = "serve")]
 pub use serve::ServeArgs;
 pub use user::{NewPasswordArgs, UserCommand};

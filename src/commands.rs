@@ -30,6 +30,7 @@ mod ending;
 mod explain;
 mod follow;
 mod generate;
+mod handles;
 mod init;
 mod listing;
 mod login;
@@ -163,7 +164,9 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stops_itself = command.stops_itself();
-    runtime.spawn(end_when_held(context.printer.clone(), if stops_itself { LONG_PATIENCE } else { PATIENCE }));
+    if !command.ends_in_its_own_time() {
+        runtime.spawn(end_when_held(context.printer.clone(), if stops_itself { LONG_PATIENCE } else { PATIENCE }));
+    }
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = dispatch(context, command) => outcome,
@@ -218,6 +221,7 @@ async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {
         Command::SyncDir(command) => sync_dir::run(context, command).await,
         Command::Dump(command) => dump::run(context, command).await,
         Command::Replicate(command) => replicate::run(context, command).await,
+        Command::Jobs(command) => replicate::jobs(context, command).await,
         Command::Db(command) => db::run(context, command).await,
         Command::User(command) => user::run(context, command).await,
         Command::Browse(command) => browse::run(context, command).await,

@@ -163,13 +163,33 @@ Examples
   couchapp replicate :pics prod --both --continuous       until Ctrl-C
   couchapp replicate laptop server phone --chain --both
   couchapp replicate :pics prod --selector '{\"tags\":{\"$all\":[\"holiday\"]}}'
+  couchapp replicate :pics prod --both --continuous --via server --detach
+  couchapp replicate list prod                            what a server does by itself
 
 The documents go through this computer, so that the servers need not see each other. Every revision
 that is not on the other side yet is carried as it is, conflicts and deletions included; running it
 again goes on where it ended. It is done when both ends were compared.
+
+With --via server a server does it by itself: its admins may ask for that, and it has to reach the
+other one. It keeps the credentials in a document of `_replicator` as long as the job is there.
+A target that is called `list`, `status`, `cancel` or `help` is named by its URL.
 ";
 /// `replicate`
 pub const REPLICATE_EXITS: &str = "Exit codes 0 1 2 4 6 7 8 9 130; `couchapp --help` explains them";
+
+/// `replicate list` and the like
+pub const REPLICATE_JOBS: &str = "\
+Examples
+  couchapp replicate list                                 the default target's server
+  couchapp replicate status https://couch.example.com
+  couchapp replicate status prod couchapp_4f1c            one job, by its first letters
+  couchapp replicate cancel couchapp_4f1c couchapp_91be
+  couchapp replicate cancel prod --all
+
+A word with `://`, or that is a target or :database, is the server; any other word is a job.
+";
+/// `replicate cancel`
+pub const CANCEL_EXITS: &str = "Exit codes 0 1 2 4 6 7 9; `couchapp --help` explains them";
 
 /// `db`
 pub const DB: &str = "\

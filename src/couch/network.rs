@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Pace;
+use super::{Meter, Pace};
 
 /// Hears of everything in a transfer that a person may want to know while it happens.
 pub type Observer = Arc<dyn Fn(Notice) + Send + Sync>;
@@ -81,6 +81,8 @@ pub struct Network {
     pub upload: Option<Arc<Pace>>,
     /// Limits what is received.
     pub download: Option<Arc<Pace>>,
+    /// Counts requests and bytes.
+    pub meter: Arc<Meter>,
     /// Hears of retries.
     pub observer: Option<Observer>,
     /// Waits; `None` means the clock.
@@ -100,6 +102,7 @@ impl Default for Network {
             insecure: false,
             upload: None,
             download: None,
+            meter: Arc::default(),
             observer: None,
             pause: None,
         }

@@ -19,6 +19,7 @@ use crate::random;
 use crate::serve::configuration::Configuration;
 use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
+use crate::serve::statistics::Statistics;
 use crate::serve::store::{Database, Store, StoreError};
 use crate::serve::users::User;
 use crate::serve::users::{Administrator, Users, account, password};
@@ -62,6 +63,7 @@ pub struct Server {
     users: Users,
     configuration: Configuration,
     uuid: String,
+    statistics: Statistics,
     stopping: watch::Receiver<bool>,
 }
 
@@ -72,13 +74,14 @@ impl Server {
         functions: Functions,
         administrators: Vec<Administrator>,
         csp: bool,
+        statistics: Statistics,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StoreError> {
         let secret = account::secret(&store)?;
         let uuid = hexadecimal::encode(&password::seal(&secret, b"uuid")[..16]);
         let (users, configuration) = (Users::new(administrators, secret), Configuration::new(csp));
         let (designs, views) = (Designs::default(), Views::new());
-        Ok(Self { store, functions, designs, views, users, configuration, uuid, stopping })
+        Ok(Self { store, functions, designs, views, users, configuration, uuid, statistics, stopping })
     }
 
     /// The databases.
@@ -131,6 +134,11 @@ impl Server {
         self.configuration.is("csp", "showlist_enable", true)
     }
 
+    /// What it has done so far.
+    pub(in crate::serve) fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
     /// Turns true when the endpoint ends: feeds that wait for something end then as well.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.clone()
@@ -140,6 +148,7 @@ impl Server {
 /// Answers any request.
 pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
     let sent = incoming.headers().clone();
+    server.statistics.request(incoming.method());
     let mut response = if let Some(response) = cors::preflight(server.configuration(), incoming.method(), &sent) {
         response
     } else {
@@ -151,6 +160,7 @@ pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, 
         // The library leaves it out where there never is a body (304), CouchDB does not.
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
+    server.statistics.answer(response.status().as_u16());
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
     if let Ok(id) = HeaderValue::from_str(&random::hexadecimal()[..10]) {

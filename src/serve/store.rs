@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use self::database::Spare;
 use self::files::Lock;
 
 pub use self::blobs::BlobWriter;
@@ -42,6 +43,7 @@ pub use self::reader::BlobReader;
 pub struct Store {
     root: PathBuf,
     databases: Mutex<BTreeMap<String, Entry>>,
+    spare: Spare,
     /// One process at a time: each keeps in memory which attachments are about to be referred to.
     _lock: Lock,
 }
@@ -74,7 +76,7 @@ impl Store {
                 files::remove_folder(&earlier)?;
             }
         }
-        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), _lock: lock })
+        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), spare: Spare::default(), _lock: lock })
     }
 
     /// The names of all databases, in order.
@@ -93,7 +95,7 @@ impl Store {
         }
         // No two databases are ever at the same place: what is left open of a deleted one cannot touch its successor.
         let folder = files::make_new(|instance| self.root.join(names::folder(name, instance)))?;
-        let opened = Database::open(name, &folder).inspect_err(|_| {
+        let opened = Database::open(name, &folder, &self.spare).inspect_err(|_| {
             // The error says more than a failure to tidy up would.
             let _ = files::remove_folder(&folder);
         });
@@ -110,10 +112,18 @@ impl Store {
             Some(Entry::Open(database)) => Ok(Arc::clone(database)),
             Some(entry @ Entry::Closed(_)) => {
                 let Entry::Closed(folder) = &*entry else { return Err(StoreError::Missing) };
-                let database = Arc::new(Database::open(name, folder)?);
+                let database = Arc::new(Database::open(name, folder, &self.spare)?);
                 *entry = Entry::Open(Arc::clone(&database));
                 Ok(database)
             }
+        }
+    }
+
+    /// A database that is open already, if nobody is just making, opening or removing one. Never blocks.
+    pub fn opened(&self, name: &str) -> Option<Arc<Database>> {
+        match self.databases.try_lock().ok()?.get(name)? {
+            Entry::Open(database) => Some(Arc::clone(database)),
+            Entry::Closed(_) => None,
         }
     }
 

@@ -16,6 +16,7 @@ pub(crate) mod damage;
 pub(crate) mod dump_damage;
 pub(crate) mod dump_hostile;
 pub(crate) mod dumping;
+pub(crate) mod endings;
 pub(crate) mod faults;
 pub(crate) mod fetching;
 pub(crate) mod folders;
@@ -31,6 +32,7 @@ pub(crate) mod removing;
 pub(crate) mod replicating;
 pub(crate) mod sending;
 pub(crate) mod served;
+pub(crate) mod server_jobs;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod updating;
@@ -283,9 +285,11 @@ on_the_endpoint! {
         a_killed_replication_goes_on,
         shapes_carry_everything_everywhere,
         edits_at_both_ends_meet,
+        an_edit_is_asked_for_once,
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
     ];
+    endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
     administering: [
         each_has_a_database_and_the_family_another,
         members_are_written_before_anything_else,
@@ -308,4 +312,26 @@ on_the_endpoint! {
     ];
     served: [functions_answer, an_index_survives_a_push_of_attachments];
     dumping: [a_view_says_what_is_dumped];
+}
+
+// What needs a `_replicator`.
+on_the_endpoint! {
+    server_jobs: [
+        a_server_carries_everything,
+        a_server_carries_a_part,
+        what_a_server_cannot_carry_is_told,
+        an_equal_job_is_not_doubled,
+        somebody_elses_job_stays_theirs,
+        a_run_that_is_stopped_leaves_no_job,
+        what_a_killed_run_left_is_tidied_up,
+        a_target_that_goes_ends_a_job,
+        a_job_that_crashes_for_ever_is_given_up,
+        no_credential_is_left_at_a_server,
+    ];
+    endings: [what_cannot_be_replicated_says_why, who_may_not_write_is_told_what_was_refused];
+}
+
+#[cfg(all(target_os = "linux", feature = "serve"))]
+on_the_endpoint! {
+    server_jobs: [on_a_terminal_it_is_asked_what_stays];
 }

@@ -30,6 +30,7 @@ on_the_embedded_endpoint! {
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
     ];
+    endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
     administering: [
         each_has_a_database_and_the_family_another,
         members_are_written_before_anything_else,
