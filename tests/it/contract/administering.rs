@@ -167,10 +167,14 @@ pub(crate) fn who_is_no_admin_is_told_so(endpoint: &Endpoint) {
     project.set("COUCHAPP_USER", &ann.name).set("COUCHAPP_PASSWORD", &ann.password);
     db(&project, &["security", &url, "--add-member", "eve"]).expect(4);
     let other = endpoint.unmade_database();
-    db(&project, &["create", &other.url()]).expect(4);
-    db(&project, &["delete", &url, "--confirm", database.name()]).expect(4);
-    let run = db(&project, &["list", endpoint.origin()]).expect(4);
-    assert!(run.stderr.contains("only an admin of") && run.stderr.contains("admin_only_all_dbs"), "{run}");
+    // PouchDB Server never answers a user who makes a database, has no answers left for one that a user wanted to delete, and
+    // lists all for everybody.
+    if endpoint.kind() != Kind::PouchDb {
+        db(&project, &["delete", &url, "--confirm", database.name()]).expect(4);
+        db(&project, &["create", &other.url()]).expect(4);
+        let run = db(&project, &["list", endpoint.origin()]).expect(4);
+        assert!(run.stderr.contains("only an admin of") && run.stderr.contains("admin_only_all_dbs"), "{run}");
+    }
     assert!(database.exists() && !other.exists());
     // An admin of the database can shut the door behind them, but not by chance.
     project.set("COUCHAPP_USER", &bob.name).set("COUCHAPP_PASSWORD", &bob.password);
@@ -210,8 +214,9 @@ pub(crate) fn a_database_is_deleted_by_its_name(endpoint: &Endpoint) {
     db(&project, &["delete", &url, "--confirm", name]).ok().says("Deleted");
     assert!(!database.exists());
     db(&project, &["delete", &url, "--confirm", name]).expect(6);
-    // Names with everything that CouchDB allows.
-    let odd = format!("{name}/a+b(c)$-_1");
+    // Names with everything that CouchDB allows; PouchDB Server loses a slash.
+    let slash = if endpoint.kind() == Kind::PouchDb { "" } else { "/" };
+    let odd = format!("{name}{slash}a+b(c)$-_1");
     let place = format!("{server}/{}", crate::harness::encoded(&odd));
     db(&project, &["create", &place, "--member", "ann"]).ok();
     assert_eq!(endpoint.get(&format!("/{}", crate::harness::encoded(&odd))).expect(200).json()["db_name"], json!(odd));
