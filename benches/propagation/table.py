@@ -1,50 +1,53 @@
-"""Results as a table in Markdown."""
+"""Results as a table in Markdown; what is not in it is in the JSON."""
 
-HEAD = (
-    "| shape | nodes | begin s | one edit: first s | median s | last s | ms a hop | requests an edit and edge | bytes | "
-    "100 edits s | requests | bytes | idle requests/s | conflicts | memory MB | lost |"
-)
-MEGABYTE = 1e6
+MEGABYTE, KILOBYTE = 1e6, 1e3
+WAYS = {
+    ("serve", "client"): "one `couchapp serve --memory`",
+    ("CouchDB", "client"): "CouchDB, `couchapp replicate`",
+    ("CouchDB", "server"): "CouchDB, its own replicator",
+}
+NOTE = """\
+first, median, last: seconds from a single edit at a random node until so many nodes have it. requests, KB: for each edit and
+each edge, both directions of it and both ends. together: seconds from the first of all edits until every node has all.
+memory: of `replicate` and of the endpoint. lost: nodes that did not have everything in the end."""
 
 
 def render(results, edits):
-    """A table for each server and each way."""
+    """One table for each server and each way."""
     parts = []
-    for against, via in dict.fromkeys((result.against, result.via) for result in results):
-        rows = [result for result in results if (result.against, result.via) == (against, via)]
-        head = HEAD.replace("100 edits", f"{edits} edits")
-        lines = [f"{_title(against, via)}:", "", head, "|---|" + "--:|" * (head.count("|") - 2)]
+    for way in dict.fromkeys((result.against, result.via) for result in results):
+        rows = [result for result in results if (result.against, result.via) == way]
+        head = (
+            f"| {WAYS[way]} | databases | first s | median s | last s | requests | KB | {edits} edits together s | requests "
+            "| KB | conflicts | memory MB | lost |"
+        )
+        lines = [head, "|---|" + "--:|" * (head.count("|") - 2)]
         parts.append("\n".join(lines + [_row(row) for row in rows]))
-    return "\n\n".join(parts)
-
-
-def _title(against, via):
-    name = "`couchapp serve`" if against == "serve" else against
-    return f"{name}, {'`replicate --via client`' if via == 'client' else 'its own replicator'}"
+    return "\n\n".join([*parts, NOTE])
 
 
 def _row(row):
-    memory = " + ".join(f"{size / MEGABYTE:,.0f}" for size in row.memory.values()) or "–"
     cells = [
         row.shape,
         f"{row.nodes:,}",
-        f"{row.begin:.1f}",
-        f"{row.first:.3f}",
-        f"{row.median:.3f}",
-        f"{row.last:.3f}",
-        f"{row.hop * 1000:.1f}" if row.shape in ("chain", "ring") else "–",
+        _seconds(row.first),
+        _seconds(row.median),
+        _seconds(row.last),
         f"{row.single_each:.1f}",
-        _bytes(row.single_bytes_each),
+        _kilobytes(row.single_bytes_each),
         f"{row.burst:.1f}",
-        f"{row.burst_each:.2f}",
-        _bytes(row.burst_bytes_each),
-        f"{row.idle:.1f}",
+        f"{row.burst_each:.1f}",
+        _kilobytes(row.burst_bytes_each),
         f"{row.conflicts}",
-        memory,
+        " + ".join(f"{size / MEGABYTE:,.0f}" for size in row.memory.values()) or "–",
         f"{len(row.wrong)}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _bytes(count):
-    return "–" if count is None else f"{count:,.0f}"
+def _seconds(time):
+    return f"{time:.3f}" if time < 1 else f"{time:.1f}"
+
+
+def _kilobytes(count):
+    return "–" if count is None else f"{count / KILOBYTE:.1f}"

@@ -75,3 +75,12 @@ fn only_what_may_pass_is_waited_for() {
         ReplicationError::target(CouchError::Protocol { origin: origin(), why: "x".into(), request: String::new() });
     assert!(passing.is_passing() && !lasting.is_passing() && !ReplicationError::NoFilter("f/x".into()).is_passing());
 }
+
+#[test]
+fn many_jobs_share_how_often_they_look_after_their_ends() {
+    let own = Timing::default();
+    assert_eq!(own.clone().among(1), own);
+    assert_eq!(own.clone().among(100), own);
+    let many = own.clone().among(1998);
+    assert_eq!((many.probe, many.following), (std::time::Duration::from_millis(199_800), own.following));
+}
