@@ -65,7 +65,8 @@ impl Server {
     pub async fn jobs(&self) -> Result<Vec<Told>, CouchError> {
         let documents = self.documents().await?;
         let scheduled = self.list("docs").await?.unwrap_or_default();
-        let ours = |told: &&Value| told.get("database").and_then(Value::as_str).is_none_or(|name| name == "_replicator");
+        let ours =
+            |told: &&Value| told.get("database").and_then(Value::as_str).is_none_or(|name| name == "_replicator");
         let mut scheduled: HashMap<String, Told> = scheduled
             .iter()
             .filter(ours)

@@ -269,7 +269,9 @@ mod tests {
             jobs.update_at(job, begin, |line| line.state = JobState::Running);
         }
         for second in 0..100 {
-            jobs.update_at(7, begin + Duration::from_secs(second), |line| (line.state, line.written) = (JobState::CaughtUp, 5));
+            jobs.update_at(7, begin + Duration::from_secs(second), |line| {
+                (line.state, line.written) = (JobState::CaughtUp, 5)
+            });
         }
         insta::assert_snapshot!(captured.err(), @r"
         1,000 jobs: 1 running, 999 queued   0 documents written
@@ -284,7 +286,9 @@ mod tests {
         let begin = Instant::now();
         for second in 0..25 {
             for state in [JobState::Running, JobState::CaughtUp] {
-                jobs.update_at(0, begin + Duration::from_secs(second), |line| (line.state, line.written) = (state, second));
+                jobs.update_at(0, begin + Duration::from_secs(second), |line| {
+                    (line.state, line.written) = (state, second)
+                });
             }
         }
         // An hour in which nothing happens.

@@ -285,7 +285,8 @@ mod tests {
             let (found, meant) = jobs(line).unwrap();
             assert_eq!((found, meant), (servers, wish), "{line:?}");
         }
-        for bad in [&["cancel"][..], &["cancel", ":x"], &["cancel", "a", "--all"], &["list", "--both"], &["list", "a", "b"]]
+        for bad in
+            [&["cancel"][..], &["cancel", ":x"], &["cancel", "a", "--all"], &["list", "--both"], &["list", "a", "b"]]
         {
             assert_eq!(jobs(bad).unwrap_err().exit(), Exit::Usage, "{bad:?}");
         }

@@ -39,12 +39,7 @@ pub(super) fn warn(context: &Context, places: &[Known], ended: &Ended) {
 }
 
 /// Says how all jobs have ended.
-pub(super) fn say(
-    context: &Context,
-    command: &ReplicateSettings,
-    jobs: &Jobs,
-    ended: Vec<Ended>,
-) -> Result<Exit> {
+pub(super) fn say(context: &Context, command: &ReplicateSettings, jobs: &Jobs, ended: Vec<Ended>) -> Result<Exit> {
     context.printer.clear();
     let lines = jobs.lines();
     let written: u64 = lines.iter().map(|line| line.written).sum();

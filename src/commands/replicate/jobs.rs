@@ -9,8 +9,8 @@ use crate::commands::login::{Reached, with_server};
 use crate::couch::{Server, Told};
 use crate::exit::{Exit, Failure};
 use crate::name::DocId;
-use crate::settings::replicate::{JobsSettings, Wish};
 use crate::settings::Endpoint;
+use crate::settings::replicate::{JobsSettings, Wish};
 
 mod print;
 
@@ -68,7 +68,8 @@ fn chosen(server: &Server, jobs: Vec<Told>, names: &[String]) -> Result<Vec<Told
     for name in names {
         let own = |told: &Told| [told.document.clone(), told.replication.clone()].into_iter().flatten();
         let exact: Vec<&Told> = jobs.iter().filter(|told| own(told).any(|own| own == *name)).collect();
-        let alike: Vec<&Told> = jobs.iter().filter(|told| own(told).any(|own| own.starts_with(name.as_str()))).collect();
+        let alike: Vec<&Told> =
+            jobs.iter().filter(|told| own(told).any(|own| own.starts_with(name.as_str()))).collect();
         let found = match (exact.as_slice(), alike.as_slice()) {
             ([one], _) | (_, [one]) => *one,
             (_, []) => {

@@ -152,13 +152,14 @@ impl Work {
             context.printer.note(&format!("Cancelled {}", count(cancelled, "job", "jobs")));
         }
         if ended.iter().any(|ended| ended.outcome.is_err()) || self.jobs.lines().iter().any(|line| line.refused > 0) {
-            let stopped = |placed: &Placed| Outcome {
-                refused: placed.refused.clone(),
-                stopped: true,
-                ..Outcome::default()
-            };
+            let stopped =
+                |placed: &Placed| Outcome { refused: placed.refused.clone(), stopped: true, ..Outcome::default() };
             let rest = running.iter().map(|placed| (placed.number, stopped(placed)));
-            ended.extend(rest.map(|(number, outcome)| Ended { route: self.routes[number], number, outcome: Ok(outcome) }));
+            ended.extend(rest.map(|(number, outcome)| Ended {
+                route: self.routes[number],
+                number,
+                outcome: Ok(outcome),
+            }));
             return conclude::say(context, command, &self.jobs, ended);
         }
         if !stays && sign.is_some() {

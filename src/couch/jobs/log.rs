@@ -61,9 +61,7 @@ mod tests {
 
     #[test]
     fn only_sessions_before_this_one_count() {
-        let entry = |second: u8, written: u64| {
-            json!({ "start_time": format!("Mon, 23 Nov 2026 09:50:{second} GMT"), "docs_written": written })
-        };
+        let entry = |second: u8, written: u64| json!({ "start_time": format!("Mon, 23 Nov 2026 09:50:{second} GMT"), "docs_written": written });
         let log = json!({ "source_last_seq": "9-x", "history": [entry(40, 9), entry(30, 7)] });
         let Value::Object(log) = log else { unreachable!() };
         for (started, written) in [

@@ -37,9 +37,7 @@ impl JobSpec<'_> {
         match (self.no_design, self.selection) {
             (true, Selection::Everything) => Selection::Selector(no_design.to_string()),
             (true, Selection::Selector(text)) => Selection::Selector(format!(r#"{{"$and":[{no_design},{text}]}}"#)),
-            (true, Selection::Ids(ids)) => {
-                Selection::Ids(ids.iter().filter(|id| !id.is_design()).cloned().collect())
-            }
+            (true, Selection::Ids(ids)) => Selection::Ids(ids.iter().filter(|id| !id.is_design()).cloned().collect()),
             (_, selection) => selection.clone(),
         }
     }

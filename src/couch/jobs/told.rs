@@ -176,9 +176,9 @@ impl JobDocument {
         let options = keys.into_iter().filter_map(|key| Some((key.to_owned(), document.get(key)?.clone())));
         let options: Object = without_nothing(Map::from_iter(options));
         let is_whole = options.keys().all(|key| key == "continuous");
-        let identity =
-            identity(source.as_deref().unwrap_or_default(), target.as_deref().unwrap_or_default(), options);
-        let told = Told { document: Some(id.to_string()), source, target, continuous, is_whole, phase, ..Told::default() };
+        let identity = identity(source.as_deref().unwrap_or_default(), target.as_deref().unwrap_or_default(), options);
+        let told =
+            Told { document: Some(id.to_string()), source, target, continuous, is_whole, phase, ..Told::default() };
         let told = told.counted(document.get("_replication_stats"));
         let error = text(document, "_replication_state_reason").map(|reason| redact(&reason));
         let told = Told { error, updated: text(document, "_replication_state_time"), ..told };

@@ -139,7 +139,10 @@ mod tests {
     fn lines_stand_in_columns_and_fit() {
         let lines = [
             line("dev", "http://couch.example.com:5984/photographs", JobState::Running, 1204),
-            JobLine { pending: Some(3), ..line("http://couch.example.com:5984/photographs", "dev", JobState::CaughtUp, 1) },
+            JobLine {
+                pending: Some(3),
+                ..line("http://couch.example.com:5984/photographs", "dev", JobState::CaughtUp, 1)
+            },
         ];
         insta::assert_snapshot!(render(&lines, 120, 24), @r"
         dev → http://couch.example.com:5984/photographs   running    1,204 documents written

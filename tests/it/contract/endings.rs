@@ -8,7 +8,8 @@ use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run};
 use crate::wire::Answer;
 
 fn replicate(project: &Project, via: &str, places: [&str; 2], flags: &[&str]) -> Run {
-    project.couchapp(&[&["replicate", places[0], places[1], "--via", via, "--no-input", "--retries", "1"], flags].concat())
+    project
+        .couchapp(&[&["replicate", places[0], places[1], "--via", via, "--no-input", "--retries", "1"], flags].concat())
 }
 
 fn fill(database: &Database<'_>, count: usize) {
@@ -127,11 +128,16 @@ pub(crate) fn a_group_that_is_too_large_is_halved(endpoint: &Endpoint) {
     proxy.play(move |arrival| {
         if arrival.method == "POST" && arrival.target.ends_with("/_bulk_docs") && refused < 3 {
             refused += 1;
-            return Action::Replace(Answer::json(413, &json!({ "error": "too_large", "reason": "the request entity is too large" })));
+            return Action::Replace(Answer::json(
+                413,
+                &json!({ "error": "too_large", "reason": "the request entity is too large" }),
+            ));
         }
         Action::Pass
     });
-    replicate(&project, "client", [&source.url(), &target.url_through(&proxy)], &[]).ok().says("Replicated 200 documents");
+    replicate(&project, "client", [&source.url(), &target.url_through(&proxy)], &[])
+        .ok()
+        .says("Replicated 200 documents");
     let groups: Vec<usize> =
         proxy.seen().iter().filter(|seen| seen.target.ends_with("/_bulk_docs")).map(|seen| seen.body_length).collect();
     assert!(groups.len() > 4, "{groups:?}");

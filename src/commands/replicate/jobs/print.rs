@@ -17,7 +17,10 @@ pub(super) fn show(context: &Context, server: &Server, jobs: &[Told], whole: boo
     let values: Vec<Value> = jobs.iter().map(|told| Value::Object(fields(told))).collect();
     context.printer.document(
         "replications",
-        Map::from_iter([("server".to_owned(), Value::from(address.as_str())), ("jobs".to_owned(), Value::from(values))]),
+        Map::from_iter([
+            ("server".to_owned(), Value::from(address.as_str())),
+            ("jobs".to_owned(), Value::from(values)),
+        ]),
     );
     if jobs.is_empty() {
         context.printer.note(&format!("No replications on {address}"));
@@ -33,7 +36,9 @@ pub(super) fn show(context: &Context, server: &Server, jobs: &[Told], whole: boo
     }
     let name_width = jobs.iter().map(|told| name(told).chars().count()).max().unwrap_or(0).max(3);
     let header = ["STATE", "WRITTEN", "PENDING"];
-    context.printer.answer(&format!("{:name_width$}  {:9}  {:>9}  {:>9}  FROM → TO", "JOB", header[0], header[1], header[2]));
+    context
+        .printer
+        .answer(&format!("{:name_width$}  {:9}  {:>9}  {:>9}  FROM → TO", "JOB", header[0], header[1], header[2]));
     for told in jobs {
         let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), thousands);
         context.printer.answer(&format!(

@@ -58,7 +58,8 @@ pub(super) async fn choose(
     let mut keepers = Vec::with_capacity(routes.len());
     for route in routes {
         let is_here = |place: usize| places[place].database.address().is_loopback();
-        let ends = if is_here(route.to) && !is_here(route.from) { [route.to, route.from] } else { [route.from, route.to] };
+        let ends =
+            if is_here(route.to) && !is_here(route.from) { [route.to, route.from] } else { [route.from, route.to] };
         let mut found = None;
         for place in ends {
             let server = &places[place].reached.server;
@@ -66,7 +67,8 @@ pub(super) async fn choose(
             if !lets.contains_key(&shown) {
                 let keeper = match server.may_have_jobs().await.map_err(|error| places[place].reached.failure(error))? {
                     Ok(()) => {
-                        let before = server.job_documents().await.map_err(|error| places[place].reached.failure(error))?;
+                        let before =
+                            server.job_documents().await.map_err(|error| places[place].reached.failure(error))?;
                         Some(Keeper { place, shown: shown.clone(), before: before.into() })
                     }
                     Err(error) => {
@@ -104,7 +106,13 @@ fn nobody(route: &str, refusal: Option<Failure>) -> Failure {
         .hint("only server admins may, unless `_security` of `_replicator` names others")
 }
 
-fn check(context: &Context, places: &[Known], route: Route, keeper: &Keeper, command: &ReplicateSettings) -> Result<()> {
+fn check(
+    context: &Context,
+    places: &[Known],
+    route: Route,
+    keeper: &Keeper,
+    command: &ReplicateSettings,
+) -> Result<()> {
     if command.winning_revisions_only && !places[keeper.place].reached.welcome.knows_winning_revisions() {
         let message = format!("{} cannot leave conflicts behind (`--winning-revs-only`)", keeper.shown);
         return Err(Failure::new(Exit::Failed, message).hint("`--via client` can").into());

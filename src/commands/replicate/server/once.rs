@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::super::conclude::{self, Ended};
 use super::super::observe::observer;
 use super::super::places::name;
+use super::Work;
 use super::keep::Placed;
 use super::trouble::{self, Verdict};
-use super::Work;
 use crate::commands::Context;
 use crate::commands::explain::explain;
 use crate::couch::Phase;
@@ -64,7 +64,8 @@ impl Work {
         let outcome = replicator::run(&self.comparison(number), &observer, &self.stop).await;
         let outcome = outcome.map_err(|error| conclude::explained(error, &self.places, self.routes[number]))?;
         if outcome.counts.written > 0 {
-            let words = super::count(usize::try_from(outcome.counts.written).unwrap_or(usize::MAX), "document", "documents");
+            let words =
+                super::count(usize::try_from(outcome.counts.written).unwrap_or(usize::MAX), "document", "documents");
             context.printer.note(&format!("{words} that the server had left out came by this computer"));
         }
         Ok(outcome)

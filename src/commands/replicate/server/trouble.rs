@@ -2,8 +2,8 @@
 //! stays when the target is gone: both ends are looked at.
 
 use super::super::conclude;
-use super::keep::Placed;
 use super::Work;
+use super::keep::Placed;
 use crate::commands::Context;
 use crate::commands::explain::explain;
 use crate::couch::{Phase, Told};
@@ -29,7 +29,10 @@ pub(super) enum Verdict {
 impl Work {
     /// Judges what is told of a job. `probe`: looks at both ends as well.
     pub(super) async fn verdict(&self, number: usize, told: &Told, probe: bool) -> Verdict {
-        if probe && let Err(error) = replicator::probe(&self.comparison(number)).await && !error.is_passing() {
+        if probe
+            && let Err(error) = replicator::probe(&self.comparison(number)).await
+            && !error.is_passing()
+        {
             return Verdict::Ended(conclude::explained(error, &self.places, self.routes[number]));
         }
         match told.phase {
@@ -48,10 +51,9 @@ impl Work {
         let cause = told.error.as_deref().unwrap_or("it does not say why");
         let line = &self.jobs.lines()[number];
         let failure = Failure::new(exit_of(cause), format!("{server} could not replicate {} → {}", line.from, line.to));
-        failure
-            .coded("job_failed")
-            .detail(cause.to_owned())
-            .hint(format!("this computer reaches both ends, {server} may not: `--via client` goes through this computer"))
+        failure.coded("job_failed").detail(cause.to_owned()).hint(format!(
+            "this computer reaches both ends, {server} may not: `--via client` goes through this computer"
+        ))
     }
 
     /// The job that was there already.
@@ -116,7 +118,15 @@ fn exit_of(cause: &str) -> Exit {
         Exit::Missing
     } else if has(&["unauthorized", "forbidden", "auth_error"]) {
         Exit::Auth
-    } else if has(&["timeout", "econnrefused", "nxdomain", "conn_failed", "could not connect", "ECONNREFUSED", "closed"]) {
+    } else if has(&[
+        "timeout",
+        "econnrefused",
+        "nxdomain",
+        "conn_failed",
+        "could not connect",
+        "ECONNREFUSED",
+        "closed",
+    ]) {
         Exit::Unavailable
     } else {
         Exit::Failed
@@ -131,11 +141,17 @@ mod tests {
     fn what_servers_say_has_a_code() {
         for (cause, exit) in [
             ("db_not_found: could not open http://h/b/", Exit::Missing),
-            ("Couldn't open document `_design/x` from source database `http://h/a/`: {error,<<\"not_found\">>}", Exit::Missing),
+            (
+                "Couldn't open document `_design/x` from source database `http://h/a/`: {error,<<\"not_found\">>}",
+                Exit::Missing,
+            ),
             ("unauthorized: unauthorized to access or create database http://h/b/", Exit::Auth),
             ("session_request_unauthorized: admin", Exit::Auth),
             ("{worker_died,<0.1.0>,{process_died,<0.2.0>,kaboom}}", Exit::Failed),
-            ("{http_request_failed,\"GET\",\"http://h/b/\",{error,{conn_failed,{error,econnrefused}}}}", Exit::Unavailable),
+            (
+                "{http_request_failed,\"GET\",\"http://h/b/\",{error,{conn_failed,{error,econnrefused}}}}",
+                Exit::Unavailable,
+            ),
         ] {
             assert_eq!(exit_of(cause), exit, "{cause}");
         }
@@ -143,6 +159,8 @@ mod tests {
         assert!(is_double(double));
         assert_eq!(trigger(double), DocId::new("a/b").ok());
         assert_eq!(trigger("already started"), None);
-        assert!(is_double("Replication `9a` specified by document `b` already running as a transient replication, started via `_replicate` API endpoint"));
+        assert!(is_double(
+            "Replication `9a` specified by document `b` already running as a transient replication, started via `_replicate` API endpoint"
+        ));
     }
 }
