@@ -63,7 +63,11 @@ pub(super) fn meaning(
 ) -> Result<UserSettings, Failure> {
     let (server, verb) = match given {
         UserCommand::Add { name, server, role, password } => {
-            let roles = role.iter().map(|role| name::role(role)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
+            let roles = role
+                .iter()
+                .map(|role| name::role(role))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| usage(&error))?;
             let (name, password) = (user(name)?, NewPassword::new(password, environment));
             (server, UserVerb::Add { name, roles, password })
         }
@@ -78,10 +82,10 @@ pub(super) fn meaning(
 }
 
 fn user(text: &str) -> Result<UserName, Failure> {
-    UserName::new(text).map_err(usage)
+    UserName::new(text).map_err(|error| usage(&error))
 }
 
-fn usage(error: NameError) -> Failure {
+fn usage(error: &NameError) -> Failure {
     Failure::new(Exit::Usage, error.to_string())
 }
 
