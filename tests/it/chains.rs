@@ -34,7 +34,7 @@ impl<'a> Person<'a> {
     fn sends_a_photo(&self, round: u32) -> (String, String, Vec<u8>) {
         let (name, prefix) = (format!("IMG_{round}.jpg"), format!("from {}", self.name));
         // Small ones travel inside of JSON, large ones by themselves.
-        let content = noise(if round % 2 == 0 { 700_000 } else { 5000 }, round);
+        let content = noise(if round.is_multiple_of(2) { 700_000 } else { 5000 }, round);
         self.project.write(&format!("photos/{name}"), &content);
         self.runs(&["sync-dir", "photos", &self.database.url(), "--prefix", &prefix]);
         (format!("from%20{}%2F{name}", self.name), name, content)

@@ -248,26 +248,17 @@ pub(crate) fn a_session_of_databases(endpoint: &Endpoint) {
     App::default().with("_id", "_design/a").with("language", "javascript").write(&project, "a");
     let (one, two) = (endpoint.unmade_database(), endpoint.unmade_database());
     let (first, second) = (one.url(), two.url());
-    let runs: Vec<Run> = [
-        &["create", &first, "--member", "ann", "-n"][..],
-        &["create", &first, &second, "--member", "ann", "--app", "a"],
-        &["create", &first, "--member", "ann"],
-        &["create", &first, "--member", "bob", "--admin-role", "staff"],
-        &["create", &first, "--member", "bob", "--admin-role", "staff", "--yes"],
-        &["security", &first],
-        &["security", &first, "--add-member", "eve", "--remove-member", "bob", "-n"],
-        &["security", &first, "--set-public"],
-        &["security", &first, "--set-public", "--yes", "--json"],
-        &["security", &first, "--add-member", "bob", "--yes"],
-        &["delete", &first],
-    ]
-    .into_iter()
-    .map(|words| db(&project, words))
-    .collect();
-    // Not every server tells how much room a database takes.
-    let size = regex::Regex::new(", [0-9.]+ [KM]?i?B on the disk").unwrap();
-    let text = size.replace_all(&super::sessions::text(&runs), "").into_owned();
-    insta::assert_snapshot!(text, @r#"
+    let made = told(
+        &project,
+        &[
+            &["create", &first, "--member", "ann", "-n"],
+            &["create", &first, &second, "--member", "ann", "--app", "a"],
+            &["create", &first, "--member", "ann"],
+            &["create", &first, "--member", "bob", "--admin-role", "staff"],
+            &["create", &first, "--member", "bob", "--admin-role", "staff", "--yes"],
+        ],
+    );
+    insta::assert_snapshot!(made, @r#"
     exit 0
     ----- stdout
     ----- stderr
@@ -311,7 +302,24 @@ pub(crate) fn a_session_of_databases(endpoint: &Endpoint) {
       + admin role staff
     warning: there is no user `bob` on `127.0.0.1` yet: `couchapp user add` makes one
     Changed who may use http://127.0.0.1:[PORT]/[DB] (members: bob; admins: role staff)
-    =====
+    "#);
+    settled(&project, &first);
+}
+
+/// What is said of who may use a database, and of its end.
+fn settled(project: &Project, first: &str) {
+    let settled = told(
+        project,
+        &[
+            &["security", first],
+            &["security", first, "--add-member", "eve", "--remove-member", "bob", "-n"],
+            &["security", first, "--set-public"],
+            &["security", first, "--set-public", "--yes", "--json"],
+            &["security", first, "--add-member", "bob", "--yes"],
+            &["delete", first],
+        ],
+    );
+    insta::assert_snapshot!(settled, @r#"
     exit 0
     ----- stdout
     http://127.0.0.1:[PORT]/[DB]
@@ -361,4 +369,11 @@ pub(crate) fn a_session_of_databases(endpoint: &Endpoint) {
     error: deleting `http://127.0.0.1:[PORT]/[DB]` has to be confirmed
     hint: `--confirm [DB]` confirms it where nobody can be asked; `--yes` does not
     "#);
+}
+
+/// What sessions of `db` print. Not every server tells how much room a database takes.
+fn told(project: &Project, sessions: &[&[&str]]) -> String {
+    let runs: Vec<Run> = sessions.iter().map(|words| db(project, words)).collect();
+    let size = regex::Regex::new(", [0-9.]+ [KM]?i?B on the disk").unwrap();
+    size.replace_all(&super::sessions::text(&runs), "").into_owned()
 }

@@ -410,7 +410,7 @@ pub(crate) fn an_edit_is_asked_for_once(endpoint: &Endpoint) {
     }
     let run = following.end().expect(130);
     let traffic = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let traffic = traffic.filter(|event| event["type"] == "traffic").last().unwrap();
+    let traffic = traffic.rev().find(|event| event["type"] == "traffic").unwrap();
     let requests = |kind: &str| traffic["requests"][kind].as_u64().unwrap();
     // One for each edit and edge, and some for what was there before; without what the directions know of each other it
     // would be two.

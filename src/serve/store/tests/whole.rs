@@ -147,7 +147,11 @@ fn settings_stay() {
 fn what_many_databases_keep_open_is_bounded() {
     fn read_within_reads(database: &Database, depth: usize) {
         if depth > 0 {
-            database.read(|_| Ok(read_within_reads(database, depth - 1))).unwrap();
+            let deeper = |_: &_| {
+                read_within_reads(database, depth - 1);
+                Ok(())
+            };
+            database.read(deeper).unwrap();
         }
     }
     let place = Place::new();
