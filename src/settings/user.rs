@@ -63,7 +63,11 @@ pub(super) fn meaning(
 ) -> Result<UserSettings, Failure> {
     let (server, verb) = match given {
         UserCommand::Add { name, server, role, password } => {
-            let roles = role.iter().map(|role| name::role(role)).collect::<Result<Vec<_>, _>>().map_err(|error| usage(&error))?;
+            let roles = role
+                .iter()
+                .map(|role| name::role(role))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| usage(&error))?;
             let (name, password) = (user(name)?, NewPassword::new(password, environment));
             (server, UserVerb::Add { name, roles, password })
         }
