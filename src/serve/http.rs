@@ -19,6 +19,7 @@ use crate::random;
 use crate::serve::configuration::Configuration;
 use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
+use crate::serve::replication::{self as replications, Replications};
 use crate::serve::statistics::Statistics;
 use crate::serve::store::{Database, Store, StoreError};
 use crate::serve::users::User;
@@ -42,6 +43,7 @@ pub(in crate::serve) mod number;
 pub(in crate::serve) mod path;
 pub(in crate::serve) mod produce;
 pub(in crate::serve) mod reload;
+mod replication;
 pub mod request;
 mod room;
 mod server_wide;
@@ -62,6 +64,7 @@ pub struct Server {
     views: Views,
     users: Users,
     configuration: Configuration,
+    replications: Arc<Replications>,
     uuid: String,
     statistics: Statistics,
     stopping: watch::Receiver<bool>,
@@ -78,10 +81,12 @@ impl Server {
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StoreError> {
         let secret = account::secret(&store)?;
+        replications::documents::make(&store)?;
         let uuid = hexadecimal::encode(&password::seal(&secret, b"uuid")[..16]);
         let (users, configuration) = (Users::new(administrators, secret), Configuration::new(csp));
         let (designs, views) = (Designs::default(), Views::new());
-        Ok(Self { store, functions, designs, views, users, configuration, uuid, statistics, stopping })
+        let replications = Arc::default();
+        Ok(Self { store, functions, designs, views, users, configuration, replications, uuid, statistics, stopping })
     }
 
     /// The databases.
@@ -117,6 +122,11 @@ impl Server {
     /// What is set.
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
+    }
+
+    /// What is replicated by this endpoint itself.
+    pub fn replications(&self) -> &Arc<Replications> {
+        &self.replications
     }
 
     /// What tells this endpoint from others: it goes with the folder of its databases.

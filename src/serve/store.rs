@@ -29,6 +29,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use self::database::Spare;
+use tokio::sync::watch;
+
 use self::files::Lock;
 
 pub use self::blobs::BlobWriter;
@@ -44,6 +46,8 @@ pub struct Store {
     root: PathBuf,
     databases: Mutex<BTreeMap<String, Entry>>,
     spare: Spare,
+    /// Rings when a database is made.
+    made: watch::Sender<u64>,
     /// One process at a time: each keeps in memory which attachments are about to be referred to.
     _lock: Lock,
 }
@@ -76,7 +80,8 @@ impl Store {
                 files::remove_folder(&earlier)?;
             }
         }
-        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), spare: Spare::default(), _lock: lock })
+        let (made, spare) = (watch::Sender::new(0), Spare::default());
+        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), spare, made, _lock: lock })
     }
 
     /// The names of all databases, in order.
@@ -101,7 +106,13 @@ impl Store {
         });
         let database = Arc::new(opened?);
         databases.insert(name.to_owned(), Entry::Open(Arc::clone(&database)));
+        self.made.send_modify(|count| *count += 1);
         Ok(database)
+    }
+
+    /// Rings after a database was made.
+    pub fn made(&self) -> watch::Receiver<u64> {
+        self.made.subscribe()
     }
 
     /// A database that exists.

@@ -326,6 +326,7 @@ on_the_endpoint! {
         what_a_killed_run_left_is_tidied_up,
         a_target_that_goes_ends_a_job,
         a_job_that_crashes_for_ever_is_given_up,
+        a_scheduler_that_fails_is_done_without,
         no_credential_is_left_at_a_server,
     ];
     endings: [what_cannot_be_replicated_says_why, who_may_not_write_is_told_what_was_refused];

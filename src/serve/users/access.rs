@@ -134,12 +134,12 @@ pub(in crate::serve) fn authorize_name(
         // What shows several documents at once, or what functions make of them, does not look whose they are.
         ["_find" | "_explain" | "_index" | "_local" | "_local_docs" | "_design_docs" | "_bulk_get", ..]
         | ["_design", _, _, ..]
-            if name == "_users" =>
+            if is_system =>
         {
             require_server_admin(user)
         }
         // The same with an escaped slash.
-        [id] if name == "_users" && id.starts_with("_local/") => require_server_admin(user),
+        [id] if is_system && id.starts_with("_local/") => require_server_admin(user),
         ["_purge" | "_purged_infos_limit" | "_sync_shards"] => require_server_admin(user),
         _ => Ok(()),
     }

@@ -13,7 +13,7 @@ use super::once::PROBE;
 use super::trouble::{self, Verdict};
 use super::{Carried, Work};
 use crate::commands::Context;
-use crate::couch::{CouchError, Phase, Told};
+use crate::couch::{CouchError, Phase, Sequence, Told};
 use crate::exit::Failure;
 use crate::replicator::{self, Event, Observer};
 use crate::report::JobState;
@@ -220,20 +220,26 @@ impl Followed {
     }
 }
 
-/// When each database was made. A running job goes on writing what is new to one that was made anew meanwhile, and what
+/// When each database was made, and how far it was. A running job goes on writing what is new to one that was made anew meanwhile, and what
 /// was there before is lacking for ever.
 #[derive(Default)]
-struct Made(HashMap<usize, String>);
+struct Made(HashMap<usize, (Option<String>, Option<Sequence>)>);
 
 impl Made {
     async fn look(&mut self, work: &Work, context: &Context, active: &mut [Followed]) {
         let mut anew = Vec::new();
         for (number, place) in work.places.iter().enumerate() {
             let Ok(info) = place.database.info().await else { continue };
-            let Some(start) = info.instance_start_time else { continue };
-            if self.0.insert(number, start.clone()).is_some_and(|before| before != start) {
+            let now = (info.instance_start_time.clone(), info.sequence());
+            // PouchDB gives the same time to all, but starts to count anew.
+            let is_another = |before: &(Option<String>, Option<Sequence>)| {
+                before.0 != now.0
+                    || now.1.as_ref().zip(before.1.as_ref()).is_some_and(|(now, then)| now.is_behind(then))
+            };
+            if self.0.get(&number).is_some_and(is_another) {
                 anew.push(number);
             }
+            self.0.insert(number, now);
         }
         for job in active {
             let route = work.routes[job.placed.number];

@@ -13,6 +13,7 @@ use crate::name::Revision;
 use crate::serve::failure::Failure;
 use crate::serve::functions::{Design, FunctionError, Functions, Validation};
 use crate::serve::http::request::Place;
+use crate::serve::replication::owner;
 use crate::serve::store::{Body, Edit, Previous, Range, Refusal, Upon};
 use crate::serve::users::User;
 use crate::serve::users::{access, account};
@@ -84,8 +85,12 @@ fn validating(place: &Place) -> Result<Vec<Arc<Design>>, Failure> {
     Ok(designs.into_iter().flatten().filter(|known| known.validates).map(|known| known.design).collect())
 }
 
-/// Before a document is stored: what the database of users makes of it. Blocks, and takes its time over a password.
+/// Before a document is stored: what the databases of users and of replications make of it. Blocks, and takes its time over a password.
 pub(in crate::serve) fn before_write(place: &Place, user: &User, document: &mut Incoming) -> Result<(), Failure> {
+    if place.database.name() == owner::DATABASE {
+        let security = access::security(&place.database)?;
+        return owner::before_write(user, &security, &document.id, document.is_deleted, &mut document.members);
+    }
     if place.database.name() != account::DATABASE {
         return Ok(());
     }
@@ -93,8 +98,14 @@ pub(in crate::serve) fn before_write(place: &Place, user: &User, document: &mut 
     account::before_write(user, &security, &document.id, &mut document.members, iterations)
 }
 
-/// Before a document is shown: users see only their own.
+/// Before a document is shown: users see only their own, and no passwords of others.
 pub(in crate::serve) fn before_show(place: &Place, user: &User, opened: &mut Opened) -> Result<(), Failure> {
+    if place.database.name() == owner::DATABASE {
+        if owner::is_hidden(user, &access::security(&place.database)?, &opened.id, &opened.body.members) {
+            owner::hide(&mut opened.body.members);
+        }
+        return Ok(());
+    }
     if place.database.name() != account::DATABASE {
         return Ok(());
     }
