@@ -9,6 +9,7 @@
 pub mod digest;
 pub mod target;
 
+mod account;
 mod answer;
 mod body;
 mod bulk;
@@ -23,6 +24,7 @@ mod fault;
 mod incoming;
 mod jobs;
 mod listing;
+mod meter;
 pub(crate) mod multipart;
 mod network;
 mod pace;
@@ -39,6 +41,7 @@ mod server;
 pub(crate) mod term;
 mod write;
 
+pub use account::Account;
 pub use bulk::BulkRow;
 pub use bulk_get::{BulkGet, Piece};
 pub use changes::{Change, Changes, Sequence};
@@ -49,6 +52,7 @@ pub use error::{Answer, CouchError, Missing};
 pub use incoming::{Incoming, WithAttachments};
 pub use jobs::{Earlier, JobDocument, JobSpec, Phase, Told};
 pub use listing::{Pages, Unreadable};
+pub use meter::{Errand, Meter, Traffic};
 pub use network::{Backoff, Network, Notice, Observer, Pause};
 pub use pace::Pace;
 pub use prediction::{predicted_revision, revision};

@@ -29,6 +29,17 @@ pub struct ReplicateArgs {
     /// Each place to the next, and the last to the first
     #[arg(long, group = "shape")]
     pub ring: bool,
+    /// The first place to the next two (or N), each of these to two of those that follow, and so on
+    #[arg(
+        long,
+        group = "shape",
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub tree: Option<u16>,
     /// Go on with every change until Ctrl-C
     #[arg(long)]
     pub continuous: bool,

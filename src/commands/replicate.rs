@@ -56,5 +56,6 @@ fn shape(command: &ReplicateSettings) -> topology::Shape {
         Shape::Chain => topology::Shape::Chain,
         Shape::Star => topology::Shape::Star,
         Shape::Ring => topology::Shape::Ring,
+        Shape::Tree(width) => topology::Shape::Tree(width),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::answer::{Subject, What};
 use super::client::{Client, Request, limit};
 use super::target::Target;
-use super::{CouchError, Database, Network};
+use super::{CouchError, Database, Meter, Network};
 use crate::address::Address;
 use crate::name::DbName;
 use crate::secret::Credentials;
@@ -105,6 +105,11 @@ impl Server {
         self.client.address()
     }
 
+    /// What went to this server and came from it.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.client.network().meter
+    }
+
     /// Asks who is there; [`CouchError::NotCouchDb`] when it is no CouchDB.
     pub async fn welcome(&self) -> Result<Welcome, CouchError> {
         let target = Target::server(self.address());
@@ -173,6 +178,14 @@ impl Server {
     pub async fn delete_config(&self, section: &str, key: &str) -> Result<(), CouchError> {
         let request = self.config_request(Method::DELETE, "delete", section, key);
         unset(self.client.json(&request, limit::SMALL).await).map(drop)
+    }
+
+    /// The names of the admins that the server's configuration names. Admins only; not every server tells.
+    pub async fn administrators(&self) -> Result<Vec<String>, CouchError> {
+        let target = Target::endpoint(self.address(), &["_node", "_local", "_config", "admins"]);
+        let request = Request::new(Method::GET, target, subject("list the admins"));
+        let answer = self.client.json(&request, limit::SMALL).await?;
+        Ok(answer.as_object().into_iter().flat_map(|names| names.keys().cloned()).collect())
     }
 
     /// One of its databases; nothing is sent yet.

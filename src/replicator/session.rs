@@ -58,6 +58,7 @@ fn waiting(wait: Duration, error: &ReplicationError) -> Event {
 async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Option<bool>, ReplicationError> {
     let job = &shared.job;
     let Some((ends, mut log)) = until(stop, open(job)).await? else { return Ok(None) };
+    job.echo.iter().for_each(super::Echo::forget);
     shared.tally.record(log.record());
     if let Some(since) = &job.options.since {
         log.begin_at(Some(since.clone()));

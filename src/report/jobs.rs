@@ -4,15 +4,13 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::printer::{Printer, clean, lock};
 use crate::secret::redact;
 use crate::settings::ProgressStyle;
 
 mod screen;
-
-use screen::counts;
 
 /// Between two lines of one job whose state is the same.
 const LINES: Duration = Duration::from_secs(10);
@@ -88,6 +86,7 @@ struct Shown {
     /// When all of them were told of in one line.
     summed: Option<(String, Instant)>,
     bar: Option<ProgressBar>,
+    traffic: Option<Value>,
 }
 
 impl Jobs {
@@ -102,7 +101,7 @@ impl Jobs {
             bar
         });
         let told = vec![None; lines.len()];
-        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, summed: None, bar }) }
+        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, summed: None, bar, traffic: None }) }
     }
 
     /// Changes the line of a job.
@@ -123,12 +122,28 @@ impl Jobs {
         self.printer.note(&format!("refused: {id} ({reason})"));
     }
 
+    /// Tells what went over the wire, if it is more than at the last time: requests by what they were for, and bytes.
+    pub fn traffic(&self, requests: &[(&str, u64)], sent: u64, received: u64) {
+        let requests: Map<String, Value> =
+            requests.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect();
+        let fields = json!({ "requests": requests, "sent": sent, "received": received });
+        let before = lock(&self.shown).traffic.replace(fields.clone());
+        if before.as_ref() != Some(&fields) {
+            self.printer.event("traffic", fields);
+        }
+    }
+
     /// Takes the lines off the screen.
     pub fn finish(&self) {
         if let Some(bar) = lock(&self.shown).bar.take() {
             *lock(&self.printer.shared.bar) = None;
             bar.finish_and_clear();
         }
+    }
+
+    /// The line of a job.
+    pub fn line(&self, job: usize) -> Option<JobLine> {
+        lock(&self.shown).lines.get(job).cloned()
     }
 
     /// The lines as they are.
@@ -143,7 +158,11 @@ impl Jobs {
         let line = line.clone();
         if let Some(bar) = &shown.bar {
             let (width, height) = screen::size();
-            bar.set_message(screen::render(&shown.lines, width, height));
+            let text = screen::render(&shown.lines, width, height);
+            // Servers are asked again and again, and mostly nothing is new.
+            if bar.message() != text {
+                bar.set_message(text);
+            }
             return;
         }
         match self.printer.settings().progress {
@@ -201,7 +220,7 @@ impl Drop for Jobs {
 
 /// `dev → prod   running   1,204 documents written   12 pending`
 fn text(line: &JobLine) -> String {
-    clean(&format!("{} → {}   {}   {}", line.from, line.to, line.state.words(), counts(line)))
+    clean(&format!("{} → {}   {}   {}", line.from, line.to, line.state.words(), screen::counts(line, true)))
 }
 
 fn fields(job: usize, line: &JobLine) -> Map<String, Value> {
@@ -270,7 +289,7 @@ mod tests {
         }
         for second in 0..100 {
             jobs.update_at(7, begin + Duration::from_secs(second), |line| {
-                (line.state, line.written) = (JobState::CaughtUp, 5)
+                (line.state, line.written) = (JobState::CaughtUp, 5);
             });
         }
         insta::assert_snapshot!(captured.err(), @r"
@@ -287,7 +306,7 @@ mod tests {
         for second in 0..25 {
             for state in [JobState::Running, JobState::CaughtUp] {
                 jobs.update_at(0, begin + Duration::from_secs(second), |line| {
-                    (line.state, line.written) = (state, second)
+                    (line.state, line.written) = (state, second);
                 });
             }
         }
@@ -304,6 +323,19 @@ mod tests {
         a → b   caught up   20 documents written
         a → b   caught up   24 documents written
         ");
+    }
+
+    #[test]
+    fn traffic_is_told_when_there_was_some() {
+        let (printer, captured) = captured(|output| (output.progress, output.json) = (ProgressStyle::Json, true));
+        let jobs = Jobs::new(&printer, Vec::new());
+        for received in [7, 7, 8] {
+            jobs.traffic(&[("reads", 1), ("writes", 2)], 5, received);
+        }
+        insta::assert_snapshot!(captured.out(), @r#"
+        {"v":1,"type":"traffic","requests":{"reads":1,"writes":2},"sent":5,"received":7}
+        {"v":1,"type":"traffic","requests":{"reads":1,"writes":2},"sent":5,"received":8}
+        "#);
     }
 
     #[test]

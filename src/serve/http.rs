@@ -20,6 +20,7 @@ use crate::serve::configuration::Configuration;
 use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
 use crate::serve::replication::{self as replications, Replications};
+use crate::serve::statistics::Statistics;
 use crate::serve::store::{Database, Store, StoreError};
 use crate::serve::users::User;
 use crate::serve::users::{Administrator, Users, account, password};
@@ -65,6 +66,7 @@ pub struct Server {
     configuration: Configuration,
     replications: Arc<Replications>,
     uuid: String,
+    statistics: Statistics,
     stopping: watch::Receiver<bool>,
 }
 
@@ -75,6 +77,7 @@ impl Server {
         functions: Functions,
         administrators: Vec<Administrator>,
         csp: bool,
+        statistics: Statistics,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StoreError> {
         let secret = account::secret(&store)?;
@@ -83,7 +86,7 @@ impl Server {
         let (users, configuration) = (Users::new(administrators, secret), Configuration::new(csp));
         let (designs, views) = (Designs::default(), Views::new());
         let replications = Arc::default();
-        Ok(Self { store, functions, designs, views, users, configuration, replications, uuid, stopping })
+        Ok(Self { store, functions, designs, views, users, configuration, replications, uuid, statistics, stopping })
     }
 
     /// The databases.
@@ -141,6 +144,11 @@ impl Server {
         self.configuration.is("csp", "showlist_enable", true)
     }
 
+    /// What it has done so far.
+    pub(in crate::serve) fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
     /// Turns true when the endpoint ends: feeds that wait for something end then as well.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.clone()
@@ -150,6 +158,7 @@ impl Server {
 /// Answers any request.
 pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
     let sent = incoming.headers().clone();
+    server.statistics.request(incoming.method());
     let mut response = if let Some(response) = cors::preflight(server.configuration(), incoming.method(), &sent) {
         response
     } else {
@@ -161,6 +170,7 @@ pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, 
         // The library leaves it out where there never is a body (304), CouchDB does not.
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
+    server.statistics.answer(response.status().as_u16());
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
     if let Ok(id) = HeaderValue::from_str(&random::hexadecimal()[..10]) {

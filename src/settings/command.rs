@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::database::DbSettings;
 use super::destination::{Destination, Endpoint};
 use super::media::{DumpSettings, SyncDirSettings};
 use super::replicate::{JobsSettings, ReplicateSettings, Wish};
+use super::user::UserSettings;
 use super::values::{Layout, MaxDelete, Via};
 use crate::address::Address;
 use crate::cli::{Generated, Shell};
@@ -38,6 +40,10 @@ pub enum Command {
     Replicate(ReplicateSettings),
     /// What servers replicate by themselves.
     Jobs(JobsSettings),
+    /// Databases and who may use them.
+    Db(DbSettings),
+    /// Users.
+    User(UserSettings),
     /// Open the app.
     Browse(BrowseSettings),
     /// Print [`Settings::shown`](super::Settings::shown).
@@ -269,6 +275,8 @@ impl Command {
             Self::Jobs(JobsSettings { wish: Wish::List, .. }) => "replicate list",
             Self::Jobs(JobsSettings { wish: Wish::Status(_), .. }) => "replicate status",
             Self::Jobs(_) => "replicate cancel",
+            Self::Db(command) => command.name(),
+            Self::User(command) => command.name(),
             Self::Browse(_) => "browse",
             Self::ConfigShow { .. } => "config show",
             Self::AuthCheck { .. } => "auth check",

@@ -19,6 +19,8 @@ pub enum Shape {
     Star,
     /// Each to the next, and the last to the first.
     Ring,
+    /// The first to the next so many, each of these to so many of those that follow, and so on.
+    Tree(usize),
 }
 
 /// Which documents are carried.
@@ -97,46 +99,44 @@ pub enum Wish {
 
 /// What `replicate` was asked for.
 pub(super) fn command(given: &ReplicateArgs, targets: &Targets) -> Result<Command, Failure> {
-    let (words, wish): (&[String], fn(Vec<String>) -> Wish) = match &given.jobs {
+    let (words, all) = match &given.jobs {
         None => return Ok(Command::Replicate(meaning(given, targets)?)),
         Some(ReplicateCommand::List { server }) => {
             let servers = server.as_deref().map(|server| targets.servers(server)).transpose()?;
             return Ok(Command::Jobs(JobsSettings { servers: servers.unwrap_or_default(), wish: Wish::List }));
         }
-        Some(ReplicateCommand::Status { words }) => (words, Wish::Status),
-        Some(ReplicateCommand::Cancel { words, all: false }) => (words, Wish::Cancel),
-        Some(ReplicateCommand::Cancel { words, all: true }) => (words, |_| Wish::CancelAll),
+        Some(ReplicateCommand::Status { words }) => (words, None),
+        Some(ReplicateCommand::Cancel { words, all }) => (words, Some(*all)),
     };
     let is_server = |word: &&String| word.contains("://") || word.starts_with(':') || targets.has(word);
     let server = words.first().filter(is_server);
     let servers = server.map(|server| targets.servers(server)).transpose()?.unwrap_or_default();
     let jobs = words[usize::from(server.is_some())..].to_vec();
-    match (&given.jobs, jobs.as_slice()) {
-        (Some(ReplicateCommand::Cancel { all: false, .. }), []) => {
-            Err(usage("no job is named".to_owned()).hint("`couchapp replicate list` names them, `--all` means all"))
+    let wish = match (all, jobs.first()) {
+        (None, _) => Wish::Status(jobs),
+        (Some(false), Some(_)) => Wish::Cancel(jobs),
+        (Some(true), None) => Wish::CancelAll,
+        (Some(false), None) => {
+            let failure = usage("no job is named".to_owned());
+            return Err(failure.hint("`couchapp replicate list` names them, `--all` means all"));
         }
-        (Some(ReplicateCommand::Cancel { all: true, .. }), [job, ..]) => {
-            Err(usage(format!("`--all` and `{job}` exclude each other")))
-        }
-        _ => Ok(Command::Jobs(JobsSettings { servers, wish: wish(jobs) })),
-    }
+        (Some(true), Some(job)) => return Err(usage(format!("`--all` and `{job}` exclude each other"))),
+    };
+    Ok(Command::Jobs(JobsSettings { servers, wish }))
 }
 
 fn meaning(given: &ReplicateArgs, targets: &Targets) -> Result<ReplicateSettings, Failure> {
     let places = given.places.iter().map(|text| place(targets.destination(text)?)).collect::<Result<Vec<_>, _>>()?;
-    for (index, place) in places.iter().enumerate() {
-        if places[..index].iter().any(|other| other.endpoint.address == place.endpoint.address) {
-            return Err(usage(format!("`{}` is named twice", place.shown)));
-        }
-    }
-    let shape = match (given.chain, given.star, given.ring) {
-        (_, true, _) => Shape::Star,
-        (_, _, true) => Shape::Ring,
+    refuse_twins(&places)?;
+    let shape = match (given.chain, given.star, given.ring, given.tree) {
+        (_, true, ..) => Shape::Star,
+        (_, _, true, _) => Shape::Ring,
+        (.., Some(width)) => Shape::Tree(usize::from(width)),
         (true, ..) => Shape::Chain,
         _ if places.len() == 2 => Shape::Chain,
         _ => {
             let message = format!("{} places can be connected in several ways", places.len());
-            return Err(usage(message).hint("`--chain`, `--star` or `--ring` says how"));
+            return Err(usage(message).hint("`--chain`, `--star`, `--ring` or `--tree` says how"));
         }
     };
     let via = given.via.unwrap_or_default();
@@ -163,18 +163,38 @@ fn meaning(given: &ReplicateArgs, targets: &Targets) -> Result<ReplicateSettings
 }
 
 fn place(destination: Destination) -> Result<Place, Failure> {
-    let Destination { label, endpoints, .. } = destination;
-    let count = endpoints.len();
-    let Ok([endpoint]) = <[Endpoint; 1]>::try_from(endpoints) else {
-        let name = label.unwrap_or_default();
-        return Err(usage(format!("`{name}` has {count} URLs, and a place is one database")));
-    };
-    if let Some(document) = &endpoint.address.document {
-        let message = format!("`{}` is a document, and a place is a database", endpoint.address);
-        return Err(usage(message).hint(format!("`--doc-ids {document}` carries one document")));
+    let document = destination.endpoints.first().and_then(|endpoint| endpoint.address.document.clone());
+    Place::of(destination).map_err(|failure| match document {
+        Some(document) => failure.hint(format!("`--doc-ids {document}` carries one document")),
+        None => failure,
+    })
+}
+
+impl Place {
+    /// The one database that a destination names.
+    pub(super) fn of(destination: Destination) -> Result<Self, Failure> {
+        let Destination { label, endpoints, .. } = destination;
+        let count = endpoints.len();
+        let Ok([endpoint]) = <[Endpoint; 1]>::try_from(endpoints) else {
+            let name = label.unwrap_or_default();
+            return Err(usage(format!("`{name}` has {count} URLs, and a place is one database")));
+        };
+        if endpoint.address.document.is_some() || endpoint.address.all_designs {
+            return Err(usage(format!("`{}` is a document, and a place is a database", endpoint.address)));
+        }
+        let shown = label.unwrap_or_else(|| endpoint.address.to_string());
+        Ok(Self { endpoint, shown })
     }
-    let shown = label.unwrap_or_else(|| endpoint.address.to_string());
-    Ok(Place { endpoint, shown })
+}
+
+/// Refuses a database that is named twice.
+pub(super) fn refuse_twins(places: &[Place]) -> Result<(), Failure> {
+    for (index, place) in places.iter().enumerate() {
+        if places[..index].iter().any(|other| other.endpoint.address == place.endpoint.address) {
+            return Err(usage(format!("`{}` is named twice", place.shown)));
+        }
+    }
+    Ok(())
 }
 
 fn which(given: &ReplicateArgs) -> Result<Which, Failure> {
@@ -233,6 +253,9 @@ mod tests {
         for (flag, shape) in [("--chain", Shape::Chain), ("--star", Shape::Star), ("--ring", Shape::Ring)] {
             assert_eq!(settings(&[":a", ":b", ":c", flag]).unwrap().shape, shape);
         }
+        for (flag, width) in [("--tree", 2), ("--tree=1", 1), ("--tree=7", 7)] {
+            assert_eq!(settings(&[flag, ":a", ":b", ":c"]).unwrap().shape, Shape::Tree(width));
+        }
     }
 
     #[test]
@@ -257,6 +280,8 @@ mod tests {
             &["--doc-ids", "_x"],
             &["--filter", "d/f", "--doc-ids", "a"],
             &["--chain", "--ring"],
+            &["--tree", "--ring"],
+            &["--tree=0"],
         ] {
             assert_eq!(which(bad).unwrap_err().exit(), Exit::Usage, "{bad:?}");
         }

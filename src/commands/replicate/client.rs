@@ -1,6 +1,9 @@
 //! `--via client`: our own replicator, for servers that need not see each other.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::task::JoinSet;
@@ -9,18 +12,26 @@ use super::conclude::{self, Ended};
 use super::observe::observer;
 use super::places::{Known, gather, name};
 use super::{options, shape};
-use crate::commands::Context;
 use crate::commands::ending::Ending;
+use crate::commands::{Context, handles};
+use crate::couch::{Errand, Meter, Traffic};
 use crate::exit::Exit;
 use crate::plan::topology::{self, Route};
-use crate::replicator::{self, Job, Observer, Options, Outcome, ReplicationError, Stop};
+use crate::replicator::{self, Echo, Job, Observer, Options, Outcome, ReplicationError, Stop, Timing};
 use crate::report::{JobState, Jobs};
 use crate::settings::replicate::ReplicateSettings;
+
+/// Each job that goes on waits with a connection of its own; so many more are needed at once.
+const SPARE: usize = 150;
+/// Between two words about what went over the wire.
+const TRAFFIC: Duration = Duration::from_secs(1);
 
 /// Everything that the jobs share.
 struct Work {
     places: Vec<Known>,
     routes: Vec<Route>,
+    /// What the job of each route shares with the one of the way back.
+    echoes: Vec<Option<Echo>>,
     jobs: Arc<Jobs>,
     options: Options,
     stop: Stop,
@@ -45,6 +56,12 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
             work.in_order(context, &topology::order(command.places.len(), shape(command), command.both)).await
         }
     };
+    let running = async {
+        tokio::select! {
+            ended = running => ended,
+            never = work.tell_traffic() => match never {},
+        }
+    };
     tokio::pin!(running);
     let ended = tokio::select! {
         ended = &mut running => ended,
@@ -53,6 +70,7 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
             running.await
         }
     };
+    work.traffic();
     conclude::say(context, command, &work.jobs, ended)
 }
 
@@ -65,8 +83,28 @@ fn interrupted(context: &Context) -> Exit {
 async fn work(context: &Context, command: &ReplicateSettings, stop: Stop) -> Result<Option<Work>> {
     let routes = topology::routes(command.places.len(), shape(command), command.both);
     let Some(places) = gather(context, command, &routes).await? else { return Ok(None) };
+    let needed = (routes.len() + SPARE) as u64;
+    if let Some(limit) = handles::raise().filter(|limit| command.continuous && *limit < needed) {
+        let message = format!("{limit} open files are allowed, and this may need {needed} (`ulimit -n`)");
+        context.printer.warning("open_files", &message);
+    }
     let jobs = Arc::new(Jobs::new(&context.printer, conclude::lines(command, &routes)));
-    Ok(Some(Work { places, routes, jobs, options: options(command), stop }))
+    let options = Options { pace: Timing::default().among(routes.len()), ..options(command) };
+    let echoes = echoes(&routes);
+    Ok(Some(Work { places, routes, echoes, jobs, options, stop }))
+}
+
+/// What each route shares with its way back, if both are taken.
+fn echoes(routes: &[Route]) -> Vec<Option<Echo>> {
+    let numbers: HashMap<Route, usize> = routes.iter().enumerate().map(|(number, route)| (*route, number)).collect();
+    let mut echoes = vec![None; routes.len()];
+    for (number, route) in routes.iter().enumerate() {
+        if let Some(back) = numbers.get(&route.back()).filter(|back| **back > number) {
+            let (one, other) = replicator::pair();
+            (echoes[number], echoes[*back]) = (Some(one), Some(other));
+        }
+    }
+    echoes
 }
 
 impl Work {
@@ -78,7 +116,7 @@ impl Work {
                 break;
             }
             let Some(number) = self.routes.iter().position(|known| known == route) else { continue };
-            let job = self.job(*route);
+            let job = self.job(number);
             let outcome = replicator::run(&job, &self.observer(context, number), &self.stop).await;
             let failed = outcome.is_err();
             ended.push(self.settle(number, outcome));
@@ -92,8 +130,8 @@ impl Work {
     /// All at once, until each has ended.
     async fn side_by_side(&self, context: &Context) -> Vec<Ended> {
         let mut running = JoinSet::new();
-        for (number, route) in self.routes.iter().enumerate() {
-            let (job, observer, stop) = (self.job(*route), self.observer(context, number), self.stop.clone());
+        for number in 0..self.routes.len() {
+            let (job, observer, stop) = (self.job(number), self.observer(context, number), self.stop.clone());
             running.spawn(async move { (number, replicator::run(&job, &observer, &stop).await) });
         }
         let mut ended = Vec::new();
@@ -109,9 +147,31 @@ impl Work {
         ended
     }
 
-    fn job(&self, route: Route) -> Job {
+    fn job(&self, number: usize) -> Job {
         let database = |number: usize| self.places[number].database.clone();
-        Job { source: database(route.from), target: database(route.to), options: self.options.clone() }
+        let (Route { from, to }, echo) = (self.routes[number], self.echoes[number].clone());
+        Job { source: database(from), target: database(to), options: self.options.clone(), echo }
+    }
+
+    /// Tells from time to time what went over the wire.
+    async fn tell_traffic(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(TRAFFIC).await;
+            self.traffic();
+        }
+    }
+
+    fn traffic(&self) {
+        let mut meters: Vec<&Arc<Meter>> = Vec::new();
+        for place in &self.places {
+            let meter = place.reached.server.meter();
+            if !meters.iter().any(|known| Arc::ptr_eq(known, meter)) {
+                meters.push(meter);
+            }
+        }
+        let traffic: Traffic = meters.into_iter().map(|meter| meter.traffic()).sum();
+        let requests = Errand::ALL.map(|(errand, name)| (name, traffic.requests(errand)));
+        self.jobs.traffic(&requests, traffic.sent, traffic.received);
     }
 
     fn observer(&self, context: &Context, number: usize) -> Observer {

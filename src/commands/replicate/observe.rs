@@ -8,7 +8,7 @@ use crate::report::{JobState, Jobs};
 
 /// Shows what a job tells, on top of what its line has counted before.
 pub(super) fn observer(context: &Context, jobs: Arc<Jobs>, number: usize, name: String) -> Observer {
-    let before = jobs.lines().get(number).map_or((0, 0), |line| (line.written, line.refused));
+    let before = jobs.line(number).map_or((0, 0), |line| (line.written, line.refused));
     let printer = context.printer.clone();
     Arc::new(move |event: &Event| {
         let state = |state: JobState| jobs.update(number, |line| line.state = state);

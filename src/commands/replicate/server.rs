@@ -69,6 +69,7 @@ impl Work {
             source: self.places[from].database.clone(),
             target: self.places[to].database.clone(),
             options: Options { continuous: false, ..self.options.clone() },
+            echo: None,
         }
     }
 }

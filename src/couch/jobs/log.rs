@@ -35,7 +35,7 @@ fn read(log: &Object, started: Option<&str>) -> Earlier {
     let started = started.and_then(|text| text.parse::<Timestamp>().ok());
     let is_earlier = |entry: &&Value| {
         let began = entry.get("start_time").and_then(Value::as_str).and_then(date);
-        !started.zip(began).is_some_and(|(started, began)| began >= started)
+        started.zip(began).is_none_or(|(started, began)| began < started)
     };
     let history = log.get("history").and_then(Value::as_array).into_iter().flatten();
     let last = history.into_iter().find(is_earlier);

@@ -117,3 +117,81 @@ fn end(database: &Database, welcome: &Welcome) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Kind, Network, Server};
+    use super::super::JobDocument;
+    use super::*;
+
+    fn database(url: &str) -> Database {
+        let (address, credentials) = Address::parse(url, Expect::Database).unwrap();
+        let server = Server::connect(&address, credentials, &Network::default()).unwrap();
+        server.database(address.database.as_ref().unwrap())
+    }
+
+    fn welcome(kind: Kind, version: &str) -> Welcome {
+        Welcome { kind, vendor: None, version: Some(version.to_owned()) }
+    }
+
+    #[test]
+    fn credentials_stand_where_the_server_looks_for_them() {
+        let (source, target) = (database("http://bob:c%40n:ry@h/a"), database("http://h/b"));
+        let ids = Selection::Everything;
+        let spec = JobSpec {
+            source: &source,
+            target: &target,
+            continuous: false,
+            selection: &ids,
+            no_design: false,
+            winning_revisions_only: false,
+        };
+        let header = json!({ "Authorization": "Basic Ym9iOmNAbjpyeQ==" });
+        for (welcome, key, value) in [
+            (welcome(Kind::CouchDb, "3.5.0"), "auth", json!({ "basic": { "username": "bob", "password": "c@n:ry" } })),
+            (welcome(Kind::CouchDb, "3.1.2"), "headers", header.clone()),
+            (welcome(Kind::PouchDb, "4.2.0"), "headers", header),
+        ] {
+            let document = spec.document(&welcome);
+            let expected = json!({ "source": { "url": "http://h/a", key: value }, "target": "http://h/b" });
+            assert_eq!(Value::Object(document), expected);
+        }
+    }
+
+    #[test]
+    fn a_document_is_equal_whoever_wrote_it() {
+        let (source, target) = (database("http://bob:canary@h/a"), database("http://h:80/b"));
+        let ids = Selection::Ids(["y", "x", "x"].map(|id| DocId::new(id).unwrap()).into());
+        let spec = |selection, continuous| JobSpec {
+            source: &source,
+            target: &target,
+            continuous,
+            selection,
+            no_design: true,
+            winning_revisions_only: false,
+        };
+        let ends =
+            || json!({ "_id": "j", "source": "http://eve:c4n4ry@h/a/", "target": { "url": "http://h/b", "auth": {} } });
+        let with = |more: &Value| {
+            let mut document = ends();
+            document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            JobDocument::read(&document).unwrap()
+        };
+        let all = Selection::Everything;
+        let no_design = json!({ "_id": { "$regex": NO_DESIGN } });
+        for (document, selection, continuous, equal) in [
+            (json!({ "doc_ids": ["x", "y"], "create_target": true, "owner": "eve" }), &ids, false, true),
+            (json!({ "doc_ids": ["x"] }), &ids, false, false),
+            (json!({ "doc_ids": ["x", "y"], "continuous": true }), &ids, false, false),
+            (json!({ "selector": no_design, "continuous": true }), &all, true, true),
+            (json!({ "selector": no_design, "continuous": false }), &all, false, true),
+            (json!({}), &all, false, false),
+        ] {
+            assert_eq!(with(&document).is_equal(&spec(selection, continuous)), equal, "{document}");
+        }
+        let document = with(&json!({}));
+        assert!(!format!("{document:?} {:?}", spec(&all, true)).contains("c4n4ry"), "{document:?}");
+        let both = spec(&Selection::Selector(r#"{"n":1.0}"#.to_owned()), false).effective();
+        assert_eq!(both, Selection::Selector(format!(r#"{{"$and":[{no_design},{{"n":1.0}}]}}"#)));
+    }
+}

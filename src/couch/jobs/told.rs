@@ -1,6 +1,6 @@
 //! What servers tell of their replications, without any credentials.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::Sequence;
 use super::spec::{JobSpec, identity, plain};
@@ -174,7 +174,7 @@ impl JobDocument {
         };
         let keys = ["continuous", "winning_revs_only", "doc_ids", "selector", "filter", "query_params"];
         let options = keys.into_iter().filter_map(|key| Some((key.to_owned(), document.get(key)?.clone())));
-        let options: Object = without_nothing(Map::from_iter(options));
+        let options: Object = without_nothing(options.collect());
         let is_whole = options.keys().all(|key| key == "continuous");
         let identity = identity(source.as_deref().unwrap_or_default(), target.as_deref().unwrap_or_default(), options);
         let told =
@@ -197,4 +197,41 @@ fn text(value: &Value, key: &str) -> Option<String> {
 
 fn number(value: &Value, key: &str) -> Option<u64> {
     value.get(key).and_then(Value::as_u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn states_are_understood() {
+        let info = json!({ "docs_written": 3, "doc_write_failures": 1, "changes_pending": null, "through_seq": "3-x" });
+        let row = json!({ "doc_id": "j", "id": "9a+continuous", "source": "http://eve:c4n4ry@h/a/", "target": "b",
+            "state": "running", "info": info, "error_count": 0 });
+        let told = Told::of_scheduler(&row);
+        assert_eq!((told.phase, told.written, told.refused, told.pending), (Phase::Running, Some(3), 1, None));
+        assert_eq!((told.source.as_deref(), told.target.as_deref()), (Some("http://h/a"), Some("b")));
+        assert!(told.continuous && told.through == Sequence::new("\"3-x\""));
+        for (state, info, phase, error) in [
+            ("initializing", json!(null), Phase::Waiting, None),
+            ("crashing", json!({ "error": "no http://eve:c4n4ry@h/" }), Phase::Crashing, Some("no http://eve:****@h/")),
+            ("error", json!({ "error": "no filter" }), Phase::Crashing, Some("no filter")),
+            ("failed", json!("an old text"), Phase::Failed, Some("an old text")),
+            ("completed", json!({ "docs_written": 1 }), Phase::Completed, None),
+            ("something new", json!([]), Phase::Waiting, None),
+        ] {
+            let told = Told::of_scheduler(&json!({ "state": state, "info": info, "id": null }));
+            assert_eq!((told.phase, told.error.as_deref()), (phase, error), "{state}");
+        }
+        let event = json!({ "type": "crashed", "reason": "gone" });
+        let told = Told::of_transient(&json!({ "id": "9a", "database": null, "doc_id": null, "history": [event] }));
+        assert_eq!((told.phase, told.error.as_deref(), told.document), (Phase::Crashing, Some("gone"), None));
+        let ends = |state: &str| json!({ "_id": "j", "_replication_state": state, "_replication_state_reason": "why" });
+        let pouchdb = JobDocument::read(&ends("error")).unwrap().told;
+        assert_eq!((pouchdb.phase, pouchdb.error.as_deref()), (Phase::Failed, Some("why")));
+        assert_eq!(JobDocument::read(&ends("triggered")).unwrap().told.phase, Phase::Running);
+        assert_eq!(JobDocument::read(&json!({ "_id": "_design/_replicator" })), None);
+    }
 }

@@ -32,7 +32,8 @@ pub(super) fn render(lines: &[JobLine], width: usize, height: usize) -> String {
         shown.truncate(rows.saturating_sub(1));
         (Some(cut(&sum(lines), width)), shown)
     };
-    let rest: Vec<String> = shown.iter().map(|line| format!("   {:9}  {}", line.state.words(), counts(line))).collect();
+    let rest: Vec<String> =
+        shown.iter().map(|line| format!("   {:9}  {}", line.state.words(), counts(line, false))).collect();
     let longest = rest.iter().map(|rest| rest.chars().count()).max().unwrap_or(0);
     let room = width.saturating_sub(longest).max(width / 3);
     let routes: Vec<String> = shown.iter().map(|line| route(line, room)).collect();
@@ -64,13 +65,17 @@ pub(super) fn sum(lines: &[JobLine]) -> String {
         pending: Some(lines.iter().filter_map(|line| line.pending).sum()),
         ..JobLine::default()
     };
-    format!("{} jobs: {counted}   {}", number(lines.len()), counts(&total))
+    format!("{} jobs: {counted}   {}", number(lines.len()), counts(&total, true))
 }
 
-/// `1,204 documents written   12 pending   1 refused`
-pub(super) fn counts(line: &JobLine) -> String {
-    let noun = if line.written == 1 { "document" } else { "documents" };
-    let mut text = format!("{} {noun} written", thousands(line.written));
+/// `1,204 documents written   12 pending   1 refused`, without the noun where there is little room.
+pub(super) fn counts(line: &JobLine, is_long: bool) -> String {
+    let noun = match (is_long, line.written) {
+        (false, _) => "",
+        (true, 1) => " document",
+        (true, _) => " documents",
+    };
+    let mut text = format!("{}{noun} written", thousands(line.written));
     if let Some(pending) = line.pending.filter(|pending| *pending > 0) {
         text.push_str(&format!("   {} pending", thousands(pending)));
     }
@@ -145,12 +150,12 @@ mod tests {
             },
         ];
         insta::assert_snapshot!(render(&lines, 120, 24), @r"
-        dev → http://couch.example.com:5984/photographs   running    1,204 documents written
-        http://couch.example.com:5984/photographs → dev   caught up  1 document written   3 pending
+        dev → http://couch.example.com:5984/photographs   running    1,204 written
+        http://couch.example.com:5984/photographs → dev   caught up  1 written   3 pending
         ");
-        insta::assert_snapshot!(render(&lines, 80, 24), @r"
-        dev → …uch.example.com:5984/photographs   running    1,204 documents written
-        …uch.example.com:5984/photographs → dev   caught up  1 document written   3 pen…
+        insta::assert_snapshot!(render(&lines, 70, 24), @r"
+        dev → …xample.com:5984/photographs   running    1,204 written
+        …xample.com:5984/photographs → dev   caught up  1 written   3 pending
         ");
         for width in 0..130 {
             for row in render(&lines, width, 24).lines() {
@@ -166,8 +171,8 @@ mod tests {
         lines[7].state = JobState::Running;
         insta::assert_snapshot!(render(&lines, 80, 24), @r"
         1,000 jobs: 1 waiting, 1 running, 998 caught up   2,000 documents written
-        a → b500   waiting    2 documents written
-        a → b7     running    2 documents written
+        a → b500   waiting    2 written
+        a → b7     running    2 written
         ");
         for line in &mut lines {
             line.state = JobState::Running;

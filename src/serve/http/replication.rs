@@ -85,12 +85,11 @@ fn done(outcome: &Outcome, is_of_ids: bool) -> Value {
 /// Ends what was asked for here, named by its id or by the same body.
 fn cancel(server: &Server, user: &User, members: &Object) -> Result<Response, Failure> {
     let named = ["replication_id", "_local_id", "id"].iter().find_map(|key| members.get(*key)?.as_str());
-    let id = match named {
-        Some(id) => id.to_owned(),
-        None => {
-            let wanted = Wanted::parse(members).map_err(|invalid| invalid.for_request())?;
-            wanted.id(server.replications().own(), user.name.as_deref())
-        }
+    let id = if let Some(id) = named {
+        id.to_owned()
+    } else {
+        let wanted = Wanted::parse(members).map_err(|invalid| invalid.for_request())?;
+        wanted.id(server.replications().own(), user.name.as_deref())
     };
     let tasks = server.replications().tasks();
     let task = tasks.iter().find(|task| task.id == id && task.document.is_none());

@@ -72,7 +72,7 @@ fn job(own: &str, task: &Task, loan: Option<&Loan>) -> Result<Job, Trouble> {
         since: wanted.since.clone(),
         pace: Timing { first_wait: FIRST, longest_wait: LONGEST, ..Timing::default() },
     };
-    Ok(Job { source: end(&wanted.source)?, target: end(&wanted.target)?, options })
+    Ok(Job { source: end(&wanted.source)?, target: end(&wanted.target)?, options, echo: None })
 }
 
 /// `None` for what cannot be a database.

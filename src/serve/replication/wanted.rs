@@ -276,8 +276,8 @@ mod tests {
         assert_eq!((wanted.since, wanted.user.as_deref()), (Sequence::new("\"5-x\""), Some("jan")));
         let query = vec![("a".to_owned(), "x".to_owned()), ("n".to_owned(), "1".to_owned())];
         assert_eq!(wanted.selection, Selection::Filter { name: "app/new".to_owned(), query });
-        let selected = Wanted::parse(&body(json!({ "selector": { "b": 1, "a": 0.10 } }))).unwrap();
-        assert_eq!(selected.selection, Selection::Selector(r#"{"b":1,"a":0.10}"#.to_owned()));
+        let selected = Wanted::parse(&body(json!({ "selector": { "b": 1, "a": 0.1 } }))).unwrap();
+        assert_eq!(selected.selection, Selection::Selector(r#"{"b":1,"a":0.1}"#.to_owned()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::fault_proxy::{Action, FaultProxy};
 use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, encoded};
+use crate::wire::Answer;
 
 /// After this a test has waited in vain.
 const LONGEST: Duration = Duration::from_mins(1);
@@ -297,6 +298,49 @@ pub(crate) fn a_target_that_goes_ends_a_job(endpoint: &Endpoint) {
         run.expect(6).says(target.name());
     }
     assert_eq!(jobs_of(&target), Vec::<Value>::new());
+}
+
+pub(crate) fn a_job_that_crashes_for_ever_is_given_up(endpoint: &Endpoint) {
+    let (project, source) = (Project::for_endpoint(endpoint), endpoint.database());
+    fill(&source, 3);
+    let told = |state: &str, errors: u64, cause: &str| {
+        let told = json!({ "state": state, "error_count": errors, "info": { "error": cause, "docs_written": 0 } });
+        Action::Replace(Answer::json(200, &told))
+    };
+    for (continuous, cause, code) in [
+        (&[][..], "db_not_found: could not open http://other/db/", 6),
+        (&["--continuous"], "unauthorized: unauthorized to access or create database http://other/db/", 4),
+        (&[], "{worker_died,<0.1.0>,kaboom}", 1),
+    ] {
+        let target = endpoint.database();
+        let proxy = FaultProxy::counting(endpoint.origin());
+        let mut asked = 0;
+        proxy.play(move |arrival| {
+            if !arrival.target.starts_with("/_scheduler/docs/_replicator/") {
+                return Action::Pass;
+            }
+            asked += 1;
+            told("crashing", asked, cause)
+        });
+        let run = carry(&project, &[&source.url_through(&proxy), &target.url()], continuous).expect(code);
+        run.says(cause).says("--via client");
+        assert_eq!(jobs_of(&target), Vec::<Value>::new());
+    }
+    // One that recovers is not.
+    let target = endpoint.database();
+    let proxy = FaultProxy::counting(endpoint.origin());
+    let mut asked = 0;
+    proxy.play(move |arrival| match arrival.target.starts_with("/_scheduler/docs/_replicator/") {
+        true if asked < 2 => {
+            asked += 1;
+            told("crashing", asked, "{timeout,http://other/db/}")
+        }
+        true => Action::Replace(Answer::json(200, &json!({ "state": "completed", "info": { "docs_written": 3 } }))),
+        false => Action::Pass,
+    });
+    let run = carry(&project, &[&source.url_through(&proxy), &target.url()], &[]).ok();
+    assert_eq!(run.stderr.matches("{timeout,http://other/db/}; the server will try again").count(), 1, "{run}");
+    assert_eq!(ids(&target).len(), 3);
 }
 
 pub(crate) fn no_credential_is_left_at_a_server(endpoint: &Endpoint) {
