@@ -30,6 +30,17 @@ on_the_embedded_endpoint! {
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
     ];
+    server_jobs: [
+        a_server_carries_everything,
+        a_server_carries_a_part,
+        what_a_server_cannot_carry_is_told,
+        an_equal_job_is_not_doubled,
+        somebody_elses_job_stays_theirs,
+        a_run_that_is_stopped_leaves_no_job,
+        what_a_killed_run_left_is_tidied_up,
+        a_target_that_goes_ends_a_job,
+        no_credential_is_left_at_a_server,
+    ];
     endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
     administering: [
         each_has_a_database_and_the_family_another,
@@ -53,4 +64,9 @@ on_the_embedded_endpoint! {
     ];
     served: [functions_answer, an_index_survives_a_push_of_attachments];
     dumping: [a_view_says_what_is_dumped];
+}
+
+#[cfg(target_os = "linux")]
+on_the_embedded_endpoint! {
+    server_jobs: [on_a_terminal_it_is_asked_what_stays];
 }

@@ -15,6 +15,8 @@ mod ddoc;
 mod differential;
 #[cfg(feature = "serve")]
 mod embedded;
+#[cfg(feature = "serve")]
+mod embedded_jobs;
 mod fake;
 mod fake_couch;
 mod fault_proxy;
