@@ -1,6 +1,7 @@
-// Only people who are signed in write, and a document is changed and removed by its owner alone. Admins may do anything,
-// and are the only ones who may touch what has no owner: what `couchapp sync-dir` sent, and documents that are no files.
 function (newDoc, oldDoc, userCtx, secObj) {
+  // Only people who are signed in write, and a document is changed and removed by its owner alone. Admins may do
+  // anything, and are the only ones who may touch what has no owner: what `couchapp sync-dir` sent, and documents that
+  // are no files. (This stands inside: PouchDB Server takes no function that begins with a comment.)
   // !code lib/allowed_types.js
   var admins = (secObj && secObj.admins) || {};
   var isAdmin = userCtx.roles.indexOf('_admin') >= 0

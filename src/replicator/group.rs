@@ -9,6 +9,8 @@ use crate::couch::{Answer, CouchError, Refusal, RevisionText};
 
 /// The most bytes of one request.
 pub(super) const LARGEST: usize = 4 << 20;
+/// The most characters of a reason that are kept.
+const LONGEST_REASON: usize = 500;
 /// The least that a group shrinks to.
 const SMALLEST: usize = 64 << 10;
 
@@ -138,9 +140,39 @@ fn told(refusal: Refusal, texts: &[RevisionText]) -> Refused {
 }
 
 fn reason(answer: &Answer) -> String {
-    match (&answer.error, &answer.reason) {
+    let text = match (&answer.error, &answer.reason) {
         (Some(error), Some(reason)) if !reason.is_empty() => format!("{error}: {reason}"),
         (Some(word), _) | (None, Some(word)) => word.clone(),
         (None, None) => answer.to_string(),
+    };
+    // PouchDB gives the whole source of a validation that it cannot compile, for every document.
+    match text.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_what_the_server_says_within_limits() {
+        let long = "ä".repeat(5000);
+        let cut = format!("forbidden: {}…", "ä".repeat(LONGEST_REASON - "forbidden: ".len()));
+        for (error, said, expected) in [
+            (Some("forbidden"), Some("no"), "forbidden: no"),
+            (Some("forbidden"), Some(""), "forbidden"),
+            (None, Some("no"), "no"),
+            (Some("forbidden"), Some(long.as_str()), cut.as_str()),
+        ] {
+            let answer = Answer {
+                request: String::new(),
+                status: 403,
+                error: error.map(str::to_owned),
+                reason: said.map(str::to_owned),
+            };
+            assert_eq!(reason(&answer), expected);
+        }
     }
 }
