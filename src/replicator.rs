@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::couch::{CouchError, Database, Selection, Sequence};
+use crate::json::Object;
 
 mod batch;
 mod checkpoint;
@@ -155,6 +156,10 @@ pub struct Outcome {
     pub compared: bool,
     /// It was stopped before it was done; a continuous job ends in no other way.
     pub stopped: bool,
+    /// What the checkpoint says in the end (`session_id`, `source_last_seq`, `history`…); `None` where none was ever written.
+    pub record: Option<Object>,
+    /// A checkpoint was written. Without one, there was nothing to do.
+    pub moved: bool,
 }
 
 /// Carries a job out; `stop` ends it with a checkpoint written.

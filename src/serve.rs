@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use self::functions::{Functions, Limits};
 use self::http::Server;
 use self::lenient::LenientListener;
+use self::replication::Replications;
 use self::store::{Store, StoreError};
 use self::users::Administrator;
 
@@ -28,6 +29,7 @@ pub mod functions;
 pub mod http;
 mod lenient;
 pub mod mango;
+pub mod replication;
 pub mod store;
 pub mod tree;
 pub mod users;
@@ -98,11 +100,14 @@ pub struct Running {
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<io::Result<()>>,
+    replications: Replications,
 }
 
 impl Running {
-    /// Takes no more requests, tells feeds to end, and waits a little for what is under way.
+    /// Ends replications, takes no more requests, tells feeds to end, and waits a little for what is under way.
     pub async fn stop(mut self) {
+        // First, while their databases still answer.
+        self.replications.end().await;
         self.stop.send_replace(true);
         if tokio::time::timeout(PATIENCE, &mut self.task).await.is_err() {
             self.task.abort();
@@ -117,6 +122,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.replications.end_now();
         self.stop.send_replace(true);
         self.task.abort();
     }
@@ -135,10 +141,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let (folder, heard) = (options.folder.clone(), stopping.clone());
     let opened = tokio::task::spawn_blocking(move || {
         let store = Store::open(&options.folder)?;
-        Server::open(store, Functions::new(options.limits), options.administrators, options.csp, heard)
+        Server::open(store, Functions::new(options.limits), options.administrators, options.csp, address, heard)
     });
     let server = opened.await.map_err(|error| StoreError::Failed(Box::new(error))).and_then(|opened| opened);
     let server = Arc::new(server.map_err(|source| StartError::Store { folder, source })?);
+    let replications = server.replications().clone();
     let router = Router::new().fallback(http::answer_request).with_state(server);
     let router = if options.reload { router.layer(from_fn(http::reload::follow)) } else { router };
     let task = tokio::spawn(async move {
@@ -148,5 +155,6 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         };
         axum::serve(LenientListener(listener), router).with_graceful_shutdown(stopped).await
     });
-    Ok(Running { address, stop, task })
+    replications.follow_documents();
+    Ok(Running { address, stop, task, replications })
 }

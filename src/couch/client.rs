@@ -25,7 +25,7 @@ use super::target::Target;
 use super::{CouchError, Network, Pace};
 use crate::address::Address;
 use crate::json;
-use crate::secret::Credentials;
+use crate::secret::{Credentials, Secret};
 
 /// Sizes beyond which an answer is not read.
 pub(super) mod limit {
@@ -45,6 +45,8 @@ struct Inner {
     http: reqwest::Client,
     address: Address,
     authorization: Option<HeaderValue>,
+    /// What else goes with every request.
+    headers: Vec<(HeaderName, HeaderValue)>,
     network: Network,
 }
 
@@ -95,9 +97,10 @@ impl Client {
         network: &Network,
     ) -> Result<Self, CouchError> {
         let authorization = credentials.map(|credentials| authorization(&credentials)).transpose()?;
+        let headers = network.headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?;
         let http = build(network)?;
         let (address, network) = (address.server(), network.clone());
-        Ok(Self(Arc::new(Inner { http, address, authorization, network })))
+        Ok(Self(Arc::new(Inner { http, address, authorization, headers, network })))
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -191,10 +194,11 @@ impl Client {
         {
             headers.insert(RANGE, range);
         }
-        if request.target.origin() == self.0.address.origin()
-            && let Some(authorization) = &self.0.authorization
-        {
-            headers.insert(AUTHORIZATION, authorization.clone());
+        if request.target.origin() == self.0.address.origin() {
+            headers.extend(self.0.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+            if let Some(authorization) = &self.0.authorization {
+                headers.insert(AUTHORIZATION, authorization.clone());
+            }
         }
         if let Some(body) = &request.body {
             if let Ok(content_type) = HeaderValue::try_from(body.content_type.as_str()) {
@@ -226,6 +230,15 @@ fn authorization(credentials: &Credentials) -> Result<HeaderValue, CouchError> {
         .map_err(|_| CouchError::Unusable { what, why: "it has characters that no header can hold".to_owned() })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+fn header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), CouchError> {
+    let unusable = |why: &str| CouchError::Unusable { what: "header", why: why.to_owned() };
+    let name = HeaderName::try_from(name).map_err(|_| unusable("its name has characters that no header has"))?;
+    let mut value =
+        HeaderValue::try_from(value.expose()).map_err(|_| unusable("it has characters that no header can hold"))?;
+    value.set_sensitive(true);
+    Ok((name, value))
 }
 
 fn build(network: &Network) -> Result<reqwest::Client, CouchError> {

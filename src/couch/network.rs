@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pace;
+use crate::secret::Secret;
 
 /// Hears of everything in a transfer that a person may want to know while it happens.
 pub type Observer = Arc<dyn Fn(Notice) + Send + Sync>;
@@ -85,6 +86,8 @@ pub struct Network {
     pub observer: Option<Observer>,
     /// Waits; `None` means the clock.
     pub pause: Option<Pause>,
+    /// Headers that go with every request to the server, and to no other.
+    pub headers: Vec<(String, Secret)>,
 }
 
 impl Default for Network {
@@ -102,11 +105,12 @@ impl Default for Network {
             download: None,
             observer: None,
             pause: None,
+            headers: Vec::new(),
         }
     }
 }
 
-/// Leaves out the certificates: the client's holds its private key.
+/// Leaves out the certificates, of which the client's holds its private key, and the headers.
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network")

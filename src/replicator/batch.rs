@@ -1,11 +1,13 @@
 //! One page of changes: what the target lacks of it is read and written.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::checkpoint::Log;
 use super::group::{self, Item, LARGEST, Size, Written};
-use super::report::{Event, Refused, Tally};
+use super::report::{Counts, Event, Refused, Tally};
 use super::{Job, ReplicationError};
-use crate::couch::{Changed, CouchError, Database, Feed, Lacking, RevisionText, Selection};
+use crate::couch::{Changed, CouchError, Database, Feed, Lacking, RevisionText, Selection, Sequence};
 use crate::name::{DocId, Revision};
 
 /// Attachments up to this size in all travel inside of JSON.
@@ -20,6 +22,8 @@ pub(super) struct Shared {
     pub(super) job: Job,
     pub(super) tally: Tally,
     pub(super) size: Size,
+    /// A checkpoint was written.
+    pub(super) moved: AtomicBool,
 }
 
 /// A revision that the target lacks.
@@ -31,6 +35,20 @@ struct Wanted {
 }
 
 impl Shared {
+    /// Writes a checkpoint, and tells of it.
+    pub(super) async fn checkpoint(
+        &self,
+        log: &mut Log,
+        reached: &Sequence,
+        counts: &Counts,
+    ) -> Result<(), ReplicationError> {
+        log.write(&self.job, reached, counts).await?;
+        self.moved.store(true, Ordering::Relaxed);
+        self.tally.record(log.record());
+        self.tally.tell(&Event::Checkpoint { sequence: reached.text() });
+        Ok(())
+    }
+
     /// Carries a page. `compares`: what was missing is looked for once more, and told if it is missing still.
     pub(super) async fn carry(&self, rows: Vec<Changed>, compares: bool) -> Result<(), ReplicationError> {
         let no_design = self.job.options.no_design;

@@ -27,6 +27,8 @@ pub(super) struct Log {
     /// How far it has come.
     pub(super) recorded: Option<Sequence>,
     history: Vec<Value>,
+    /// What the target's document says.
+    record: Option<Object>,
     source: Place,
     target: Place,
 }
@@ -66,11 +68,17 @@ impl Log {
             session: random::hexadecimal() + &random::hexadecimal(),
             started: date(),
             recorded: since.clone(),
+            record: target.as_ref().filter(|_| since.is_some()).map(plain),
             since,
             history,
             source: Place { revision: revision(source.as_ref()), is_read_only },
             target: Place { revision: revision(target.as_ref()), is_read_only: false },
         })
+    }
+
+    /// What the checkpoint says, without what belongs to one end.
+    pub(super) fn record(&self) -> Option<Object> {
+        self.record.clone()
     }
 
     /// Begins from here instead.
@@ -111,10 +119,21 @@ impl Log {
             members.insert(READ_ONLY.to_owned(), Value::Bool(true));
         }
         members.insert("history".to_owned(), Value::Array(history));
+        self.record = Some(plain(&members));
         put(&job.target, &self.id, members, &mut self.target).await.map_err(ReplicationError::target)?;
         self.recorded = Some(reached.clone());
         Ok(())
     }
+}
+
+/// A checkpoint without what belongs to one end.
+fn plain(members: &Object) -> Object {
+    let own = ["_id", "_rev", READ_ONLY];
+    members
+        .iter()
+        .filter(|(key, _)| !own.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// Another run of the same job may have written in between: the newest word counts.

@@ -78,6 +78,9 @@ impl Pass<'_> {
                 }
                 carried = first(&mut under_way) => {
                     let (last, left) = carried?;
+                    if !self.compares() {
+                        self.shared.tally.tell(&Event::Reached { sequence: last.text() });
+                    }
                     reached = Some(last);
                     let idle = under_way.is_empty();
                     let counts = self.shared.tally.count(|counts| counts.pending = left);
@@ -149,9 +152,7 @@ impl Pass<'_> {
             return Ok(());
         };
         let counts = self.shared.tally.count(|_| {});
-        self.log.write(&self.shared.job, reached, &counts).await?;
-        self.shared.tally.tell(&Event::Checkpoint);
-        Ok(())
+        self.shared.checkpoint(self.log, reached, &counts).await
     }
 
     /// Whether one of the databases is not the one it was; gone is an error.

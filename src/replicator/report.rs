@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::End;
+use crate::json::Object;
 
 /// Hears of everything that happens.
 pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -21,8 +22,16 @@ pub enum Event {
     Moved(Counts),
     /// The target did not take a revision.
     Refused(Refused),
+    /// Everything up to here is done.
+    Reached {
+        /// A sequence of the source, as JSON text.
+        sequence: String,
+    },
     /// A checkpoint was written.
-    Checkpoint,
+    Checkpoint {
+        /// How far: a sequence of the source, as JSON text.
+        sequence: String,
+    },
     /// There is nothing more at the moment.
     CaughtUp(Counts),
     /// Both ends are compared.
@@ -81,6 +90,7 @@ pub(super) struct Tally {
 struct State {
     counts: Counts,
     refused: Vec<Refused>,
+    record: Option<Object>,
     /// Refused revisions are counted once, however often they are tried.
     known: HashSet<(String, Option<String>)>,
 }
@@ -123,6 +133,16 @@ impl Tally {
             key.1 = None;
             state.known.contains(&key)
         }
+    }
+
+    /// Keeps what the checkpoint says now.
+    pub(super) fn record(&self, record: Option<Object>) {
+        self.lock().record = record;
+    }
+
+    /// What the checkpoint said last.
+    pub(super) fn recorded(&self) -> Option<Object> {
+        self.lock().record.clone()
     }
 
     pub(super) fn refused(&self) -> Vec<Refused> {

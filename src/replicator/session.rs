@@ -1,6 +1,7 @@
 //! A job from its beginning to its end: both ends reached, the checkpoint found, passes made, errors outlived.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::batch::Shared;
@@ -12,7 +13,8 @@ use super::{Job, Outcome, ReplicationError, Stop, identity};
 use crate::couch::{CouchError, Info, Missing, Sequence};
 
 pub(super) async fn run(job: &Arc<Job>, observer: &Observer, stop: &Stop) -> Result<Outcome, ReplicationError> {
-    let shared = Arc::new(Shared { job: Job::clone(job), tally: Tally::new(observer), size: Size::new() });
+    let (tally, size, moved) = (Tally::new(observer), Size::new(), AtomicBool::new(false));
+    let shared = Arc::new(Shared { job: Job::clone(job), tally, size, moved });
     let pace = &job.options.pace;
     let mut wait = pace.first_wait;
     loop {
@@ -39,7 +41,9 @@ pub(super) async fn run(job: &Arc<Job>, observer: &Observer, stop: &Stop) -> Res
 }
 
 fn outcome(shared: &Shared, compared: bool, stopped: bool) -> Outcome {
-    Outcome { counts: shared.tally.count(|_| {}), refused: shared.tally.refused(), compared, stopped }
+    let record = shared.tally.recorded();
+    let moved = shared.moved.load(Ordering::Relaxed);
+    Outcome { counts: shared.tally.count(|_| {}), refused: shared.tally.refused(), compared, stopped, record, moved }
 }
 
 fn waiting(wait: Duration, error: &ReplicationError) -> Event {
@@ -54,6 +58,7 @@ fn waiting(wait: Duration, error: &ReplicationError) -> Event {
 async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Option<bool>, ReplicationError> {
     let job = &shared.job;
     let Some((ends, mut log)) = until(stop, open(job)).await? else { return Ok(None) };
+    shared.tally.record(log.record());
     if let Some(since) = &job.options.since {
         log.begin_at(Some(since.clone()));
     }
@@ -95,7 +100,7 @@ async fn compare(
     let counts = shared.tally.count(|_| {});
     if counts.refused > before.refused {
         // The checkpoint has to tell of it, so that the next session looks again.
-        log.write(&shared.job, &reached, &counts).await?;
+        shared.checkpoint(log, &reached, &counts).await?;
     }
     Ok(Some(true))
 }

@@ -3,6 +3,7 @@
 //! `path` takes a request target apart as CouchDB does, `dispatch` is the table of what exists, the other modules hold the
 //! handlers: `async fn name(place: &Place, request: Request) -> Result<Response, Failure>`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
@@ -19,6 +20,7 @@ use crate::random;
 use crate::serve::configuration::Configuration;
 use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
+use crate::serve::replication::Replications;
 use crate::serve::store::{Database, Store, StoreError};
 use crate::serve::users::User;
 use crate::serve::users::{Administrator, Users, account, password};
@@ -41,8 +43,10 @@ pub(in crate::serve) mod number;
 pub(in crate::serve) mod path;
 pub(in crate::serve) mod produce;
 pub(in crate::serve) mod reload;
+mod replication;
 pub mod request;
 mod room;
+mod scheduler;
 mod server_wide;
 mod session;
 #[cfg(test)]
@@ -53,9 +57,13 @@ pub(in crate::serve) mod views;
 /// What `Server:` says: clients look for CouchDB's name, people for ours.
 const SERVER: &str = concat!("CouchDB/3.5.0 (couchapp serve ", env!("CARGO_PKG_VERSION"), ")");
 
+/// The name of the only node.
+const NODE: &str = "couchapp@127.0.0.1";
+
 /// The endpoint: what all requests share.
 pub struct Server {
-    store: Store,
+    store: Arc<Store>,
+    replications: Replications,
     functions: Functions,
     designs: Designs,
     views: Views,
@@ -66,24 +74,32 @@ pub struct Server {
 }
 
 impl Server {
-    /// Puts the parts together. `stopping` turns true when the endpoint ends. Blocks.
+    /// Puts the parts together. `address` is where the endpoint listens, `stopping` turns true when it ends. Blocks.
     pub fn open(
         store: Store,
         functions: Functions,
         administrators: Vec<Administrator>,
         csp: bool,
+        address: SocketAddr,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StoreError> {
         let secret = account::secret(&store)?;
         let uuid = hexadecimal::encode(&password::seal(&secret, b"uuid")[..16]);
         let (users, configuration) = (Users::new(administrators, secret), Configuration::new(csp));
         let (designs, views) = (Designs::default(), Views::new());
-        Ok(Self { store, functions, designs, views, users, configuration, uuid, stopping })
+        let store = Arc::new(store);
+        let replications = Replications::open(&store, address)?;
+        Ok(Self { store, replications, functions, designs, views, users, configuration, uuid, stopping })
     }
 
     /// The databases.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Replications that are carried out here.
+    pub fn replications(&self) -> &Replications {
+        &self.replications
     }
 
     /// JavaScript of design documents.

@@ -28,6 +28,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::watch;
+
 use self::files::Lock;
 
 pub use self::blobs::BlobWriter;
@@ -42,6 +44,8 @@ pub use self::reader::BlobReader;
 pub struct Store {
     root: PathBuf,
     databases: Mutex<BTreeMap<String, Entry>>,
+    /// Rings when a database is made.
+    made: watch::Sender<u64>,
     /// One process at a time: each keeps in memory which attachments are about to be referred to.
     _lock: Lock,
 }
@@ -74,7 +78,8 @@ impl Store {
                 files::remove_folder(&earlier)?;
             }
         }
-        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), _lock: lock })
+        let made = watch::Sender::new(0);
+        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), made, _lock: lock })
     }
 
     /// The names of all databases, in order.
@@ -99,7 +104,13 @@ impl Store {
         });
         let database = Arc::new(opened?);
         databases.insert(name.to_owned(), Entry::Open(Arc::clone(&database)));
+        self.made.send_modify(|count| *count += 1);
         Ok(database)
+    }
+
+    /// Rings after a database was made.
+    pub fn made(&self) -> watch::Receiver<u64> {
+        self.made.subscribe()
     }
 
     /// A database that exists.

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use self::cookie::Cookie;
+use self::loan::{Loan, Loans};
 use crate::hexadecimal;
 use crate::json::Object;
 use crate::secret::Secret;
@@ -20,6 +21,7 @@ use crate::serve::failure::Failure;
 pub(in crate::serve) mod access;
 pub(in crate::serve) mod account;
 pub(in crate::serve) mod cookie;
+pub(in crate::serve) mod loan;
 pub(in crate::serve) mod password;
 
 /// So many passwords that were right are remembered.
@@ -59,6 +61,8 @@ pub struct Users {
     secret: Vec<u8>,
     /// Proofs of passwords that were right: hashing one takes a while, and Basic sends it with every request.
     proofs: Mutex<HashMap<String, [u8; 32]>>,
+    /// What this endpoint asks of itself in somebody's name.
+    loans: Loans,
 }
 
 /// Somebody who was recognised.
@@ -97,7 +101,7 @@ impl Users {
             Known { name: administrator.name, salt, proof }
         });
         let administrators = known.collect();
-        Self { administrators, key, secret, proofs: Mutex::new(HashMap::new()) }
+        Self { administrators, key, secret, proofs: Mutex::new(HashMap::new()), loans: Loans::default() }
     }
 
     /// Whether everybody is an administrator.
@@ -119,6 +123,10 @@ impl Users {
             && let Some(recognised) = self.by_cookie(&cookie, session, lookup)?
         {
             return Ok(recognised);
+        }
+        if let Some(user) = scheme(headers, "bearer").and_then(|token| self.loans.user_of(token)) {
+            let user = self.present(user, lookup)?.ok_or_else(wrong)?;
+            return Ok(Recognised { user, renewed: None });
         }
         if let Some((name, password)) = basic(headers)? {
             let user = self.sign_in(&name, &password, lookup)?.ok_or_else(wrong)?;
@@ -170,6 +178,19 @@ impl Users {
             proofs.insert(name.to_owned(), proof);
         }
         Ok(Some(User { name: Some(name.to_owned()), roles: roles(&account) }))
+    }
+
+    /// Lends the rights of a user to what is carried out in that name.
+    pub(in crate::serve) fn lend(&self, user: &User) -> Loan {
+        self.loans.lend(user)
+    }
+
+    /// A user with the roles of now; `None` when there is no such user any longer.
+    fn present(&self, user: User, lookup: &Lookup<'_>) -> Result<Option<User>, Failure> {
+        match &user.name {
+            None => Ok(Some(user)),
+            Some(name) => Ok(self.key_of(name, lookup)?.map(|(_, user)| user)),
+        }
     }
 
     /// The `Set-Cookie` of somebody who has signed in.
@@ -248,15 +269,16 @@ fn roles(account: &Object) -> Vec<String> {
     roles.filter(|role| *role != access::ADMINISTRATOR).map(str::to_owned).collect()
 }
 
+/// What the header `Authorization` says in a scheme.
+fn scheme<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())?;
+    let (scheme, rest) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(wanted).then_some(rest.trim())
+}
+
 /// Name and password of the header `Authorization: Basic`.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Failure> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(encoded) = value.and_then(|value| {
-        let (scheme, encoded) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("basic").then_some(encoded.trim())
-    }) else {
-        return Ok(None);
-    };
+    let Some(encoded) = scheme(headers, "basic") else { return Ok(None) };
     let bytes = BASE64_STANDARD.decode(encoded);
     let bytes = bytes.map_err(|_| Failure::bad_request("Authorization header has invalid base64 value"))?;
     // `_:_` is how people sign out of Basic.

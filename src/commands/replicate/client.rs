@@ -213,7 +213,8 @@ impl Work {
                     jobs.refused(number, &refused.id, refused.revision.as_deref(), &refused.reason);
                     jobs.update(number, |line| line.refused += 1);
                 }
-                Event::Checkpoint => printer.detail(&format!("{name}: checkpoint")),
+                Event::Reached { .. } => {}
+                Event::Checkpoint { .. } => printer.detail(&format!("{name}: checkpoint")),
                 Event::Waiting { wait, cause, .. } => {
                     printer.note(&format!("{name}: {cause}; trying again in {:.1} s", wait.as_secs_f64()));
                     state(JobState::Waiting);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::dispatch::not_allowed;
 use super::documents::{new_id, set};
 use super::request::{Request, answer};
-use super::{Server, body, databases, empty, session};
+use super::{NODE, Server, body, databases, empty, replication, scheduler, session};
 use crate::serve::failure::Failure;
 use crate::serve::users::access;
 
@@ -34,8 +34,9 @@ pub(in crate::serve) async fn handle(server: &Arc<Server>, request: Request) -> 
         ["_session"] => session::session(server, request).await,
         ["_all_dbs"] => databases::all(server, request).await,
         ["_dbs_info"] => databases::infos(server, request).await,
-        // Nothing here takes long enough to be listed.
-        ["_active_tasks"] => reading(&request, || answer(200, &json!([]))),
+        ["_active_tasks"] => reading(&request, || scheduler::tasks(server)),
+        ["_replicate"] => replication::replicate(server, request).await,
+        ["_scheduler", rest @ ..] => scheduler::scheduler(server, rest, request).await,
         ["_membership"] => {
             let nodes = json!({ "all_nodes": [NODE], "cluster_nodes": [NODE] });
             reading(&request, || answer(200, &nodes))
@@ -48,9 +49,6 @@ pub(in crate::serve) async fn handle(server: &Arc<Server>, request: Request) -> 
         segments => Err(Failure::absent(&format!("/{}", segments.join("/")))),
     }
 }
-
-/// The name of the only node.
-const NODE: &str = "couchapp@127.0.0.1";
 
 fn reading(request: &Request, respond: impl FnOnce() -> Response) -> Result<Response, Failure> {
     Ok(if request.method == "GET" { respond() } else { not_allowed("GET,HEAD") })
