@@ -16,7 +16,7 @@ use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, cases, enco
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// All leaves of all documents.
-fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
+pub(super) fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
     let changes = database.get("_changes?style=all_docs").expect(200).json();
     let rows = changes["results"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -45,7 +45,7 @@ fn contents(database: &Database<'_>) -> BTreeMap<(String, String), Value> {
 }
 
 #[track_caller]
-fn same(left: &Database<'_>, right: &Database<'_>) {
+pub(super) fn same(left: &Database<'_>, right: &Database<'_>) {
     assert_eq!(leaves(left), leaves(right));
     let (left, right) = (contents(left), contents(right));
     for (key, document) in &left {
@@ -58,7 +58,7 @@ fn replicate(project: &Project, places: &[&str], flags: &[&str]) -> Run {
 }
 
 /// Stores revisions as they are.
-fn graft(database: &Database<'_>, documents: &Value) {
+pub(super) fn graft(database: &Database<'_>, documents: &Value) {
     let rows = database.post("_bulk_docs", &json!({ "new_edits": false, "docs": documents })).ok().json();
     let refused = rows.as_array().unwrap().iter().any(|row| row.get("error").is_some());
     assert!(!refused, "{rows}");
@@ -71,7 +71,7 @@ fn history(letter: char, length: u64) -> Value {
 }
 
 /// A bit of everything that a database can hold.
-fn fill(database: &Database<'_>) {
+pub(super) fn fill(database: &Database<'_>) {
     let ids = [
         "plain",
         "a/b",
