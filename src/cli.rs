@@ -8,6 +8,7 @@ use std::fmt;
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod commands;
+mod database;
 pub mod generate;
 mod global;
 pub mod help;
@@ -15,16 +16,19 @@ mod media;
 mod replicate;
 #[cfg(feature = "serve")]
 mod serve;
+mod user;
 
 pub use commands::{
     AppArgs, AuthCommand, BrowseArgs, CloneArgs, ConfigCommand, CspCommand, DiffArgs, Generated, InitArgs, OldArgs,
     PushArgs, PushingArgs, Shell, StatusArgs, WatchArgs,
 };
+pub use database::{CreateArgs, DbCommand, DeleteArgs, SecurityArgs};
 pub use global::GlobalArgs;
 pub use media::{DumpArgs, SelectionArgs, SyncDirArgs};
-pub use replicate::ReplicateArgs;
+pub use replicate::{ReplicateArgs, ReplicateCommand};
 #[cfg(feature = "serve")]
 pub use serve::ServeArgs;
+pub use user::{NewPasswordArgs, UserCommand};
 
 /// The whole command line.
 #[derive(Clone, Parser)]
@@ -87,6 +91,12 @@ pub enum Command {
     /// Carry documents from one database to another, as they are
     #[command(before_help = help::REPLICATE, after_help = help::REPLICATE_EXITS, help_template = help::TEMPLATE)]
     Replicate(ReplicateArgs),
+    /// Databases: make them, say who may use them, list and delete them
+    #[command(subcommand, before_help = help::DB, after_help = help::ADMIN_EXITS, help_template = help::TEMPLATE)]
+    Db(DbCommand),
+    /// Users of a server: add and remove them, give them passwords
+    #[command(subcommand, before_help = help::USER, after_help = help::ADMIN_EXITS, help_template = help::TEMPLATE)]
+    User(UserCommand),
     /// Open the app in a browser
     #[command(before_help = help::BROWSE, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
     Browse(BrowseArgs),

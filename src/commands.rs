@@ -13,7 +13,7 @@ use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::local::{LocalError, Lock, State};
 use crate::report::{self, Printer};
-use crate::settings::{self, Command, Destination, Environment, Project, Resolved, Settings};
+use crate::settings::{self, Command, Destination, Endpoint, Environment, Project, Resolved, Settings};
 
 mod app;
 mod auth;
@@ -23,12 +23,14 @@ mod completions;
 mod config;
 mod csp;
 mod database;
+mod db;
 mod diff;
 mod dump;
 mod ending;
 mod explain;
 mod follow;
 mod generate;
+mod handles;
 mod init;
 mod listing;
 mod login;
@@ -40,7 +42,9 @@ mod sending;
 #[cfg(feature = "serve")]
 mod serve;
 mod status;
+mod survey;
 mod sync_dir;
+mod user;
 mod valve;
 mod watch;
 
@@ -65,6 +69,19 @@ impl Context {
             return Ok(Destination::of(origin.clone()));
         }
         Ok(self.settings.targets.default_destination(origin)?)
+    }
+
+    /// The servers that were named; else those of the default target; else the default one.
+    fn servers(&self, named: &[Endpoint]) -> Result<Vec<Endpoint>> {
+        if !named.is_empty() {
+            return Ok(named.to_vec());
+        }
+        let (origin, targets) = (self.project_origin(), &self.settings.targets);
+        if origin.is_none() && targets.names().next().is_none() {
+            let server = targets.server();
+            return Ok(vec![server.at(server.address.server())]);
+        }
+        Ok(self.default_destination(origin.as_ref())?.servers())
     }
 
     /// The place that the app around the current folder was cloned from.
@@ -147,7 +164,9 @@ fn carry_out(context: &Context, command: &Command) -> Result<Exit> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stops_itself = command.stops_itself();
-    runtime.spawn(end_when_held(context.printer.clone(), if stops_itself { LONG_PATIENCE } else { PATIENCE }));
+    if !command.ends_in_its_own_time() {
+        runtime.spawn(end_when_held(context.printer.clone(), if stops_itself { LONG_PATIENCE } else { PATIENCE }));
+    }
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = dispatch(context, command) => outcome,
@@ -202,6 +221,9 @@ async fn dispatch(context: &Context, command: &Command) -> Result<Exit> {
         Command::SyncDir(command) => sync_dir::run(context, command).await,
         Command::Dump(command) => dump::run(context, command).await,
         Command::Replicate(command) => replicate::run(context, command).await,
+        Command::Jobs(command) => replicate::jobs(context, command).await,
+        Command::Db(command) => db::run(context, command).await,
+        Command::User(command) => user::run(context, command).await,
         Command::Browse(command) => browse::run(context, command).await,
         Command::ConfigShow { origin } => config::run(context, *origin),
         Command::AuthCheck { target } => auth::run(context, target.as_ref()).await,

@@ -9,6 +9,7 @@
 pub mod digest;
 pub mod target;
 
+mod account;
 mod answer;
 mod body;
 mod bulk;
@@ -21,7 +22,9 @@ mod document;
 mod error;
 mod fault;
 mod incoming;
+mod jobs;
 mod listing;
+mod meter;
 pub(crate) mod multipart;
 mod network;
 mod pace;
@@ -38,6 +41,7 @@ mod server;
 pub(crate) mod term;
 mod write;
 
+pub use account::Account;
 pub use bulk::BulkRow;
 pub use bulk_get::{BulkGet, Piece};
 pub use changes::{Change, Changes, Sequence};
@@ -46,7 +50,9 @@ pub use database::{Creation, Database, Info};
 pub use document::{Document, Read, Stub};
 pub use error::{Answer, CouchError, Missing};
 pub use incoming::{Incoming, WithAttachments};
+pub use jobs::{Earlier, JobDocument, JobSpec, Phase, Told};
 pub use listing::{Pages, Unreadable};
+pub use meter::{Errand, Meter, Traffic};
 pub use network::{Backoff, Network, Notice, Observer, Pause};
 pub use pace::Pace;
 pub use prediction::{predicted_revision, revision};

@@ -21,6 +21,12 @@ pub enum NameError {
     /// A document id that begins with an underscore but is neither `_design/…` nor `_local/…`.
     #[error("`{0}` is no document id: only `_design/` and `_local/` ids start with an underscore")]
     ReservedId(String),
+    /// A user's name that CouchDB refuses, or that nobody could sign in with.
+    #[error("`{0}` is no name of a user: {1}")]
+    User(String, &'static str),
+    /// A role that no user can be given.
+    #[error("`{0}` is no role for a user: {1}")]
+    Role(String, &'static str),
     /// Not a revision: a number, a hyphen, a hash.
     #[error("`{0}` is no revision (expected something like `3-9c31ab…`)")]
     Revision(String),
@@ -68,6 +74,65 @@ impl DbName {
         let regular = text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(allowed);
         if regular || Self::SYSTEM.contains(&text.as_str()) { Ok(Self(text)) } else { Err(NameError::Database(text)) }
     }
+
+    /// The database of the users.
+    pub fn users() -> Self {
+        Self(Self::SYSTEM[0].to_owned())
+    }
+
+    /// Whether it is one of the server's own.
+    pub fn is_system(&self) -> bool {
+        self.0.starts_with('_')
+    }
+}
+
+/// The name of a user, by the rules of `_users`:
+/// <https://docs.couchdb.org/en/stable/intro/security.html#authentication-database>.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName(String);
+text_type!(UserName);
+
+impl UserName {
+    /// What the id of a user's document begins with.
+    pub const PREFIX: &str = "org.couchdb.user:";
+
+    /// Checks `text` and takes it as the name of a user.
+    pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+        let text = text.into();
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        let why = if text.starts_with('_') {
+            "names that begin with `_` are CouchDB's own"
+        } else if text.contains(':') {
+            "a `:` ends the name where a password follows"
+        } else if text.chars().any(char::is_control) {
+            "it has control characters"
+        } else {
+            return Ok(Self(text));
+        };
+        Err(NameError::User(text, why))
+    }
+
+    /// The id of the user's document.
+    pub fn document(&self) -> DocId {
+        DocId(format!("{}{}", Self::PREFIX, self.0))
+    }
+}
+
+/// Checks the name of a role that a user is to be given.
+pub fn role(text: &str) -> Result<String, NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    let why = if text.starts_with('_') {
+        "roles that begin with `_` are CouchDB's own, and `_users` takes none of them"
+    } else if text.chars().any(char::is_control) {
+        "it has control characters"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(NameError::Role(text.to_owned(), why))
 }
 
 /// The id of a document: any text but the empty one. What begins with an underscore is reserved.
@@ -169,6 +234,18 @@ mod tests {
         for bad in ["", "Blog", "1a", "_foo", ".", "..", "a.b", "a b", "ä", "a%2f"] {
             assert!(DbName::new(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn users_have_names_that_they_can_sign_in_with() {
+        for good in ["ann", "..", "%2e", "a/b", "a+b", "Ann Lee", "é", "-"] {
+            assert_eq!(UserName::new(good).unwrap().document().as_str(), format!("org.couchdb.user:{good}"));
+        }
+        for bad in ["", "_users", "a:b", "a\nb", "\u{7f}"] {
+            assert!(UserName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(role("family").is_ok() && role("_admin").is_err() && role("").is_err() && role("a\tb").is_err());
+        assert!(DbName::users().is_system() && !DbName::new("a_b").unwrap().is_system());
     }
 
     #[test]

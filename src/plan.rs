@@ -9,6 +9,7 @@ mod guard;
 mod merge;
 mod mirror;
 mod push;
+pub mod security;
 mod snapshot;
 mod summary;
 pub mod topology;

@@ -15,6 +15,7 @@ use crate::json::Object;
 
 mod batch;
 mod checkpoint;
+mod echo;
 mod group;
 mod identity;
 mod pass;
@@ -23,6 +24,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub use echo::{Echo, pair};
 pub use report::{Counts, Event, Observer, Refused};
 pub use tokio_util::sync::CancellationToken as Stop;
 
@@ -35,6 +37,8 @@ pub struct Job {
     pub target: Database,
     /// What is meant, and how.
     pub options: Options,
+    /// What this job and the one in the other direction know of each other, if the same process runs both.
+    pub echo: Option<Echo>,
 }
 
 /// What a job carries, and how.
@@ -56,11 +60,14 @@ pub struct Options {
     pub pace: Timing,
 }
 
-/// The times of a job.
+/// The times of a job. Those of jobs that go on are varied a little, so that many jobs do not come at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Between two checkpoints.
+    /// Between two checkpoints, as long as there is much to do.
     pub checkpoint: Duration,
+    /// After a change that came to a job that had nothing to do, until there is a checkpoint. As CouchDB has it: a change
+    /// costs two writes less for each job that it passes when others come in that time.
+    pub following: Duration,
     /// An idle job looks after both ends this often: a database that was deleted does not tell.
     pub probe: Duration,
     /// The first wait of a continuous job after an error; each further one is twice as long.
@@ -73,10 +80,21 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             checkpoint: Duration::from_secs(5),
+            following: Duration::from_secs(30),
             probe: Duration::from_secs(15),
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_mins(1),
         }
+    }
+}
+
+impl Timing {
+    /// The times of one of many jobs of this process: together they do not look after their ends more often than some
+    /// twenty times a second.
+    #[must_use]
+    pub fn among(self, jobs: usize) -> Self {
+        let share = Duration::from_millis(u64::try_from(jobs).unwrap_or(u64::MAX).saturating_mul(100));
+        Self { probe: self.probe.max(share), ..self }
     }
 }
 
@@ -169,4 +187,16 @@ pub struct Outcome {
 /// the [`Outcome`].
 pub async fn run(job: &Job, observer: &Observer, stop: &Stop) -> Result<Outcome, ReplicationError> {
     session::run(&Arc::new(job.clone()), observer, stop).await
+}
+
+/// Whether the filter function of a job exists.
+pub async fn check_filter(job: &Job) -> Result<(), ReplicationError> {
+    identity::filter(job).await.map(drop)
+}
+
+/// Whether both databases of a job are there and may be read.
+pub async fn probe(job: &Job) -> Result<(), ReplicationError> {
+    let (source, target) = tokio::join!(job.source.info(), job.target.info());
+    source.map_err(ReplicationError::source)?;
+    target.map_err(ReplicationError::target).map(drop)
 }

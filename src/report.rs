@@ -17,6 +17,7 @@ mod printer;
 mod progress;
 mod question;
 mod size;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -28,3 +29,4 @@ pub use listing::{Listing, PlanLine};
 pub use printer::{Printer, Start};
 pub use progress::Progress;
 pub use size::{human_size, thousands};
+pub use table::table;

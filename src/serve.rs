@@ -20,6 +20,7 @@ use self::functions::{Functions, Limits};
 use self::http::Server;
 use self::lenient::LenientListener;
 use self::replication::Replications;
+use self::statistics::Statistics;
 use self::store::{Store, StoreError};
 use self::users::Administrator;
 
@@ -30,6 +31,7 @@ pub mod http;
 mod lenient;
 pub mod mango;
 pub mod replication;
+pub mod statistics;
 pub mod store;
 pub mod tree;
 pub mod users;
@@ -139,9 +141,12 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let address = listener.local_addr().map_err(unheard)?;
     let (stop, stopping) = watch::channel(false);
     let (folder, heard) = (options.folder.clone(), stopping.clone());
+    let statistics = Statistics::default();
+    let counting = statistics.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let store = Store::open(&options.folder)?;
-        Server::open(store, Functions::new(options.limits), options.administrators, options.csp, address, heard)
+        let functions = Functions::new(options.limits);
+        Server::open(store, functions, options.administrators, options.csp, counting, address, heard)
     });
     let server = opened.await.map_err(|error| StoreError::Failed(Box::new(error))).and_then(|opened| opened);
     let server = Arc::new(server.map_err(|source| StartError::Store { folder, source })?);
@@ -153,7 +158,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         let stopped = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
-        axum::serve(LenientListener(listener), router).with_graceful_shutdown(stopped).await
+        axum::serve(LenientListener { listener, statistics }, router).with_graceful_shutdown(stopped).await
     });
     replications.follow_documents();
     Ok(Running { address, stop, task, replications })

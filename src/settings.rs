@@ -15,6 +15,7 @@ use crate::exit::Failure;
 mod arguments;
 pub mod command;
 pub mod credentials;
+pub mod database;
 pub mod destination;
 pub mod environment;
 mod file;
@@ -34,6 +35,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod typed;
+pub mod user;
 pub mod values;
 
 pub use command::Command;

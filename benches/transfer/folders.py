@@ -35,7 +35,7 @@ def photos(name, folder, shape):
 
     The picture itself is noise: it does not compress, and no two are equal.
     """
-    return _write(name, folder, shape, ".jpg", _photo)
+    return _write(name, folder, shape, ".jpg", photo)
 
 
 def videos(name, folder, shape):
@@ -64,7 +64,7 @@ def change(tree, count, generation):
     step = max(1, len(paths) // count)
     for path in paths[::step][:count]:
         noise = random.Random(f"{SEED}/{generation}/{path}")
-        (tree.folder / path).write_bytes(_photo(noise, tree.files[path]))
+        (tree.folder / path).write_bytes(photo(noise, tree.files[path]))
 
 
 def digest(path):
@@ -85,7 +85,8 @@ def _write(name, folder, shape, extension, content):
     return tree
 
 
-def _photo(noise, size):
+def photo(noise, size):
+    """One JPEG file of `size` bytes."""
     head = b"\xff\xd8" + _segment(0xE1, b"Exif\0\0" + _exif(noise))
     head += _segment(0xC0, struct.pack(">BHHB", 8, 1200, 1600, 1) + b"\x01\x11\x00")
     head += _segment(0xDA, b"\x01\x01\x00\x00\x3f\x00")

@@ -16,7 +16,7 @@ Commands
   start   init  clone  serve
   work    status  diff  push  watch  browse
   data    sync-dir  dump  replicate
-  server  auth  csp
+  server  db  user  auth  csp
   more    config  completions
 `couchapp help COMMAND` for details
 ";
@@ -163,13 +163,103 @@ Examples
   couchapp replicate :pics prod --both --continuous       until Ctrl-C
   couchapp replicate laptop server phone --chain --both
   couchapp replicate :pics prod --selector '{\"tags\":{\"$all\":[\"holiday\"]}}'
+  couchapp replicate :pics prod --both --continuous --via server --detach
+  couchapp replicate list prod                            what a server does by itself
 
 The documents go through this computer, so that the servers need not see each other. Every revision
 that is not on the other side yet is carried as it is, conflicts and deletions included; running it
 again goes on where it ended. It is done when both ends were compared.
+
+With --via server a server does it by itself: its admins may ask for that, and it has to reach the
+other one. It keeps the credentials in a document of `_replicator` as long as the job is there.
+A target that is called `list`, `status`, `cancel` or `help` is named by its URL.
 ";
 /// `replicate`
 pub const REPLICATE_EXITS: &str = "Exit codes 0 1 2 4 6 7 8 9 130; `couchapp --help` explains them";
+
+/// `replicate list` and the like
+pub const REPLICATE_JOBS: &str = "\
+Examples
+  couchapp replicate list                                 the default target's server
+  couchapp replicate status https://couch.example.com
+  couchapp replicate status prod couchapp_4f1c            one job, by its first letters
+  couchapp replicate cancel couchapp_4f1c couchapp_91be
+  couchapp replicate cancel prod --all
+
+A word with `://`, or that is a target or :database, is the server; any other word is a job.
+";
+/// `replicate cancel`
+pub const CANCEL_EXITS: &str = "Exit codes 0 1 2 4 6 7 9; `couchapp --help` explains them";
+
+/// `db`
+pub const DB: &str = "\
+Examples
+  couchapp db create :family --member ann --member bob --app photos
+  couchapp db list                     what is on the server, and who may read it
+  couchapp db security :family         who may do what
+  couchapp db delete :family
+
+A database is made with its members before anything is put into it. Without --member, --member-role
+or --public it is for admins only.
+";
+
+/// `db create`
+pub const DB_CREATE: &str = "\
+Examples
+  couchapp db create :me --member ann --app photos            for one
+  couchapp db create :family --member ann --member bob        for two
+  couchapp db create :team --member-role staff --admin ann    for all with a role
+  couchapp db create :blog --public --app blog                for everybody to read and write
+
+Who may use it is settled before anything is put into it; then each app is pushed as `couchapp push`
+does. A database that is there with the same members stays as it is; with others, you are asked.
+Without members it is for admins only, whatever the server's default is: CouchDB since 3.0 has the
+same, PouchDB Server and older CouchDBs make databases that everybody may read and write.
+";
+
+/// `db list`
+pub const DB_LIST: &str = "\
+Examples
+  couchapp db list                     the default server
+  couchapp db list https://couch.example.com
+  couchapp db list prod --all          with the server's own databases
+";
+
+/// `db security`
+pub const DB_SECURITY: &str = "\
+Examples
+  couchapp db security :family                           who may do what
+  couchapp db security :family --add-member eve          one more
+  couchapp db security :family --remove-member eve -n    what that would change
+  couchapp db security :blog --set-public                for everybody
+
+Members read and write documents; admins write design documents and the security itself, too. What
+takes rights away or opens the database is asked for. Whatever else the object holds stays.
+";
+
+/// `db delete`
+pub const DB_DELETE: &str = "\
+Examples
+  couchapp db delete :old                                tells what goes, and asks for the name
+  couchapp db delete :old --confirm old                  where nobody can be asked
+
+Everything in it is lost on this server. `--yes` does not answer this question.
+";
+
+/// `user`
+pub const USER: &str = "\
+Examples
+  couchapp user add ann                asks for the password, twice
+  couchapp user add bob --role family --new-password-file bob.txt
+  couchapp user password ann           another password
+  couchapp user remove bob
+
+Users are documents of the server's database `_users`; the server keeps a hash of the password only.
+Admins of the server itself stand in its configuration and are not among them.
+";
+
+/// The exit codes of `db` and `user`.
+pub const ADMIN_EXITS: &str = "Exit codes 0 1 2 4 5 6 7 8 9; `couchapp --help` explains them";
 
 /// `browse`
 pub const BROWSE: &str = "\

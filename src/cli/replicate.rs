@@ -1,14 +1,19 @@
 //! The arguments of `replicate`.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
+use super::help;
 use crate::settings::values::Via;
 
 const WHAT: &str = "What is carried";
 
 /// `couchapp replicate`
 #[derive(Clone, Default, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ReplicateArgs {
+    /// What servers carry out by themselves, instead of a replication.
+    #[command(subcommand)]
+    pub jobs: Option<ReplicateCommand>,
     /// Two databases or more: URLs, targets or :database
     #[arg(value_name = "PLACE", required = true, num_args = 2..)]
     pub places: Vec<String>,
@@ -24,6 +29,17 @@ pub struct ReplicateArgs {
     /// Each place to the next, and the last to the first
     #[arg(long, group = "shape")]
     pub ring: bool,
+    /// The first place to the next two (or N), each of these to two of those that follow, and so on
+    #[arg(
+        long,
+        group = "shape",
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub tree: Option<u16>,
     /// Go on with every change until Ctrl-C
     #[arg(long)]
     pub continuous: bool,
@@ -33,6 +49,9 @@ pub struct ReplicateArgs {
     /// Who moves the documents [default: client]
     #[arg(long, value_enum, value_name = "WHO")]
     pub via: Option<Via>,
+    /// Leave the jobs to the server once they run (with --continuous --via server)
+    #[arg(long)]
+    pub detach: bool,
 
     /// Only documents that match a selector, as in `_find`
     #[arg(long, value_name = "JSON", group = "selection", help_heading = WHAT)]
@@ -52,4 +71,33 @@ pub struct ReplicateArgs {
     /// Only winning revisions: conflicts are lost
     #[arg(long, help_heading = WHAT)]
     pub winning_revs_only: bool,
+}
+
+/// `couchapp replicate list` and the like
+#[derive(Clone, Subcommand)]
+pub enum ReplicateCommand {
+    /// List what a server replicates by itself
+    #[command(before_help = help::REPLICATE_JOBS, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
+    List {
+        /// The server's URL or a target [default: the default target's server]
+        #[arg(value_name = "SERVER")]
+        server: Option<String>,
+    },
+    /// Tell everything that is known of jobs
+    #[command(before_help = help::REPLICATE_JOBS, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
+    Status {
+        /// The server's URL or a target, then jobs by their first letters [default: all]
+        #[arg(value_name = "SERVER|JOB")]
+        words: Vec<String>,
+    },
+    /// End jobs and remove their documents
+    #[command(before_help = help::REPLICATE_JOBS, after_help = help::CANCEL_EXITS, help_template = help::TEMPLATE)]
+    Cancel {
+        /// The server's URL or a target, then jobs by their first letters
+        #[arg(value_name = "SERVER|JOB")]
+        words: Vec<String>,
+        /// All jobs of the server
+        #[arg(long)]
+        all: bool,
+    },
 }

@@ -11,7 +11,6 @@ use super::Context;
 use super::login::{Reached, with_server};
 use crate::exit::{Exit, Failure};
 use crate::settings::command::CspSettings;
-use crate::settings::{Destination, Endpoint};
 
 /// The two settings of the section `csp` that sandbox an app.
 pub(super) const KEYS: [&str; 2] = ["attachments_enable", "showlist_enable"];
@@ -28,18 +27,13 @@ pub(super) const REMEDY: &str = "an admin can lift it with `couchapp csp allow`,
 /// Carries the command out on every server.
 pub(super) async fn run(context: &Context, command: &CspSettings) -> Result<Exit> {
     let endpoints = match command.servers.as_slice() {
-        [] => servers(&context.default_destination(None)?),
+        [] => context.default_destination(None)?.servers(),
         named => named.to_vec(),
     };
     for endpoint in &endpoints {
         with_server(context, endpoint, async |reached| set(context, reached, command.allow).await).await?;
     }
     Ok(Exit::Ok)
-}
-
-fn servers(destination: &Destination) -> Vec<Endpoint> {
-    let server = |endpoint: &Endpoint| Endpoint { address: endpoint.address.server(), ..endpoint.clone() };
-    destination.endpoints.iter().map(server).collect()
 }
 
 async fn set(context: &Context, reached: &Reached, allow: bool) -> Result<()> {

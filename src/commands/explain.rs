@@ -60,7 +60,8 @@ fn exit_of_disk(error: &LocalError) -> Exit {
 
 /// CouchDB answers 401, not 403, to a user it knows who is no admin.
 fn wants_admin(answer: &Answer) -> bool {
-    answer.reason.as_deref().is_some_and(|reason| reason.contains("not a server admin"))
+    let says = |reason: &str| reason.contains("not a server admin") || reason.contains("not a db or server admin");
+    answer.reason.as_deref().is_some_and(says)
 }
 
 fn hints(error: &CouchError, known: &Circumstances) -> Vec<String> {

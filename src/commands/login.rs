@@ -123,7 +123,7 @@ async fn reach_and_work<T>(
     work(&Reached { server, welcome, known }).await
 }
 
-fn is_unauthorised(error: &anyhow::Error) -> bool {
+pub(super) fn is_unauthorised(error: &anyhow::Error) -> bool {
     let failures = error.chain().filter_map(|cause| cause.downcast_ref::<Failure>());
     failures.into_iter().any(|failure| failure.code() == UNAUTHORISED)
 }

@@ -35,15 +35,29 @@ struct Rules {
 
 /// Carries the command out on every target.
 pub(super) async fn run(context: &Context, command: &PushSettings) -> Result<Exit> {
-    let options = load_options(command);
-    let apps = app::load(context, &command.folder, &options)?;
+    if let Some(export) = &command.export {
+        return print(context, &checked(context, command)?, export);
+    }
+    send(context, command, &load(context, command)?).await
+}
+
+/// The apps of the folder, as far as they can be known to be sound without a server.
+pub(super) fn load(context: &Context, command: &PushSettings) -> Result<Apps> {
+    let apps = checked(context, command)?;
+    app::refuse_incomplete(&apps)?;
+    Ok(apps)
+}
+
+fn checked(context: &Context, command: &PushSettings) -> Result<Apps> {
+    let apps = app::load(context, &command.folder, &load_options(command))?;
     if command.check {
         app::check(context, &apps)?;
     }
-    if let Some(export) = &command.export {
-        return print(context, &apps, export);
-    }
-    app::refuse_incomplete(&apps)?;
+    Ok(apps)
+}
+
+/// Pushes what was loaded to every target.
+pub(super) async fn send(context: &Context, command: &PushSettings, apps: &Apps) -> Result<Exit> {
     let destinations = match command.destinations.as_slice() {
         [] => {
             let origin = super::origin(&command.folder.path);
@@ -60,7 +74,7 @@ pub(super) async fn run(context: &Context, command: &PushSettings) -> Result<Exi
     };
     let mut outcomes = Vec::new();
     for (destination, endpoint) in flat(&destinations) {
-        for outcome in push_to(context, command, &apps, (destination, endpoint), &rules).await {
+        for outcome in push_to(context, command, apps, (destination, endpoint), &rules).await {
             let failed = outcome.is_err();
             outcomes.push((endpoint.address.to_string(), outcome));
             if failed && !command.keep_going {

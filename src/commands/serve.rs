@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use self::follow::Folders;
 use super::Context;
-use super::ending::Ending;
+use super::{ending::Ending, handles};
 use crate::exit::{Exit, Failure};
 use crate::local::outside::Scratch;
 use crate::serve::{self, Options, Running, StartError};
@@ -30,6 +30,7 @@ pub(super) async fn run(context: &Context, command: &ServeSettings) -> Result<Ex
             .into());
     }
     let mut ending = Ending::new()?;
+    handles::raise();
     let jobs = follow::jobs(context, command)?;
     let administrator = administrator::find(context, command)?;
     // What is kept in memory is a folder that goes with the run.

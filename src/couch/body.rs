@@ -11,8 +11,8 @@ use futures_util::stream::{Stream, StreamExt as _, try_unfold};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::Pace;
 use super::write::{ByteStream, Progress, Source};
+use super::{Meter, Network, Pace};
 
 /// A body that can be sent any number of times.
 #[derive(Clone)]
@@ -51,14 +51,19 @@ impl Body {
         self.segments.iter().map(Segment::length).sum()
     }
 
+    /// Whether some of it is read while it is sent.
+    pub(super) fn has_source(&self) -> bool {
+        self.segments.iter().any(|segment| matches!(segment, Segment::Source { .. }))
+    }
+
     /// The bytes of one try; `upload` sees them pass.
     pub(super) fn stream(
         &self,
         upload: Arc<Upload>,
-        pace: Option<Arc<Pace>>,
-    ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        network: &Network,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         let total = self.length();
-        let has_source = self.segments.iter().any(|segment| matches!(segment, Segment::Source { .. }));
+        let has_source = self.has_source();
         let sending = Sending {
             segments: self.segments.iter().cloned().collect(),
             open: None,
@@ -70,7 +75,8 @@ impl Body {
             sent: 0,
             total,
             progress: self.progress.clone(),
-            pace,
+            pace: network.upload.clone(),
+            meter: Arc::clone(&network.meter),
             upload,
         };
         try_unfold(sending, |mut sending| async move { Ok(sending.next().await?.map(|bytes| (bytes, sending))) })
@@ -155,6 +161,7 @@ struct Sending {
     total: u64,
     progress: Option<Progress>,
     pace: Option<Arc<Pace>>,
+    meter: Arc<Meter>,
     upload: Arc<Upload>,
 }
 
@@ -247,6 +254,7 @@ impl Sending {
             pace.pass(chunk.len()).await;
         }
         self.sent += chunk.len() as u64;
+        self.meter.send(chunk.len() as u64);
         // HTTP libraries do not ask again after the last announced byte.
         let finished = self.sent == self.total;
         self.upload.with(|state| {
@@ -285,7 +293,7 @@ mod tests {
         let end = Segment::Bytes(Bytes::from_static(b"!"));
         let body = Body { content_type: String::new(), segments: vec![source, end], progress: None };
         let upload = Upload::new(false);
-        let mut stream = Box::pin(body.stream(Arc::clone(&upload), None));
+        let mut stream = Box::pin(body.stream(Arc::clone(&upload), &Network::default()));
         let mut sent = Vec::new();
         while let Some(bytes) = stream.next().await {
             match bytes {

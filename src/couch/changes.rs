@@ -148,7 +148,8 @@ impl Database {
             let heartbeat = (self.server().client.network().idle_timeout / 3).as_millis().max(1);
             target = target.query("feed", "longpoll").query("heartbeat", &heartbeat.to_string());
         }
-        let request = self.request(Method::GET, target, "read the changes of");
+        let mut request = self.request(Method::GET, target, "read the changes of");
+        request.is_wait = wait;
         if let Some(since) = since.filter(|since| self.server().is_pouchdb() && !since.0.is_number()) {
             // PouchDB says that nothing has changed since `abc`.
             let reason = Some(format!("{} is no sequence of PouchDB", since.text()));

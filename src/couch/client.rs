@@ -15,11 +15,13 @@ use reqwest::header::{
 };
 use reqwest::{Certificate, Identity, Method, redirect};
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::answer::{self, Place, Subject};
 use super::body::{Body, Upload};
 use super::fault::{self, Fault};
+use super::meter::{self, Meter};
 use super::retry::{self, Attempts, Next, Repeat};
 use super::target::Target;
 use super::{CouchError, Network, Pace};
@@ -47,8 +49,15 @@ struct Inner {
     authorization: Option<HeaderValue>,
     /// What else goes with every request.
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the header was made of, for the jobs that a server carries out in our name.
+    credentials: Option<Credentials>,
     network: Network,
+    /// How many requests may be under way at once, beside those that wait for something to happen.
+    gate: Semaphore,
 }
+
+/// A thousand jobs that begin at once would each open a connection; more than this do not make a server faster.
+const AT_ONCE: usize = 100;
 
 /// One request, to be sent any number of times.
 pub(super) struct Request {
@@ -62,6 +71,8 @@ pub(super) struct Request {
     pub(super) body: Option<Body>,
     /// How long the answer may take after the last byte of the body, if not as long as anything else.
     pub(super) late_answer: Option<Duration>,
+    /// It is answered when something happens, which may be never.
+    pub(super) is_wait: bool,
 }
 
 impl Request {
@@ -75,6 +86,7 @@ impl Request {
             from: None,
             body: None,
             late_answer: None,
+            is_wait: false,
         }
     }
 
@@ -96,15 +108,20 @@ impl Client {
         credentials: Option<Credentials>,
         network: &Network,
     ) -> Result<Self, CouchError> {
-        let authorization = credentials.map(|credentials| authorization(&credentials)).transpose()?;
+        let authorization = credentials.as_ref().map(authorization).transpose()?;
         let headers = network.headers.iter().map(|(name, value)| header(name, value)).collect::<Result<_, _>>()?;
         let http = build(network)?;
         let (address, network) = (address.server(), network.clone());
-        Ok(Self(Arc::new(Inner { http, address, authorization, headers, network })))
+        let gate = Semaphore::new(AT_ONCE);
+        Ok(Self(Arc::new(Inner { http, address, authorization, headers, credentials, network, gate })))
     }
 
     pub(super) fn address(&self) -> &Address {
         &self.0.address
+    }
+
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
+        self.0.credentials.as_ref()
     }
 
     pub(super) fn network(&self) -> &Network {
@@ -122,6 +139,7 @@ impl Client {
     {
         let mut attempts = self.attempts(request);
         loop {
+            let pass = self.pass(request).await;
             let fault = match self.exchange(request).await {
                 Ok(reply) => match read(reply).await {
                     Ok(value) => return Ok(value),
@@ -129,11 +147,19 @@ impl Client {
                 },
                 Err(fault) => fault,
             };
+            drop(pass);
             match retry::next(fault.effect, Repeat::Harmless) {
                 Next::Again => attempts.again(fault).await?,
                 Next::Recognise | Next::Stop => return Err(fault.error),
             }
         }
+    }
+
+    /// Waits for its turn. What waits for something to happen needs none, nor does what reads from elsewhere while it is
+    /// sent: that may be this server, and two that wait for each other would wait for ever.
+    async fn pass(&self, request: &Request) -> Option<SemaphorePermit<'_>> {
+        let is_free = request.is_wait || request.body.as_ref().is_some_and(Body::has_source);
+        if is_free { None } else { self.0.gate.acquire().await.ok() }
     }
 
     /// [`Client::repeat`] for a JSON answer of at most `limit` bytes.
@@ -147,6 +173,9 @@ impl Client {
         let place = self.place(request);
         let upload = Upload::new(request.body.is_none());
         let built = self.build(request, url, &upload);
+        let meter = &self.0.network.meter;
+        let first_line = request.target.to_string().len() + request.method.as_str().len() + 12;
+        meter.count(request, first_line as u64 + meter::length(built.headers()));
         let sending = self.0.http.execute(built);
         let idle = self.0.network.idle_timeout;
         let result = tokio::select! {
@@ -167,7 +196,7 @@ impl Client {
             tracing::debug!(request = %place.request, error = %fault.error, "failed");
             fault
         })?;
-        let reply = Reply::new(response, place, idle, self.0.network.download.clone());
+        let reply = Reply::new(response, place, &self.0.network);
         tracing::debug!(request = %reply.place.request, status = reply.status, "answered");
         if (200..300).contains(&reply.status) { Ok(reply) } else { Err(reply.into_refusal(&request.subject).await) }
     }
@@ -205,8 +234,7 @@ impl Client {
                 headers.insert(CONTENT_TYPE, content_type);
             }
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.length()));
-            *built.body_mut() =
-                Some(reqwest::Body::wrap_stream(body.stream(Arc::clone(upload), self.0.network.upload.clone())));
+            *built.body_mut() = Some(reqwest::Body::wrap_stream(body.stream(Arc::clone(upload), &self.0.network)));
         }
         built
     }
@@ -273,15 +301,20 @@ pub(super) struct Reply {
     rest: Bytes,
     idle: Duration,
     pace: Option<Arc<Pace>>,
+    meter: Arc<Meter>,
 }
 
 /// Pieces handed on at once: gzip can be a thousand times as large when it is inflated.
 const CHUNK: usize = 64 * 1024;
+/// `HTTP/1.1 200 OK`
+const FIRST_LINE: u64 = 17;
 
 impl Reply {
-    fn new(response: reqwest::Response, place: Place, idle: Duration, pace: Option<Arc<Pace>>) -> Self {
+    fn new(response: reqwest::Response, place: Place, network: &Network) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, place, response, rest: Bytes::new(), idle, pace }
+        let (idle, pace, meter) = (network.idle_timeout, network.download.clone(), Arc::clone(&network.meter));
+        meter.receive(meter::length(&headers) + FIRST_LINE);
+        Self { status, headers, place, response, rest: Bytes::new(), idle, pace, meter }
     }
 
     /// A header as text.
@@ -303,7 +336,10 @@ impl Reply {
                     return Err(CouchError::Broken { origin: origin.clone(), why, request: request.clone() });
                 }
                 Ok(Ok(None)) => return Ok(None),
-                Ok(Ok(Some(bytes))) => self.rest = bytes,
+                Ok(Ok(Some(bytes))) => {
+                    self.meter.receive(bytes.len() as u64);
+                    self.rest = bytes;
+                }
             }
         }
         let chunk = self.rest.split_to(self.rest.len().min(CHUNK));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Subject, What};
 use super::client::{Request, limit};
+use super::fault::Effect;
 use super::target::Target;
 use super::{CouchError, Server};
 use crate::address::Address;
@@ -82,6 +83,26 @@ impl Database {
             Err(CouchError::Refused { source, .. }) if source.status == 412 => Ok(Creation::Existed),
             Err(error) => Err(error),
         }
+    }
+
+    /// Removes the database with everything in it. It is asked for once: a database that somebody makes anew after a lost
+    /// answer is not this one.
+    pub async fn remove(&self) -> Result<(), CouchError> {
+        let request = self.request(Method::DELETE, self.target(), "remove");
+        let client = &self.server.client;
+        let mut attempts = client.attempts(&request);
+        loop {
+            let Err(fault) = client.exchange(&request).await else { return Ok(()) };
+            match fault.effect {
+                Effect::None => attempts.again(fault).await?,
+                Effect::Unknown if self.is_gone().await => return Ok(()),
+                Effect::Unknown | Effect::Failed | Effect::Final => return Err(fault.error),
+            }
+        }
+    }
+
+    async fn is_gone(&self) -> bool {
+        matches!(self.info().await, Err(CouchError::NotFound { what: super::Missing::Database(_), .. }))
     }
 
     /// Ids and current revisions of all design documents, in the order of the server.

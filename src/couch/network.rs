@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Pace;
+use super::{Meter, Pace};
 use crate::secret::Secret;
 
 /// Hears of everything in a transfer that a person may want to know while it happens.
@@ -82,6 +82,8 @@ pub struct Network {
     pub upload: Option<Arc<Pace>>,
     /// Limits what is received.
     pub download: Option<Arc<Pace>>,
+    /// Counts requests and bytes.
+    pub meter: Arc<Meter>,
     /// Hears of retries.
     pub observer: Option<Observer>,
     /// Waits; `None` means the clock.
@@ -103,6 +105,7 @@ impl Default for Network {
             insecure: false,
             upload: None,
             download: None,
+            meter: Arc::default(),
             observer: None,
             pause: None,
             headers: Vec::new(),

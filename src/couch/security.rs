@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::client::limit;
 use super::{CouchError, Database, Session};
+use crate::json::Object;
 
 /// The admins that `_security` of a database names; only they and server admins may write design documents.
 /// <https://docs.couchdb.org/en/stable/api/database/security.html>
@@ -38,6 +39,22 @@ impl Database {
         let request = self.request(Method::GET, self.endpoint("_security"), "read the security of");
         let answer = self.server().client.json(&request, limit::SMALL).await?;
         Ok(Security::read(&answer))
+    }
+
+    /// The security object as it stands. Members of the database may ask.
+    pub async fn security_object(&self) -> Result<Object, CouchError> {
+        let request = self.request(Method::GET, self.endpoint("_security"), "read the security of");
+        match self.server().client.json(&request, limit::SMALL).await? {
+            Value::Object(object) => Ok(object),
+            _ => Err(self.protocol(&request, "its security is no object")),
+        }
+    }
+
+    /// Replaces the security object. Admins of the database only.
+    pub async fn set_security(&self, object: &Object) -> Result<(), CouchError> {
+        let request = self.request(Method::PUT, self.endpoint("_security"), "set the security of");
+        let request = request.json(&Value::Object(object.clone()));
+        self.server().client.json(&request, limit::SMALL).await.map(drop)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::answer::{Subject, What};
 use super::client::{Client, Request, limit};
 use super::target::Target;
-use super::{CouchError, Database, Network};
+use super::{CouchError, Database, Meter, Network};
 use crate::address::Address;
 use crate::name::DbName;
 use crate::secret::Credentials;
@@ -48,10 +48,24 @@ pub struct Welcome {
 impl Welcome {
     /// Whether apps are sandboxed unless an admin lifts it: CouchDB since 3.5 sends `Content-Security-Policy: sandbox`.
     pub fn has_sandbox(&self) -> bool {
-        let mut parts =
-            self.version.iter().flat_map(|version| version.split('.')).map(|part| part.parse::<u32>().unwrap_or(0));
-        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        self.kind == Kind::CouchDb && version >= (3, 5)
+        self.kind == Kind::CouchDb && self.number() >= (3, 5)
+    }
+
+    /// Whether a replication job of this server may name its credentials in an `auth` object (CouchDB 3.2); others find
+    /// them in `headers`.
+    pub(super) fn takes_auth_objects(&self) -> bool {
+        self.kind == Kind::Couchapp || self.kind == Kind::CouchDb && self.number() >= (3, 2)
+    }
+
+    /// Whether a replication job of this server may leave conflicts behind (CouchDB 3.3); others would not heed it.
+    pub fn knows_winning_revisions(&self) -> bool {
+        self.kind == Kind::Couchapp || self.kind == Kind::CouchDb && self.number() >= (3, 3)
+    }
+
+    fn number(&self) -> (u32, u32) {
+        let parts = self.version.iter().flat_map(|version| version.split('.'));
+        let mut parts = parts.map(|part| part.parse().unwrap_or(0));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
     }
 }
 
@@ -89,6 +103,11 @@ impl Server {
     /// The address of the server without credentials.
     pub fn address(&self) -> &Address {
         self.client.address()
+    }
+
+    /// What went to this server and came from it.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.client.network().meter
     }
 
     /// Asks who is there; [`CouchError::NotCouchDb`] when it is no CouchDB.
@@ -161,9 +180,22 @@ impl Server {
         unset(self.client.json(&request, limit::SMALL).await).map(drop)
     }
 
+    /// The names of the admins that the server's configuration names. Admins only; not every server tells.
+    pub async fn administrators(&self) -> Result<Vec<String>, CouchError> {
+        let target = Target::endpoint(self.address(), &["_node", "_local", "_config", "admins"]);
+        let request = Request::new(Method::GET, target, subject("list the admins"));
+        let answer = self.client.json(&request, limit::SMALL).await?;
+        Ok(answer.as_object().into_iter().flat_map(|names| names.keys().cloned()).collect())
+    }
+
     /// One of its databases; nothing is sent yet.
     pub fn database(&self, name: &DbName) -> Database {
         Database::new(self.clone(), name.clone())
+    }
+
+    /// Whether requests are signed.
+    pub fn has_credentials(&self) -> bool {
+        self.client.credentials().is_some()
     }
 
     /// Whether this is known to be PouchDB.

@@ -41,34 +41,38 @@ pub struct Target {
     path: String,
     query: String,
     dots: Option<String>,
+    /// What of a server or a database it is, if it is no document: `_changes`, and empty for the whole.
+    endpoint: Option<String>,
 }
 
 impl Target {
     /// The server itself: `/prefix/`.
     pub fn server(address: &Address) -> Self {
-        let mut target = Self::root(address);
+        let mut target = Self::root(address).of("");
         target.path.push('/');
         target
     }
 
     /// An endpoint of the server, as in `/_session`; the segments are encoded.
     pub fn endpoint(address: &Address, segments: &[&str]) -> Self {
-        segments.iter().fold(Self::root(address), |target, segment| target.segment(segment))
+        let name = segments.first().copied().unwrap_or_default();
+        segments.iter().fold(Self::root(address).of(name), |target, segment| target.segment(segment))
     }
 
     /// A database.
     pub fn database(address: &Address, database: &DbName) -> Self {
-        Self::root(address).segment(database.as_str())
+        Self::root(address).segment(database.as_str()).of("")
     }
 
     /// An endpoint of a database, as in `/db/_bulk_docs`.
     pub fn database_endpoint(address: &Address, database: &DbName, endpoint: &str) -> Self {
-        Self::database(address, database).segment(endpoint)
+        Self::database(address, database).segment(endpoint).of(endpoint)
     }
 
     /// A document; `_design/` and `_local/` keep their slash (`_design%2F` is answered by a redirect).
     pub fn document(address: &Address, database: &DbName, id: &DocId) -> Self {
-        let target = Self::database(address, database);
+        let mut target = Self::database(address, database);
+        target.endpoint = id.as_str().starts_with("_local/").then(|| "_local".to_owned());
         match id.as_str().split_once('/') {
             Some((kind @ ("_design" | "_local"), name)) => target.segment(kind).segment(name),
             _ => target.segment(id.as_str()),
@@ -93,6 +97,17 @@ impl Target {
         self.query.extend(utf8_percent_encode(key, SEGMENT));
         self.query.push('=');
         self.query.extend(utf8_percent_encode(value, SEGMENT));
+        self
+    }
+
+    /// What of a server or a database it is (`_changes`; `_local` for its own documents), empty for the whole; `None`
+    /// for documents and what belongs to them.
+    pub(super) fn endpoint_name(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn of(mut self, endpoint: &str) -> Self {
+        self.endpoint = Some(endpoint.to_owned());
         self
     }
 
@@ -122,7 +137,8 @@ impl Target {
     }
 
     fn root(address: &Address) -> Self {
-        let root = Self { origin: address.origin().to_owned(), path: String::new(), query: String::new(), dots: None };
+        let (origin, path, query) = (address.origin().to_owned(), String::new(), String::new());
+        let root = Self { origin, path, query, dots: None, endpoint: None };
         address.prefix().iter().fold(root, |target, segment| target.segment(segment))
     }
 

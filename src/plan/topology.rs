@@ -9,6 +9,8 @@ pub enum Shape {
     Star,
     /// Each to the next, and the last to the first.
     Ring,
+    /// The first to the next so many, each of these to so many of those that follow, and so on; at least one.
+    Tree(usize),
 }
 
 /// One direction between two places, by their numbers.
@@ -25,7 +27,9 @@ impl Route {
         Self { from, to }
     }
 
-    fn back(self) -> Self {
+    /// The other direction.
+    #[must_use]
+    pub fn back(self) -> Self {
         Self { from: self.to, to: self.from }
     }
 }
@@ -46,10 +50,10 @@ pub fn order(places: usize, shape: Shape, both: bool) -> Vec<Route> {
     let there = forward(places, shape);
     let back = || there.iter().rev().map(|route| route.back());
     match (shape, both) {
-        (Shape::Chain | Shape::Star, false) => there,
+        (Shape::Chain | Shape::Star | Shape::Tree(_), false) => there,
         (Shape::Chain, true) => there.iter().copied().chain(back()).collect(),
-        // To the middle first, then from it.
-        (Shape::Star, true) => back().chain(there.iter().copied()).collect(),
+        // To the middle first, the outermost before the others; then from it.
+        (Shape::Star | Shape::Tree(_), true) => back().chain(there.iter().copied()).collect(),
         // A round but for its last step gathers everything, and as many steps again spread it; the other direction has
         // nothing to add.
         (Shape::Ring, _) => there.iter().copied().cycle().take(2 * places.saturating_sub(1)).collect(),
@@ -65,6 +69,7 @@ fn forward(places: usize, shape: Shape) -> Vec<Route> {
         Shape::Chain => chain.collect(),
         Shape::Star => (1..places).map(|to| Route::new(0, to)).collect(),
         Shape::Ring => chain.chain([Route::new(places - 1, 0)]).collect(),
+        Shape::Tree(width) => (1..places).map(|to| Route::new((to - 1) / width.max(1), to)).collect(),
     }
 }
 
@@ -78,7 +83,7 @@ mod tests {
 
     #[test]
     fn the_table() {
-        use Shape::{Chain, Ring, Star};
+        use Shape::{Chain, Ring, Star, Tree};
         for (places, shape, both, expected, ordered) in [
             (2, Chain, false, "01", "01"),
             (2, Chain, true, "01 10", "01 10"),
@@ -90,6 +95,14 @@ mod tests {
             (2, Ring, true, "01 10", "01 10"),
             (3, Ring, false, "01 12 20", "01 12 20 01"),
             (3, Ring, true, "01 12 20 10 21 02", "01 12 20 01"),
+            (2, Tree(2), true, "01 10", "01 10"),
+            (6, Tree(2), false, "01 02 13 14 25", "01 02 13 14 25"),
+            (6, Tree(2), true, "01 02 13 14 25 10 20 31 41 52", "52 41 31 20 10 01 02 13 14 25"),
+            (5, Tree(3), false, "01 02 03 14", "01 02 03 14"),
+            (3, Tree(1), false, "01 12", "01 12"),
+            (3, Tree(0), false, "01 12", "01 12"),
+            (3, Tree(9), false, "01 02", "01 02"),
+            (1, Tree(2), true, "", ""),
             (1, Chain, true, "", ""),
             (0, Ring, true, "", ""),
         ] {
@@ -113,7 +126,7 @@ mod tests {
     #[test]
     fn everything_gets_wherever_the_routes_lead() {
         for places in 0..9 {
-            for shape in [Shape::Chain, Shape::Star, Shape::Ring] {
+            for shape in [Shape::Chain, Shape::Star, Shape::Ring, Shape::Tree(2), Shape::Tree(3)] {
                 for both in [false, true] {
                     let routes = routes(places, shape, both);
                     let order = order(places, shape, both);

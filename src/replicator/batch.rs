@@ -49,11 +49,23 @@ impl Shared {
         Ok(())
     }
 
-    /// Carries a page. `compares`: what was missing is looked for once more, and told if it is missing still.
-    pub(super) async fn carry(&self, rows: Vec<Changed>, compares: bool) -> Result<(), ReplicationError> {
+    /// Carries a page. `compares`: what was missing is looked for once more, and told if it is missing still. Tells
+    /// whether there was anything to ask the target about.
+    pub(super) async fn carry(&self, rows: Vec<Changed>, compares: bool) -> Result<bool, ReplicationError> {
         let no_design = self.job.options.no_design;
-        let rows = rows.into_iter().filter(|row| !(no_design && row.id.is_design()));
-        let asked: Vec<(DocId, Vec<Revision>)> = rows.map(|row| (row.id, row.revisions)).collect();
+        let echo = self.job.echo.as_ref().filter(|_| !compares);
+        let mut asked: Vec<(DocId, Vec<Revision>)> = Vec::with_capacity(rows.len());
+        for mut row in rows.into_iter().filter(|row| !(no_design && row.id.is_design())) {
+            if let Some(echo) = echo {
+                echo.take_out(&row.id, &mut row.revisions);
+            }
+            if !row.revisions.is_empty() {
+                asked.push((row.id, row.revisions));
+            }
+        }
+        if asked.is_empty() {
+            return Ok(false);
+        }
         let checked: usize = asked.iter().map(|(_, revisions)| revisions.len()).sum();
         let lacking = self.job.target.lacking(&asked).await.map_err(ReplicationError::target)?;
         let wanted = lacking.into_iter().flat_map(|lacking| {
@@ -67,6 +79,9 @@ impl Shared {
             true => wanted.iter().map(|one| (one.id.clone(), vec![one.revision.clone()])).collect(),
             false => Vec::new(),
         };
+        if let Some(echo) = echo {
+            wanted.iter().for_each(|one| echo.tell(&one.id, &one.revision));
+        }
         self.tally.count(|counts| {
             counts.checked += checked as u64;
             counts.missing += wanted.len() as u64;
@@ -75,12 +90,13 @@ impl Shared {
         while !left.is_empty() {
             left = self.carry_some(left).await?;
         }
-        self.look_again(&again).await
+        self.look_again(&again).await?;
+        Ok(true)
     }
 
     /// Tells what the target lacks though it was carried, unless the source has something newer instead.
     async fn look_again(&self, carried: &[(DocId, Vec<Revision>)]) -> Result<(), ReplicationError> {
-        let Job { source, target, options } = &self.job;
+        let Job { source, target, options, .. } = &self.job;
         let mut lacking = target.lacking(carried).await.map_err(ReplicationError::target)?;
         lacking.retain_mut(|lacking| {
             let id = &lacking.id;

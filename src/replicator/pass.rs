@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
@@ -13,11 +14,15 @@ use super::checkpoint::Log;
 use super::report::Event;
 use super::{End, ReplicationError, Stop};
 use crate::couch::{CouchError, Feed, FeedPage, Info, Sequence};
+use crate::random;
 
 /// Changes of one page.
 const PAGE: usize = 500;
 /// Pages under way at once.
 const UNDER_WAY: usize = 4;
+/// A checkpoint over changes that the target had anyway can wait so many times as long: without it they are compared once
+/// more, and nothing else.
+const UNIMPORTANT: u32 = 10;
 
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +45,19 @@ pub(super) enum Passed {
     MadeAnew,
 }
 
+/// A page that was carried.
+struct Carried {
+    last: Sequence,
+    pending: Option<u64>,
+    /// The target was asked about some of it.
+    is_news: bool,
+}
+
 type Reading = Pin<Box<dyn Future<Output = Result<FeedPage, ReplicationError>> + Send>>;
 
 /// A page that is carried.
 struct Page {
-    carrying: AbortOnDropHandle<Result<(), ReplicationError>>,
+    carrying: AbortOnDropHandle<Result<bool, ReplicationError>>,
     last: Sequence,
     pending: Option<u64>,
 }
@@ -66,8 +79,8 @@ impl Pass<'_> {
         let mut under_way: VecDeque<Page> = VecDeque::new();
         let mut reading = Some(self.read(since.clone(), false));
         let mut reached = since;
-        let mut write_at = Instant::now() + pace.checkpoint;
-        let mut probe_at = Instant::now() + pace.probe;
+        let mut write_at: Option<Instant> = None;
+        let mut probe_at = Instant::now() + varied(pace.probe);
         loop {
             let is_dirty = reached.is_some() && reached != self.log.recorded && !self.compares();
             tokio::select! {
@@ -77,7 +90,7 @@ impl Pass<'_> {
                     return Ok(Passed::Stopped);
                 }
                 carried = first(&mut under_way) => {
-                    let (last, left) = carried?;
+                    let Carried { last, pending: left, is_news } = carried?;
                     if !self.compares() {
                         self.shared.tally.tell(&Event::Reached { sequence: last.text() });
                     }
@@ -85,7 +98,14 @@ impl Pass<'_> {
                     let idle = under_way.is_empty();
                     let counts = self.shared.tally.count(|counts| counts.pending = left);
                     self.shared.tally.tell(&Event::Moved(counts));
-                    probe_at = Instant::now() + pace.probe;
+                    probe_at = Instant::now() + varied(pace.probe);
+                    let wait = match is_news {
+                        true if follows && idle && left == Some(0) => varied(pace.following),
+                        true => pace.checkpoint,
+                        false => varied(pace.following) * UNIMPORTANT,
+                    };
+                    let due = Instant::now() + wait;
+                    write_at = Some(write_at.map_or(due, |at| at.min(due)));
                     if idle && reading.is_none() {
                         break;
                     }
@@ -99,15 +119,15 @@ impl Pass<'_> {
                     reading = (follows || !is_end).then(|| self.read(Some(page.last.clone()), is_end));
                     under_way.push_back(self.carry(page, is_end));
                 }
-                () = sleep_until(write_at), if is_dirty => {
+                () = sleep_until(write_at.unwrap_or(probe_at)), if is_dirty && write_at.is_some() => {
                     self.record(reached.as_ref()).await?;
-                    write_at = Instant::now() + pace.checkpoint;
+                    write_at = None;
                 }
                 () = sleep_until(probe_at), if follows && under_way.is_empty() => {
                     if self.is_made_anew().await? {
                         return Ok(Passed::MadeAnew);
                     }
-                    probe_at = Instant::now() + pace.probe;
+                    probe_at = Instant::now() + varied(pace.probe);
                 }
             }
         }
@@ -141,7 +161,7 @@ impl Pass<'_> {
         let compares = self.compares();
         let FeedPage { rows, last, pending } = page;
         let carrying = AbortOnDropHandle::new(tokio::spawn(async move {
-            if rows.is_empty() { Ok(()) } else { shared.carry(rows, compares).await }
+            if rows.is_empty() { Ok(false) } else { shared.carry(rows, compares).await }
         }));
         // Filters leave pending what they do not let pass.
         Page { carrying, last, pending: if is_end { Some(0) } else { pending } }
@@ -166,18 +186,18 @@ impl Pass<'_> {
 }
 
 /// Waits for the oldest page under way.
-async fn first(under_way: &mut VecDeque<Page>) -> Result<(Sequence, Option<u64>), ReplicationError> {
+async fn first(under_way: &mut VecDeque<Page>) -> Result<Carried, ReplicationError> {
     let Some(page) = under_way.front_mut() else { return pending().await };
     let joined = (&mut page.carrying).await;
-    let (last, left) = (page.last.clone(), page.pending);
+    let (last, pending) = (page.last.clone(), page.pending);
     under_way.pop_front();
-    joined.map_err(|error| {
+    let is_news = joined.map_err(|error| {
         // A page that panicked: the job is over, the process need not be.
         let why = error.to_string();
         let source = CouchError::Protocol { origin: "the replicator".to_owned(), why, request: String::new() };
         ReplicationError::Request { end: End::Target, source }
     })??;
-    Ok((last, left))
+    Ok(Carried { last, pending, is_news })
 }
 
 /// Waits for the page that is read, if one is.
@@ -186,4 +206,10 @@ async fn next(reading: &mut Option<Reading>) -> Result<FeedPage, ReplicationErro
     let page = read.await;
     *reading = None;
     page
+}
+
+/// Up to a quarter more or less, so that what began together does not go on together.
+fn varied(time: Duration) -> Duration {
+    let percent = 75 + u32::try_from(random::number() % 51).unwrap_or_default();
+    time * percent / 100
 }

@@ -59,6 +59,7 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Option<bool>, Repl
     let job = &shared.job;
     let Some((ends, mut log)) = until(stop, open(job)).await? else { return Ok(None) };
     shared.tally.record(log.record());
+    job.echo.iter().for_each(super::Echo::forget);
     if let Some(since) = &job.options.since {
         log.begin_at(Some(since.clone()));
     }

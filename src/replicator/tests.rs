@@ -19,7 +19,7 @@ fn info(start: &str) -> Info {
 }
 
 fn identity(source: &str, target: &str, options: Options, starts: [&str; 2], code: Option<&str>) -> String {
-    let job = Job { source: database(source), target: database(target), options };
+    let job = Job { source: database(source), target: database(target), options, echo: None };
     identity::of(&job, &info(starts[0]), &info(starts[1]), code)
 }
 

@@ -53,12 +53,17 @@ mod tests {
             "array" => value.is_array(),
             "string" => value.is_string(),
             "integer" => value.is_u64() || value.is_i64(),
+            "boolean" => value.is_boolean(),
+            "null" => value.is_null(),
             other => panic!("unknown type {other}"),
         };
         let rules = schema.as_object().unwrap();
         rules.iter().all(|(rule, wanted)| match rule.as_str() {
             "$schema" | "title" | "description" => true,
-            "type" => kind(wanted.as_str().unwrap()),
+            "type" => match wanted {
+                Value::Array(kinds) => kinds.iter().any(|one| kind(one.as_str().unwrap())),
+                one => kind(one.as_str().unwrap()),
+            },
             "const" => value == wanted,
             "enum" => wanted.as_array().unwrap().contains(value),
             "required" => wanted.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
@@ -91,6 +96,10 @@ mod tests {
         printer.document("status", Map::from_iter([("items".to_owned(), json!([]))]));
         let fields = json!({"command": "watch", "state": "stopped", "done": 3});
         printer.document("watch", fields.as_object().cloned().unwrap());
+        let job = json!({"job": "j", "document": null, "replication": "9a", "from": null, "to": "http://h/b", "continuous": true,
+            "state": "running", "written": null, "refused": 0, "pending": 3, "errors": 0, "error": null});
+        let fields = json!({"server": "http://h", "jobs": [job]});
+        printer.document("replications", fields.as_object().cloned().unwrap());
         printer.document("serve", Map::from_iter([("url".to_owned(), "http://h".into())]));
         printer
             .error(&Failure::new(Exit::Conflict, "m").detail("d").hint("h").because(std::io::Error::other("c")).into());
@@ -100,7 +109,7 @@ mod tests {
         let kinds_expected: Vec<&str> = ["start", "plan"]
             .into_iter()
             .chain(item)
-            .chain(["warning", "job", "refused", "summary", "status", "watch", "serve", "error"])
+            .chain(["warning", "job", "refused", "summary", "status", "watch", "replications", "serve", "error"])
             .collect();
         assert_eq!(kinds, kinds_expected);
         for line in out.lines() {

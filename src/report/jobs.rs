@@ -4,15 +4,18 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::printer::{Printer, clean, lock};
-use super::size::thousands;
 use crate::secret::redact;
 use crate::settings::ProgressStyle;
 
+mod screen;
+
 /// Between two lines of one job whose state is the same.
 const LINES: Duration = Duration::from_secs(10);
+/// More jobs than this have no lines of their own where nothing can be redrawn.
+const MANY: usize = 20;
 /// Between two events of one job whose state is the same.
 const EVENTS: Duration = Duration::from_secs(1);
 
@@ -79,8 +82,11 @@ pub struct Jobs {
 struct Shown {
     lines: Vec<JobLine>,
     /// What was told last of each, and when.
-    told: Vec<Option<(JobState, Instant)>>,
+    told: Vec<Option<(JobLine, Instant)>>,
+    /// When all of them were told of in one line.
+    summed: Option<(String, Instant)>,
     bar: Option<ProgressBar>,
+    traffic: Option<Value>,
 }
 
 impl Jobs {
@@ -95,7 +101,7 @@ impl Jobs {
             bar
         });
         let told = vec![None; lines.len()];
-        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, bar }) }
+        Self { printer: printer.clone(), shown: Mutex::new(Shown { lines, told, summed: None, bar, traffic: None }) }
     }
 
     /// Changes the line of a job.
@@ -116,6 +122,30 @@ impl Jobs {
         self.printer.note(&format!("refused: {id} ({reason})"));
     }
 
+    /// Tells what went over the wire, if it is more than at the last time: requests by what they were for, and bytes.
+    pub fn traffic(&self, requests: &[(&str, u64)], sent: u64, received: u64) {
+        let requests: Map<String, Value> =
+            requests.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect();
+        let fields = json!({ "requests": requests, "sent": sent, "received": received });
+        let before = lock(&self.shown).traffic.replace(fields.clone());
+        if before.as_ref() != Some(&fields) {
+            self.printer.event("traffic", fields);
+        }
+    }
+
+    /// Takes the lines off the screen.
+    pub fn finish(&self) {
+        if let Some(bar) = lock(&self.shown).bar.take() {
+            *lock(&self.printer.shared.bar) = None;
+            bar.finish_and_clear();
+        }
+    }
+
+    /// The line of a job.
+    pub fn line(&self, job: usize) -> Option<JobLine> {
+        lock(&self.shown).lines.get(job).cloned()
+    }
+
     /// The lines as they are.
     pub fn lines(&self) -> Vec<JobLine> {
         lock(&self.shown).lines.clone()
@@ -127,50 +157,70 @@ impl Jobs {
         change(line);
         let line = line.clone();
         if let Some(bar) = &shown.bar {
-            let text: Vec<String> = shown.lines.iter().map(text).collect();
-            bar.set_message(text.join("\n"));
+            let (width, height) = screen::size();
+            let text = screen::render(&shown.lines, width, height);
+            // Servers are asked again and again, and mostly nothing is new.
+            if bar.message() != text {
+                bar.set_message(text);
+            }
             return;
         }
-        let told = shown.told[job];
-        let is_news = told.is_none_or(|(state, _)| state != line.state);
-        let due = |wait| is_news || told.is_some_and(|(_, last)| now.saturating_duration_since(last) >= wait);
-        let style = self.printer.settings().progress;
-        match style {
-            ProgressStyle::Lines if due(LINES) => {}
-            ProgressStyle::Json if due(EVENTS) => {}
-            _ => return,
+        match self.printer.settings().progress {
+            ProgressStyle::Lines if shown.lines.len() > MANY => self.sum_up(shown, now),
+            ProgressStyle::Lines if shown.is_news(job, &line, now) => {
+                shown.told[job] = Some((line.clone(), now));
+                drop(shown);
+                self.printer.note(&text(&line));
+            }
+            ProgressStyle::Json if shown.is_event(job, &line, now) => {
+                shown.told[job] = Some((line.clone(), now));
+                drop(shown);
+                self.printer.event("job", Value::Object(fields(job, &line)));
+            }
+            _ => {}
         }
-        shown.told[job] = Some((line.state, now));
+    }
+
+    /// Many jobs are told of in one line, now and then.
+    fn sum_up(&self, mut shown: std::sync::MutexGuard<'_, Shown>, now: Instant) {
+        let recent = |(_, last): &(String, Instant)| now.saturating_duration_since(*last) < LINES;
+        if shown.summed.as_ref().is_some_and(recent) {
+            return;
+        }
+        let text = screen::sum(&shown.lines);
+        let same = shown.summed.as_ref().is_some_and(|(told, _)| *told == text);
+        shown.summed = Some((text.clone(), now));
         drop(shown);
-        if style == ProgressStyle::Json {
-            self.printer.event("job", Value::Object(fields(job, &line)));
-        } else {
-            self.printer.note(&text(&line));
+        if !same {
+            self.printer.note(&text);
         }
+    }
+}
+
+impl Shown {
+    /// Whether people are told. A job that has caught up once goes back and forth with every edit: that is told now and
+    /// then.
+    fn is_news(&self, job: usize, line: &JobLine, now: Instant) -> bool {
+        let Some((told, last)) = &self.told[job] else { return true };
+        let goes_on = told.state == JobState::CaughtUp && line.state == JobState::Running;
+        told.state != line.state && !goes_on || told != line && now.saturating_duration_since(*last) >= LINES
+    }
+
+    fn is_event(&self, job: usize, line: &JobLine, now: Instant) -> bool {
+        let Some((told, last)) = &self.told[job] else { return true };
+        told.state != line.state || told != line && now.saturating_duration_since(*last) >= EVENTS
     }
 }
 
 impl Drop for Jobs {
     fn drop(&mut self) {
-        if let Some(bar) = lock(&self.shown).bar.take() {
-            *lock(&self.printer.shared.bar) = None;
-            bar.finish_and_clear();
-        }
+        self.finish();
     }
 }
 
 /// `dev → prod   running   1,204 documents written   12 pending`
 fn text(line: &JobLine) -> String {
-    let mut text = format!("{} → {}   {}", line.from, line.to, line.state.words());
-    let noun = if line.written == 1 { "document" } else { "documents" };
-    text.push_str(&format!("   {} {noun} written", thousands(line.written)));
-    if let Some(pending) = line.pending.filter(|pending| *pending > 0) {
-        text.push_str(&format!("   {} pending", thousands(pending)));
-    }
-    if line.refused > 0 {
-        text.push_str(&format!("   {} refused", thousands(line.refused)));
-    }
-    clean(&text)
+    clean(&format!("{} → {}   {}   {}", line.from, line.to, line.state.words(), screen::counts(line, true)))
 }
 
 fn fields(job: usize, line: &JobLine) -> Map<String, Value> {
@@ -227,6 +277,65 @@ mod tests {
         refused: x\u{1b}[2J (forbidden: no)
         ");
         assert_eq!(told(ProgressStyle::None).1, "refused: x\\u{1b}[2J (forbidden: no)\n");
+    }
+
+    #[test]
+    fn many_jobs_are_told_of_in_one_line() {
+        let (printer, captured) = captured(|output| output.progress = ProgressStyle::Lines);
+        let jobs = Jobs::new(&printer, vec![JobLine::default(); 1000]);
+        let begin = Instant::now();
+        for job in 0..1000 {
+            jobs.update_at(job, begin, |line| line.state = JobState::Running);
+        }
+        for second in 0..100 {
+            jobs.update_at(7, begin + Duration::from_secs(second), |line| {
+                (line.state, line.written) = (JobState::CaughtUp, 5);
+            });
+        }
+        insta::assert_snapshot!(captured.err(), @r"
+        1,000 jobs: 1 running, 999 queued   0 documents written
+        1,000 jobs: 999 running, 1 caught up   5 documents written
+        ");
+    }
+
+    #[test]
+    fn a_job_that_goes_back_and_forth_is_told_now_and_then() {
+        let (printer, captured) = captured(|output| output.progress = ProgressStyle::Lines);
+        let jobs = Jobs::new(&printer, vec![JobLine { from: "a".into(), to: "b".into(), ..JobLine::default() }]);
+        let begin = Instant::now();
+        for second in 0..25 {
+            for state in [JobState::Running, JobState::CaughtUp] {
+                jobs.update_at(0, begin + Duration::from_secs(second), |line| {
+                    (line.state, line.written) = (state, second);
+                });
+            }
+        }
+        // An hour in which nothing happens.
+        for second in 40..3600 {
+            jobs.update_at(0, begin + Duration::from_secs(second), |_| {});
+        }
+        insta::assert_snapshot!(captured.err(), @r"
+        a → b   running   0 documents written
+        a → b   caught up   0 documents written
+        a → b   running   10 documents written
+        a → b   caught up   10 documents written
+        a → b   running   20 documents written
+        a → b   caught up   20 documents written
+        a → b   caught up   24 documents written
+        ");
+    }
+
+    #[test]
+    fn traffic_is_told_when_there_was_some() {
+        let (printer, captured) = captured(|output| (output.progress, output.json) = (ProgressStyle::Json, true));
+        let jobs = Jobs::new(&printer, Vec::new());
+        for received in [7, 7, 8] {
+            jobs.traffic(&[("reads", 1), ("writes", 2)], 5, received);
+        }
+        insta::assert_snapshot!(captured.out(), @r#"
+        {"v":1,"type":"traffic","requests":{"reads":1,"writes":2},"sent":5,"received":7}
+        {"v":1,"type":"traffic","requests":{"reads":1,"writes":2},"sent":5,"received":8}
+        "#);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use super::printer::{Printer, clean};
 use crate::secret::Secret;
 use crate::settings::Verbosity;
 
+/// How often a new password is asked for, when it was typed in two ways.
+const TRIES: u32 = 3;
+
 impl Printer {
     /// Whether a question can be asked at all.
     pub fn can_ask(&self) -> bool {
@@ -24,15 +27,38 @@ impl Printer {
         self.ask(&format!("User on {}: ", clean(host))).filter(|user| !user.is_empty())
     }
 
+    /// Asks for a name to be typed. `None` when nobody can be asked.
+    pub fn prompt_name(&self, question: &str) -> Option<String> {
+        self.ask(&clean(question))
+    }
+
     /// Asks for the password of `user` on `host`, not echoed. `None` when nobody can be asked or the answer is empty.
     pub fn prompt_password(&self, user: &str, host: &str) -> Option<Secret> {
+        self.ask_hidden(&format!("Password of {} on {}: ", clean(user), clean(host)))
+    }
+
+    /// Asks twice for a new password of `user` on `host`, not echoed, until both are the same. `None` when nobody can be
+    /// asked, when an answer is empty, and when it is no use.
+    pub fn prompt_new_password(&self, user: &str, host: &str) -> Option<Secret> {
+        for _ in 0..TRIES {
+            let first = self.ask_hidden(&format!("New password of {} on {}: ", clean(user), clean(host)))?;
+            let second = self.ask_hidden("The same once more: ")?;
+            if first == second {
+                return Some(first);
+            }
+            self.note("the two are not the same");
+        }
+        None
+    }
+
+    fn ask_hidden(&self, prompt: &str) -> Option<Secret> {
         if !self.can_ask() {
             return None;
         }
         self.clear();
         self.set_asking(true);
         let _lent = self.shared.keyboard.lend();
-        let answer = rpassword::prompt_password(format!("Password of {} on {}: ", clean(user), clean(host)));
+        let answer = rpassword::prompt_password(prompt);
         self.set_asking(false);
         answer.ok().filter(|password| !password.is_empty()).map(Secret::new)
     }
@@ -87,6 +113,8 @@ mod tests {
         let (printer, captured) = captured(|output| output.interactive = false);
         assert_eq!(printer.confirm("Go on?"), None);
         assert_eq!(printer.prompt_password("bob", "h"), None);
+        assert_eq!(printer.prompt_new_password("bob", "h"), None);
+        assert_eq!(printer.prompt_name("Which? "), None);
         assert_eq!(printer.prompt_user("h"), None);
         assert_eq!(captured.err(), "");
     }

@@ -21,6 +21,7 @@ use crate::serve::configuration::Configuration;
 use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
 use crate::serve::replication::Replications;
+use crate::serve::statistics::Statistics;
 use crate::serve::store::{Database, Store, StoreError};
 use crate::serve::users::User;
 use crate::serve::users::{Administrator, Users, account, password};
@@ -70,6 +71,7 @@ pub struct Server {
     users: Users,
     configuration: Configuration,
     uuid: String,
+    statistics: Statistics,
     stopping: watch::Receiver<bool>,
 }
 
@@ -80,6 +82,7 @@ impl Server {
         functions: Functions,
         administrators: Vec<Administrator>,
         csp: bool,
+        statistics: Statistics,
         address: SocketAddr,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StoreError> {
@@ -89,7 +92,7 @@ impl Server {
         let (designs, views) = (Designs::default(), Views::new());
         let store = Arc::new(store);
         let replications = Replications::open(&store, address)?;
-        Ok(Self { store, replications, functions, designs, views, users, configuration, uuid, stopping })
+        Ok(Self { store, replications, functions, designs, views, users, configuration, uuid, statistics, stopping })
     }
 
     /// The databases.
@@ -147,6 +150,11 @@ impl Server {
         self.configuration.is("csp", "showlist_enable", true)
     }
 
+    /// What it has done so far.
+    pub(in crate::serve) fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
     /// Turns true when the endpoint ends: feeds that wait for something end then as well.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.clone()
@@ -156,6 +164,7 @@ impl Server {
 /// Answers any request.
 pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, incoming: Incoming<Body>) -> Response {
     let sent = incoming.headers().clone();
+    server.statistics.request(incoming.method());
     let mut response = if let Some(response) = cors::preflight(server.configuration(), incoming.method(), &sent) {
         response
     } else {
@@ -167,6 +176,7 @@ pub(in crate::serve) async fn answer_request(State(server): State<Arc<Server>>, 
         // The library leaves it out where there never is a body (304), CouchDB does not.
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
+    server.statistics.answer(response.status().as_u16());
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
     if let Ok(id) = HeaderValue::from_str(&random::hexadecimal()[..10]) {

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
 
 use self::framing::{Framing, Progress};
+use super::statistics::{Ongoing, Statistics};
 
 mod framing;
 
@@ -29,21 +30,24 @@ const HTTP_2: &[u8] = b"PRI * HTTP/2";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Listens, and makes what comes in lenient.
-pub(super) struct LenientListener(pub(super) TcpListener);
+pub(super) struct LenientListener {
+    pub(super) listener: TcpListener,
+    pub(super) statistics: Statistics,
+}
 
 impl Listener for LenientListener {
     type Io = Lenient<TcpStream>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
+        let (stream, address) = Listener::accept(&mut self.listener).await;
         // Answers are small and wait for nothing.
         let _ = stream.set_nodelay(true);
-        (Lenient::new(stream), address)
+        (Lenient::new(stream, &self.statistics), address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -60,6 +64,8 @@ pub(super) struct Lenient<S> {
     /// When an unfinished head is late.
     late: Option<Pin<Box<Sleep>>>,
     patience: Duration,
+    statistics: Statistics,
+    _connection: Ongoing,
 }
 
 enum State {
@@ -72,9 +78,11 @@ enum State {
 }
 
 impl<S> Lenient<S> {
-    pub(super) fn new(inner: S) -> Self {
-        let (raw, ready) = (BytesMut::new(), BytesMut::new());
-        Self { inner, state: State::Head, raw, ready, searched: 0, late: None, patience: PATIENCE }
+    pub(super) fn new(inner: S, statistics: &Statistics) -> Self {
+        let (raw, ready, statistics) = (BytesMut::new(), BytesMut::new(), statistics.clone());
+        let connection = statistics.connection();
+        let (searched, late, patience) = (0, None, PATIENCE);
+        Self { inner, state: State::Head, raw, ready, searched, late, patience, statistics, _connection: connection }
     }
 
     /// Moves what is understood from `raw` to `ready`.
@@ -180,6 +188,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lenient<S> {
                 }
                 this.state = State::Raw;
             }
+            this.statistics.receive(read.filled().len());
             this.raw.extend_from_slice(read.filled());
             this.digest();
         }
@@ -188,7 +197,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lenient<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Lenient<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let sent = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
+        self.statistics.send(sent);
+        Poll::Ready(Ok(sent))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -204,7 +215,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Lenient<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+        let sent = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, slices))?;
+        self.statistics.send(sent);
+        Poll::Ready(Ok(sent))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -246,14 +259,15 @@ mod tests {
         }
         let mut read = Vec::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(Lenient::new(Pieces(pieces)).read_to_end(&mut read)).unwrap();
+        runtime.block_on(Lenient::new(Pieces(pieces), &Statistics::default()).read_to_end(&mut read)).unwrap();
         read
     }
 
     #[tokio::test]
     async fn a_head_that_does_not_end_is_not_waited_for() {
         let (mut client, server) = tokio::io::duplex(1024);
-        let mut connection = Lenient { patience: Duration::from_millis(5), ..Lenient::new(server) };
+        let mut connection =
+            Lenient { patience: Duration::from_millis(5), ..Lenient::new(server, &Statistics::default()) };
         tokio::io::AsyncWriteExt::write_all(&mut client, b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nX: ").await.unwrap();
         let mut read = Vec::new();
         let error = connection.read_to_end(&mut read).await.unwrap_err();
@@ -288,7 +302,7 @@ mod tests {
             // The client goes on listening, so there is no end to wait for.
             let (mut client, server) = tokio::io::duplex(4096);
             tokio::io::AsyncWriteExt::write_all(&mut client, sent.as_bytes()).await.unwrap();
-            let mut lenient = Lenient::new(server);
+            let mut lenient = Lenient::new(server, &Statistics::default());
             let mut read = vec![0; expected.len()];
             let wait = std::time::Duration::from_secs(10);
             let told = tokio::time::timeout(wait, lenient.read_exact(&mut read)).await;

@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
+use self::database::Spare;
 use self::files::Lock;
 
 pub use self::blobs::BlobWriter;
@@ -46,6 +47,7 @@ pub struct Store {
     databases: Mutex<BTreeMap<String, Entry>>,
     /// Rings when a database is made.
     made: watch::Sender<u64>,
+    spare: Spare,
     /// One process at a time: each keeps in memory which attachments are about to be referred to.
     _lock: Lock,
 }
@@ -78,8 +80,8 @@ impl Store {
                 files::remove_folder(&earlier)?;
             }
         }
-        let made = watch::Sender::new(0);
-        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), made, _lock: lock })
+        let (made, spare) = (watch::Sender::new(0), Spare::default());
+        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), made, spare, _lock: lock })
     }
 
     /// The names of all databases, in order.
@@ -98,7 +100,7 @@ impl Store {
         }
         // No two databases are ever at the same place: what is left open of a deleted one cannot touch its successor.
         let folder = files::make_new(|instance| self.root.join(names::folder(name, instance)))?;
-        let opened = Database::open(name, &folder).inspect_err(|_| {
+        let opened = Database::open(name, &folder, &self.spare).inspect_err(|_| {
             // The error says more than a failure to tidy up would.
             let _ = files::remove_folder(&folder);
         });
@@ -121,10 +123,18 @@ impl Store {
             Some(Entry::Open(database)) => Ok(Arc::clone(database)),
             Some(entry @ Entry::Closed(_)) => {
                 let Entry::Closed(folder) = &*entry else { return Err(StoreError::Missing) };
-                let database = Arc::new(Database::open(name, folder)?);
+                let database = Arc::new(Database::open(name, folder, &self.spare)?);
                 *entry = Entry::Open(Arc::clone(&database));
                 Ok(database)
             }
+        }
+    }
+
+    /// A database that is open already, if nobody is just making, opening or removing one. Never blocks.
+    pub fn opened(&self, name: &str) -> Option<Arc<Database>> {
+        match self.databases.try_lock().ok()?.get(name)? {
+            Entry::Open(database) => Some(Arc::clone(database)),
+            Entry::Closed(_) => None,
         }
     }
 

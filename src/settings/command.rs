@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::database::DbSettings;
 use super::destination::{Destination, Endpoint};
 use super::media::{DumpSettings, SyncDirSettings};
-use super::replicate::ReplicateSettings;
-use super::values::{Layout, MaxDelete};
+use super::replicate::{JobsSettings, ReplicateSettings, Wish};
+use super::user::UserSettings;
+use super::values::{Layout, MaxDelete, Via};
 use crate::address::Address;
 use crate::cli::{Generated, Shell};
 use crate::name::{DocId, Revision};
@@ -36,6 +38,12 @@ pub enum Command {
     Dump(DumpSettings),
     /// Databases to databases.
     Replicate(ReplicateSettings),
+    /// What servers replicate by themselves.
+    Jobs(JobsSettings),
+    /// Databases and who may use them.
+    Db(DbSettings),
+    /// Users.
+    User(UserSettings),
     /// Open the app.
     Browse(BrowseSettings),
     /// Print [`Settings::shown`](super::Settings::shown).
@@ -264,6 +272,11 @@ impl Command {
             Self::SyncDir(_) => "sync-dir",
             Self::Dump(_) => "dump",
             Self::Replicate(_) => "replicate",
+            Self::Jobs(JobsSettings { wish: Wish::List, .. }) => "replicate list",
+            Self::Jobs(JobsSettings { wish: Wish::Status(_), .. }) => "replicate status",
+            Self::Jobs(_) => "replicate cancel",
+            Self::Db(command) => command.name(),
+            Self::User(command) => command.name(),
             Self::Browse(_) => "browse",
             Self::ConfigShow { .. } => "config show",
             Self::AuthCheck { .. } => "auth check",
@@ -289,6 +302,14 @@ impl Command {
             Self::Dump(command) => command.watch,
             _ => false,
         }
+    }
+}
+
+impl Command {
+    /// Whether it takes as long as it needs after Ctrl-C, a question included, and hears of another one itself: it has
+    /// to tidy up at a server.
+    pub fn ends_in_its_own_time(&self) -> bool {
+        matches!(self, Self::Replicate(command) if command.via == Via::Server)
     }
 }
 

@@ -5,7 +5,7 @@
 //! the asked origin only. Asking at the terminal is up to the caller ([`crate::report::Printer::prompt_password`]).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::destination::Endpoint;
@@ -13,7 +13,7 @@ use super::environment::Environment;
 use super::file::{ConfigFile, CredentialEntry, SecretEntry};
 use super::{Warning, netrc};
 use crate::address::Address;
-use crate::cli::GlobalArgs;
+use crate::cli::{GlobalArgs, NewPasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::local::outside;
 use crate::secret::{Credentials, Secret};
@@ -82,6 +82,53 @@ impl Given {
             Self::File(_) => "--password-file",
             Self::Command(_) => "--password-command",
         }
+    }
+
+    /// Reads the secret; `flag` is for the words of an error.
+    fn read(&self, flag: &str, read_line: fn() -> io::Result<String>, directory: &Path) -> Result<Secret, Failure> {
+        let text = match self {
+            Self::Stdin => read_line(),
+            Self::File(path) => read_file(path),
+            Self::Command(command) => outside::output_of(command.expose(), directory),
+        };
+        let place = match self {
+            Self::File(path) => format!("the password file `{}`", path.display()),
+            Self::Stdin | Self::Command(_) => format!("`{flag}`"),
+        };
+        first_line(text, &place)
+    }
+}
+
+/// Where the new password of a user comes from, read when it is asked for the first time.
+#[derive(Clone, Debug)]
+pub struct NewPassword {
+    given: Option<Given>,
+    directory: PathBuf,
+    read_line: fn() -> io::Result<String>,
+    read: Arc<OnceLock<Secret>>,
+}
+
+impl NewPassword {
+    pub(super) fn new(flags: &NewPasswordArgs, environment: &Environment) -> Self {
+        let given = match (flags.new_password_stdin, &flags.new_password_file, &flags.new_password_command) {
+            (true, ..) => Some(Given::Stdin),
+            (_, Some(file), _) => Some(Given::File(environment.directory.join(file))),
+            (_, _, Some(command)) => Some(Given::Command(Secret::new(command.as_str()))),
+            _ => None,
+        };
+        let (directory, read_line) = (environment.directory.clone(), environment.read_line);
+        Self { given, directory, read_line, read: Arc::default() }
+    }
+
+    /// Reads it; `None` when no place was named, so that somebody has to be asked.
+    pub fn read(&self) -> Result<Option<Secret>, Failure> {
+        let Some(given) = &self.given else { return Ok(None) };
+        if let Some(secret) = self.read.get() {
+            return Ok(Some(secret.clone()));
+        }
+        let flag = given.flag().replacen("--", "--new-", 1);
+        let secret = given.read(&flag, self.read_line, &self.directory)?;
+        Ok(Some(self.read.get_or_init(|| secret).clone()))
     }
 }
 
@@ -182,24 +229,11 @@ impl Sources {
         let secret = if let Some(secret) = self.read.get() {
             secret.clone()
         } else {
-            let secret = self.read_given(given)?;
+            let secret = given.read(flag, self.read_line, &self.directory)?;
             self.read.get_or_init(|| secret).clone()
         };
         search.hit(Credentials::Basic { user, password: secret }, format!("`{flag}`"));
         Ok(())
-    }
-
-    fn read_given(&self, given: &Given) -> Result<Secret, Failure> {
-        let text = match given {
-            Given::Stdin => (self.read_line)(),
-            Given::File(path) => read_file(path),
-            Given::Command(command) => outside::output_of(command.expose(), &self.directory),
-        };
-        let place = match given {
-            Given::File(path) => format!("the password file `{}`", path.display()),
-            other => format!("`{}`", other.flag()),
-        };
-        first_line(text, &place)
     }
 
     fn variables(&self, search: &mut Search) {
@@ -327,7 +361,7 @@ fn warnings(found: &Found, address: &Address) -> Vec<Warning> {
     warnings
 }
 
-fn read_file(path: &std::path::Path) -> io::Result<String> {
+fn read_file(path: &Path) -> io::Result<String> {
     outside::read(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 

@@ -62,4 +62,16 @@ impl Destination {
     pub fn of(address: Address) -> Self {
         Self { label: None, endpoints: vec![Endpoint::of(address)], confirm: false }
     }
+
+    /// The servers that it is on, each once.
+    pub fn servers(&self) -> Vec<Endpoint> {
+        let mut servers: Vec<Endpoint> = Vec::new();
+        for endpoint in &self.endpoints {
+            let server = endpoint.at(endpoint.address.server());
+            if servers.iter().all(|known| known.address != server.address) {
+                servers.push(server);
+            }
+        }
+        servers
+    }
 }

@@ -268,8 +268,12 @@ impl Meaning<'_> {
             }),
             Some(cli::Command::SyncDir(sync)) => Command::SyncDir(self.media().sync_dir(sync)?),
             Some(cli::Command::Dump(dump)) => Command::Dump(self.media().dump(dump)?),
-            Some(cli::Command::Replicate(replicate)) => {
-                Command::Replicate(super::replicate::meaning(replicate, self.targets)?)
+            Some(cli::Command::Replicate(replicate)) => super::replicate::command(replicate, self.targets)?,
+            Some(cli::Command::Db(db)) => {
+                Command::Db(super::database::meaning(db, cli, self.targets, self.environment)?)
+            }
+            Some(cli::Command::User(user)) => {
+                Command::User(super::user::meaning(user, self.targets, self.environment)?)
             }
             Some(cli::Command::Browse(browse)) => Command::Browse(BrowseSettings {
                 folder: self.app.clone(),

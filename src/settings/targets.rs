@@ -243,14 +243,7 @@ impl Targets {
         if argument.contains("://") {
             return Ok(vec![typed_url(argument, Expect::Server)?]);
         }
-        let mut servers: Vec<Endpoint> = Vec::new();
-        for endpoint in self.destination(argument)?.endpoints {
-            let server = endpoint.at(endpoint.address.server());
-            if servers.iter().all(|known| known.address != server.address) {
-                servers.push(server);
-            }
-        }
-        Ok(servers)
+        Ok(self.destination(argument)?.servers())
     }
 
     /// The project's default target, or its only one; else `origin`, the address the folder was cloned from; else the

@@ -56,6 +56,8 @@ pub enum Via {
     /// This computer: the servers need not see each other
     #[default]
     Client,
+    /// One of the servers, which has to reach the other
+    Server,
 }
 
 /// How a folder is laid out (`--layout`).

@@ -4,6 +4,8 @@
 //! A server that lacks something (PouchDB has no accounts and no view signatures) gets the assertions that fit it, so
 //! that no case is green by doing nothing.
 
+pub(crate) mod accounts;
+pub(crate) mod administering;
 pub(crate) mod album;
 pub(crate) mod app;
 pub(crate) mod both_ways;
@@ -14,6 +16,7 @@ pub(crate) mod damage;
 pub(crate) mod dump_damage;
 pub(crate) mod dump_hostile;
 pub(crate) mod dumping;
+pub(crate) mod endings;
 pub(crate) mod faults;
 pub(crate) mod fetching;
 pub(crate) mod folders;
@@ -30,6 +33,7 @@ pub(crate) mod replicating;
 pub(crate) mod replications;
 pub(crate) mod sending;
 pub(crate) mod served;
+pub(crate) mod server_jobs;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod updating;
@@ -282,6 +286,7 @@ on_the_endpoint! {
         a_killed_replication_goes_on,
         shapes_carry_everything_everywhere,
         edits_at_both_ends_meet,
+        an_edit_is_asked_for_once,
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
     ];
@@ -298,6 +303,49 @@ on_the_endpoint! {
         replications_are_for_administrators,
         others_see_no_password,
     ];
+    endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
+    administering: [
+        each_has_a_database_and_the_family_another,
+        members_are_written_before_anything_else,
+        a_database_without_its_members_is_removed_again,
+        what_a_security_object_holds_survives,
+        who_is_no_admin_is_told_so,
+        a_database_is_deleted_by_its_name,
+        databases_are_listed,
+        a_session_of_databases,
+    ];
+    accounts: [
+        a_user_is_added_and_can_sign_in,
+        names_of_users_are_names_and_nothing_else,
+        a_password_is_changed_and_nothing_else,
+        users_change_their_own_password_where_they_may,
+        admins_of_the_server_are_no_users,
+        a_removed_user_is_told_of_where_the_name_stands,
+        a_lost_answer_is_told_as_such,
+        a_session_of_users,
+    ];
     served: [functions_answer, an_index_survives_a_push_of_attachments];
     dumping: [a_view_says_what_is_dumped];
+}
+
+// What needs a `_replicator`.
+on_the_endpoint! {
+    server_jobs: [
+        a_server_carries_everything,
+        a_server_carries_a_part,
+        what_a_server_cannot_carry_is_told,
+        an_equal_job_is_not_doubled,
+        somebody_elses_job_stays_theirs,
+        a_run_that_is_stopped_leaves_no_job,
+        what_a_killed_run_left_is_tidied_up,
+        a_target_that_goes_ends_a_job,
+        a_job_that_crashes_for_ever_is_given_up,
+        no_credential_is_left_at_a_server,
+    ];
+    endings: [what_cannot_be_replicated_says_why, who_may_not_write_is_told_what_was_refused];
+}
+
+#[cfg(all(target_os = "linux", feature = "serve"))]
+on_the_endpoint! {
+    server_jobs: [on_a_terminal_it_is_asked_what_stays];
 }

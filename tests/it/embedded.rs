@@ -43,6 +43,27 @@ on_the_embedded_endpoint! {
         replications_are_for_administrators,
         others_see_no_password,
     ];
+    endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
+    administering: [
+        each_has_a_database_and_the_family_another,
+        members_are_written_before_anything_else,
+        a_database_without_its_members_is_removed_again,
+        what_a_security_object_holds_survives,
+        who_is_no_admin_is_told_so,
+        a_database_is_deleted_by_its_name,
+        databases_are_listed,
+        a_session_of_databases,
+    ];
+    accounts: [
+        a_user_is_added_and_can_sign_in,
+        names_of_users_are_names_and_nothing_else,
+        a_password_is_changed_and_nothing_else,
+        users_change_their_own_password_where_they_may,
+        admins_of_the_server_are_no_users,
+        a_removed_user_is_told_of_where_the_name_stands,
+        a_lost_answer_is_told_as_such,
+        a_session_of_users,
+    ];
     served: [functions_answer, an_index_survives_a_push_of_attachments];
     dumping: [a_view_says_what_is_dumped];
 }

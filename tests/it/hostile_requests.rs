@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::harness::{Endpoint, Project, Served, runtime};
 
 /// What a refusal may take in all, in bytes: several requests at once included.
-const MOST_MEMORY: u64 = 400 << 20;
+const MOST_MEMORY: u64 = 512 << 20;
 
 /// More than any JSON may be.
 const HUGE: usize = 100 << 20;

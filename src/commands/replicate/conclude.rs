@@ -3,31 +3,50 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::client::Ended;
-use super::places::Known;
+use super::places::{Known, name};
 use crate::commands::Context;
 use crate::commands::explain::explain;
 use crate::commands::sending::chain;
 use crate::exit::{Exit, Failure};
-use crate::replicator::{End, ReplicationError};
-use crate::report::{Jobs, thousands};
+use crate::plan::topology::Route;
+use crate::replicator::{End, Outcome, ReplicationError};
+use crate::report::{JobLine, Jobs, thousands};
 use crate::settings::replicate::ReplicateSettings;
 
+/// How a job ended, and which.
+pub(super) struct Ended {
+    pub route: Route,
+    pub number: usize,
+    pub outcome: Result<Outcome, Failure>,
+}
+
+/// The lines of all routes, before anything has happened.
+pub(super) fn lines(command: &ReplicateSettings, routes: &[Route]) -> Vec<JobLine> {
+    let line = |route: &Route| JobLine {
+        from: command.places[route.from].shown.clone(),
+        to: command.places[route.to].shown.clone(),
+        ..JobLine::default()
+    };
+    routes.iter().map(line).collect()
+}
+
+/// Says that a job failed while others go on.
+pub(super) fn warn(context: &Context, places: &[Known], ended: &Ended) {
+    if let Err(failure) = &ended.outcome {
+        let message = format!("{}: {}", name(places, ended.route), chain(failure));
+        context.printer.warning("job_failed", &message);
+    }
+}
+
 /// Says how all jobs have ended.
-pub(super) fn say(
-    context: &Context,
-    command: &ReplicateSettings,
-    places: &[Known],
-    jobs: &Jobs,
-    ended: Vec<Ended>,
-) -> Result<Exit> {
+pub(super) fn say(context: &Context, command: &ReplicateSettings, jobs: &Jobs, ended: Vec<Ended>) -> Result<Exit> {
     context.printer.clear();
     let lines = jobs.lines();
     let written: u64 = lines.iter().map(|line| line.written).sum();
     let refused: u64 = lines.iter().map(|line| line.refused).sum();
     let mut details = Vec::new();
     let (mut compared, mut stopped, mut failure) = (true, false, None);
-    for Ended { route, number, outcome } in ended {
+    for Ended { number, outcome, .. } in ended {
         let name = format!("{} → {}", lines[number].from, lines[number].to);
         match outcome {
             Ok(outcome) => {
@@ -39,8 +58,7 @@ pub(super) fn say(
                 }));
             }
             Err(error) => {
-                let known = |end| if end == End::Source { &places[route.from] } else { &places[route.to] };
-                failure.get_or_insert_with(|| explained(error, known));
+                failure.get_or_insert(error);
             }
         }
     }
@@ -86,22 +104,15 @@ pub(super) fn say(
     Ok(Exit::Ok)
 }
 
-fn explained<'a>(error: ReplicationError, known: impl Fn(End) -> &'a Known) -> Failure {
+/// What a replication failed for, with what to do about it.
+pub(super) fn explained(error: ReplicationError, places: &[Known], route: Route) -> Failure {
     match error {
         ReplicationError::Request { end, source } => {
-            let place = known(end);
+            let place = if end == End::Source { &places[route.from] } else { &places[route.to] };
             explain(source, &place.reached.known).detail(format!("at {}", place.shown))
         }
         error @ ReplicationError::NoFilter(_) => {
             Failure::new(Exit::Missing, error.to_string()).hint("it belongs into `filters` of the design document")
         }
-    }
-}
-
-/// An error in one line.
-pub(super) fn words(error: &ReplicationError) -> String {
-    match error {
-        ReplicationError::Request { source, .. } => chain(source),
-        error @ ReplicationError::NoFilter(_) => error.to_string(),
     }
 }

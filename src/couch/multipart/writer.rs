@@ -94,7 +94,7 @@ mod tests {
             \r\n--B\r\nContent-Disposition: attachment; filename=\"ü%22 b.png\"\r\n\
             Content-Type: image/png\r\nContent-Length: 7\r\n\r\n\r\n--B--\
             \r\n--B--";
-        let stream = body.stream(Upload::new(false), None);
+        let stream = body.stream(Upload::new(false), &crate::couch::Network::default());
         let sent: Vec<u8> = stream.map(Result::unwrap).collect::<Vec<_>>().await.concat();
         assert_eq!(String::from_utf8_lossy(&sent), expected);
         assert_eq!(body.length(), sent.len() as u64);

@@ -116,6 +116,7 @@ impl Database {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let mut request = self.request(method, target, "read the changes of");
         request.body = body.map(|text| Body::json(text.into_bytes()));
+        request.is_wait = feed.wait;
         let read = |reply| async {
             let mut changes = Vec::new();
             let take = |text: &[u8]| Row::read(text).map(|change| changes.push(change));

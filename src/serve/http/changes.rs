@@ -43,7 +43,7 @@ pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result
     // Heard from here on: what is written while the beginning is read is not missed.
     let bell = place.database.bell();
     let keeper = place.clone();
-    let (telling, start, etag) = blocking(move || {
+    let (telling, start, etag, newest) = blocking(move || {
         let filter = Filter::prepare(&keeper, &arguments, &asked)?;
         let info = keeper.database.info()?;
         let start = match arguments.since.as_str() {
@@ -52,11 +52,13 @@ pub(in crate::serve) async fn changes(place: &Place, request: Request) -> Result
             since => sequence::parse(since, info.instance)?,
         };
         let etag = etag(info.instance, info.sequence);
-        Ok((Telling { place: keeper, arguments, filter, instance: info.instance }, start, etag))
+        let telling = Telling { place: keeper, arguments, filter, instance: info.instance };
+        Ok((telling, start, etag, info.sequence))
     })
     .await?;
     if telling.arguments.feed != Feed::Normal {
-        return follow(telling, start, bell).await;
+        let is_current = start >= newest && !telling.arguments.is_descending;
+        return follow(telling, start, is_current, bell).await;
     }
     if is_known(&headers, &etag) {
         return Ok(not_modified(&etag));
@@ -84,15 +86,26 @@ fn beginning(telling: &Telling, start: u64) -> Progress {
     Progress { position: start, left, told: 0, is_through: false, round: Round { start, told: 0 } }
 }
 
-/// A feed that goes on.
-async fn follow(telling: Telling, start: u64, bell: watch::Receiver<u64>) -> Result<Response, Failure> {
+/// A feed that goes on. `is_current`: there was nothing to tell when `bell` was there already, so that nothing has to be
+/// read before it rings.
+async fn follow(
+    telling: Telling,
+    start: u64,
+    is_current: bool,
+    bell: watch::Receiver<u64>,
+) -> Result<Response, Failure> {
     let mut response = head(200, "application/json");
     if telling.arguments.feed == Feed::EventSource {
         response = head(200, "text/event-stream");
         set(&mut response, header::CACHE_CONTROL, "no-cache");
     }
     let stopping = telling.place.server.stopping();
-    live(response, |live| drive(live, Arc::new(telling), start, bell, stopping)).await
+    let listener = telling.place.server.statistics().listener();
+    live(response, |live| async move {
+        let _listener = listener;
+        drive(live, Arc::new(telling), start, is_current, bell, stopping).await
+    })
+    .await
 }
 
 /// Why a feed goes on or ends.
@@ -102,22 +115,40 @@ enum Woken {
     Ended,
 }
 
+/// What came of reading.
+enum Read {
+    /// So far.
+    Told(Progress),
+    /// The answer is whole.
+    Ended,
+}
+
 async fn drive(
     live: Live,
     telling: Arc<Telling>,
     start: u64,
+    mut is_current: bool,
     mut bell: watch::Receiver<u64>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
     let mut progress = beginning(&telling, start);
     let (mut has_begun, mut has_waited) = (false, false);
     loop {
-        bell.borrow_and_update();
-        match read(&live, &telling, progress, &mut has_begun).await {
-            Ok(read) => progress = read,
-            // What was told was true; a database that is gone tells no more.
-            Err(_) if has_begun && is_gone(&telling.place.database).await => break,
-            Err(failure) => return Err(failure),
+        // The first time nothing is read that is known: what rang since then is heard.
+        if std::mem::take(&mut is_current) && !progress.is_full() {
+            progress.is_through = true;
+            if telling.arguments.feed == Feed::Longpoll {
+                has_begun = live.text(BEGINNING).await;
+            }
+        } else {
+            bell.borrow_and_update();
+            match read(&live, &telling, progress, &mut has_begun).await {
+                Ok(Read::Ended) => return Ok(()),
+                Ok(Read::Told(told)) => progress = told,
+                // What was told was true; a database that is gone tells no more.
+                Err(_) if has_begun && is_gone(&telling.place.database).await => break,
+                Err(failure) => return Err(failure),
+            }
         }
         if is_finished(&telling, progress) {
             break;
@@ -148,7 +179,7 @@ async fn read(
     telling: &Arc<Telling>,
     mut progress: Progress,
     has_begun: &mut bool,
-) -> Result<Progress, Failure> {
+) -> Result<Read, Failure> {
     let mut quiet_since = Instant::now();
     progress.is_through = false;
     progress.round = Round { start: progress.position, told: progress.told };
@@ -159,14 +190,23 @@ async fn read(
     while !progress.is_through && !progress.is_full() {
         let (teller, is_first) = (Arc::clone(telling), !*has_begun);
         let before = progress.told;
-        progress = live
-            .step(move |sink| {
-                if is_first && teller.arguments.feed == Feed::Longpoll {
-                    sink.text(BEGINNING)?;
-                }
-                teller.batch(sink, progress)
-            })
-            .await?;
+        let told = live.step(move |sink| {
+            let is_longpoll = teller.arguments.feed == Feed::Longpoll;
+            if is_first && is_longpoll {
+                sink.text(BEGINNING)?;
+            }
+            let progress = teller.batch(sink, progress)?;
+            if !is_longpoll || !(progress.is_through || progress.is_full()) || !is_finished(&teller, progress) {
+                return Ok(Read::Told(progress));
+            }
+            // The end goes along: most answers are one change.
+            teller.end(sink, progress)?;
+            Ok(Read::Ended)
+        });
+        match told.await? {
+            Read::Told(told) => progress = told,
+            Read::Ended => return Ok(Read::Ended),
+        }
         *has_begun = true;
         let arguments = &telling.arguments;
         if progress.told > before {
@@ -176,7 +216,7 @@ async fn read(
             quiet_since = Instant::now();
         }
     }
-    Ok(progress)
+    Ok(Read::Told(progress))
 }
 
 /// Whether there is nothing to wait for.

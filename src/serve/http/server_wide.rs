@@ -117,7 +117,12 @@ async fn configure(server: &Server, node: &str, rest: &[&str], request: Request)
             _ => Err(Failure::bad_request("a JSON string expected")),
         },
         (["_config", _, _], _) => Ok(not_allowed("GET,PUT,DELETE")),
-        ([] | ["_config"] | ["_config", _], _) => Ok(not_allowed("GET")),
+        (["_stats", path @ ..], "GET") => {
+            let all = server.statistics().all();
+            // CouchDB has nothing to say of what it does not count, and says that.
+            Ok(answer(200, path.iter().try_fold(&all, |part, name| part.get(name)).unwrap_or(&Value::Null)))
+        }
+        ([] | ["_config"] | ["_config", _] | ["_stats", ..], _) => Ok(not_allowed("GET")),
         _ => Err(Failure::absent(&format!("/_node/_local/{}", rest.join("/")))),
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::{Server, answer_request};
 use crate::secret::Secret;
 use crate::serve::functions::{Functions, Limits};
+use crate::serve::statistics::Statistics;
 use crate::serve::store::Store;
 use crate::serve::users::Administrator;
 
@@ -63,8 +64,8 @@ impl Endpoint {
         let folder = tempfile::tempdir().unwrap();
         let (stop, stopping) = watch::channel(false);
         let (store, functions) = (Store::open(folder.path()).unwrap(), Functions::new(Limits::default()));
-        let server =
-            Server::open(store, functions, administrators, false, ([127, 0, 0, 1], 1).into(), stopping).unwrap();
+        let (statistics, address) = (Statistics::default(), ([127, 0, 0, 1], 1).into());
+        let server = Server::open(store, functions, administrators, false, statistics, address, stopping).unwrap();
         // Passwords are hashed often for the sake of safety, which is none of the tests' business.
         server.configuration().set("chttpd_auth", "iterations", "3").unwrap();
         Self { server: Arc::new(server), stop, _folder: folder }

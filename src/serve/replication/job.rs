@@ -150,6 +150,7 @@ impl Job {
                 since: self.wanted.since.clone(),
                 ..Options::default()
             },
+            echo: None,
         };
         let done = replicator::run(&job, observer, &self.stop).await;
         done.map_err(|error| trouble::failure(&error, &self.wanted, &self.own))

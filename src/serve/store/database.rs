@@ -1,8 +1,8 @@
 //! One database: its connections, and what belongs to it as a whole.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use tokio::sync::watch;
@@ -13,8 +13,13 @@ use super::error::StoreError;
 use super::model::Info;
 use super::{files, held, names};
 
-/// Connections that are kept for the next reader.
+/// Connections that one database keeps for the next readers.
 const MOST_IDLE_READERS: usize = 8;
+/// As many of all databases together, beside one for each: each has two files open and some memory.
+const MOST_SPARE_READERS: usize = 256;
+
+/// How many connections the databases of a store keep beside one for each.
+pub(super) type Spare = Arc<AtomicUsize>;
 
 const INDEXES: &str = "indexes";
 
@@ -26,6 +31,7 @@ pub struct Database {
     /// `None` once the database is deleted.
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
+    spare: Spare,
     is_gone: AtomicBool,
     /// `None` once the database is deleted.
     bell: Mutex<Option<watch::Sender<u64>>>,
@@ -34,7 +40,7 @@ pub struct Database {
 
 impl Database {
     /// Opens a database in its folder, which is there, and sweeps away what nothing refers to.
-    pub(super) fn open(name: &str, folder: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(name: &str, folder: &Path, spare: &Spare) -> Result<Self, StoreError> {
         let file_name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let instance = names::parse(file_name).map_or(0, |(_, instance)| instance);
         files::make_private(&folder.join(INDEXES))?;
@@ -46,6 +52,7 @@ impl Database {
             instance,
             writer: Mutex::new(Some(writer)),
             readers: Mutex::default(),
+            spare: Arc::clone(spare),
             is_gone: AtomicBool::new(false),
             bell: Mutex::new(Some(watch::Sender::new(sequence))),
             blobs: Blobs::open(folder)?,
@@ -126,7 +133,7 @@ impl Database {
 
     /// Reads in one transaction: what is read is of one moment.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let idle = held(&self.readers).pop();
+        let idle = self.take_reader();
         self.or_missing(|| {
             let mut connection = match idle {
                 Some(connection) => connection,
@@ -135,12 +142,29 @@ impl Database {
             let transaction = connection.transaction()?;
             let result = work(&transaction)?;
             transaction.finish()?;
-            let mut readers = held(&self.readers);
-            if readers.len() < MOST_IDLE_READERS && !self.is_gone() {
-                readers.push(connection);
-            }
+            self.keep_reader(connection);
             Ok(result)
         })
+    }
+
+    fn take_reader(&self) -> Option<Connection> {
+        let mut readers = held(&self.readers);
+        if readers.len() > 1 {
+            self.spare.fetch_sub(1, Ordering::Relaxed);
+        }
+        readers.pop()
+    }
+
+    fn keep_reader(&self, connection: Connection) {
+        let mut readers = held(&self.readers);
+        if self.is_gone() || readers.len() >= MOST_IDLE_READERS {
+            return;
+        }
+        if !readers.is_empty() && self.spare.fetch_add(1, Ordering::Relaxed) >= MOST_SPARE_READERS {
+            self.spare.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        readers.push(connection);
     }
 
     /// Changes something in one transaction. When this returns, the change survives the death of the process.
@@ -170,7 +194,7 @@ impl Database {
     pub(super) fn close(&self) {
         self.is_gone.store(true, Ordering::SeqCst);
         *held(&self.writer) = None;
-        held(&self.readers).clear();
+        while self.take_reader().is_some() {}
         *held(&self.bell) = None;
     }
 

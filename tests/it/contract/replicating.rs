@@ -16,7 +16,7 @@ use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, cases, enco
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// All leaves of all documents.
-pub(super) fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
     let changes = database.get("_changes?style=all_docs").expect(200).json();
     let rows = changes["results"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -25,7 +25,7 @@ pub(super) fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<Strin
 }
 
 /// Each leaf as the database gives it, with its history and the content of its attachments.
-fn contents(database: &Database<'_>) -> BTreeMap<(String, String), Value> {
+pub(crate) fn contents(database: &Database<'_>) -> BTreeMap<(String, String), Value> {
     let mut contents = BTreeMap::new();
     for (id, revisions) in leaves(database) {
         for revision in revisions {
@@ -45,7 +45,7 @@ fn contents(database: &Database<'_>) -> BTreeMap<(String, String), Value> {
 }
 
 #[track_caller]
-pub(super) fn same(left: &Database<'_>, right: &Database<'_>) {
+pub(crate) fn same(left: &Database<'_>, right: &Database<'_>) {
     assert_eq!(leaves(left), leaves(right));
     let (left, right) = (contents(left), contents(right));
     for (key, document) in &left {
@@ -58,7 +58,7 @@ fn replicate(project: &Project, places: &[&str], flags: &[&str]) -> Run {
 }
 
 /// Stores revisions as they are.
-pub(super) fn graft(database: &Database<'_>, documents: &Value) {
+pub(crate) fn graft(database: &Database<'_>, documents: &Value) {
     let rows = database.post("_bulk_docs", &json!({ "new_edits": false, "docs": documents })).ok().json();
     let refused = rows.as_array().unwrap().iter().any(|row| row.get("error").is_some());
     assert!(!refused, "{rows}");
@@ -71,7 +71,7 @@ fn history(letter: char, length: u64) -> Value {
 }
 
 /// A bit of everything that a database can hold.
-pub(super) fn fill(database: &Database<'_>) {
+pub(crate) fn fill(database: &Database<'_>) {
     let ids = [
         "plain",
         "a/b",
@@ -389,6 +389,35 @@ pub(crate) fn edits_at_both_ends_meet(endpoint: &Endpoint) {
     // The checkpoint was written: nothing is checked again.
     let run = replicate(&project, &urls[..2], &["-v"]).ok();
     assert!(run.stderr.contains("from the last checkpoint"), "{run}");
+    same(&places[0], &places[2]);
+}
+
+/// What one direction has carried, the other one does not ask for.
+#[cfg(unix)]
+pub(crate) fn an_edit_is_asked_for_once(endpoint: &Endpoint) {
+    let project = Project::for_endpoint(endpoint);
+    let places = [endpoint.database(), endpoint.database(), endpoint.database()];
+    places[0].store("first", &json!({ "x": 1 }));
+    let urls: Vec<String> = places.iter().map(Database::url).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let following = Following::start(&project, &urls, &["--tree", "--both", "--json"]);
+    until("the first document", || places[1..].iter().all(|place| place.get("first").status == 200));
+    let edits: u64 = 10;
+    for number in 0..edits {
+        let id = format!("d{number}");
+        places[2].store(&id, &json!({ "n": number }));
+        until("an edit", || places[..2].iter().all(|place| place.get(&id).status == 200));
+    }
+    let run = following.end().expect(130);
+    let traffic = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let traffic = traffic.rev().find(|event| event["type"] == "traffic").unwrap();
+    let requests = |kind: &str| traffic["requests"][kind].as_u64().unwrap();
+    // One for each edit and edge, and some for what was there before; without what the directions know of each other it
+    // would be two.
+    assert!((2 * edits..3 * edits).contains(&requests("compares")), "{traffic}");
+    assert!(requests("writes") >= 2 * edits && requests("waits") >= 4 * edits, "{traffic}");
+    assert!(traffic["sent"].as_u64() > Some(1000) && traffic["received"].as_u64() > Some(1000), "{traffic}");
+    same(&places[0], &places[1]);
     same(&places[0], &places[2]);
 }
 

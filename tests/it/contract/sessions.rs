@@ -18,7 +18,7 @@ fn holiday(endpoint: &Endpoint) -> Album<'_> {
     album
 }
 
-fn text(runs: &[Run]) -> String {
+pub(super) fn text(runs: &[Run]) -> String {
     runs.iter().map(Run::session).collect::<Vec<_>>().join("=====\n")
 }
 

@@ -121,6 +121,12 @@ impl Endpoint {
         Self { origin: proxy.origin(), credentials, kind, fake: None }
     }
 
+    /// The same server, as another user; without, as nobody in particular.
+    pub(crate) fn signed_in(&self, credentials: Option<(&str, &str)>) -> Self {
+        let credentials = credentials.map(|(user, password)| (user.to_owned(), password.to_owned()));
+        Self { origin: self.origin.clone(), credentials, kind: self.kind, fake: None }
+    }
+
     /// What kind of server it is.
     pub(crate) fn kind(&self) -> Kind {
         self.kind

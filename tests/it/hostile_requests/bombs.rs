@@ -73,6 +73,8 @@ fn explode(endpoint: &Endpoint, (name, bomb): &(&str, &str)) {
     endpoint.put(&format!("/db/_design/{name}"), &design).expect(201);
     for rest in ["_view/v", "_show/s"] {
         let answer = endpoint.get(&format!("/db/_design/{name}/{rest}"));
-        assert!(answer.status >= 400, "{name} {rest}: {answer:?}");
+        // What a map function throws is not told, as in CouchDB: it emits nothing.
+        let emits_nothing = rest == "_view/v" && answer.status == 200 && answer.json()["total_rows"] == 0;
+        assert!(answer.status >= 400 || emits_nothing, "{name} {rest}: {answer:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! Documents read one by one. The answers are those of CouchDB 3.5.
 
+use serde_json::Value;
+
 use super::Endpoint;
 
 const DESIGN: &str = r#"{ "_attachments": { "a.png": { "content_type": "image/png", "data": "MDEyMzQ1Njc4OQ==" } } }"#;
@@ -65,4 +67,28 @@ async fn behind_the_last_generation_comes_no_other() {
         assert_eq!(answered.status, 409, "{method} {target}: {answered:?}");
     }
     assert_eq!(endpoint.expect(200, "GET", "/db/a", "").await.json()["_rev"], *last);
+}
+
+#[tokio::test]
+async fn what_was_asked_is_counted() {
+    let endpoint = Endpoint::party();
+    endpoint.expect(201, "PUT", "/db", "").await;
+    endpoint.expect(404, "GET", "/db/a", "").await;
+    let value = async |path: &str| {
+        let answered = endpoint.expect(200, "GET", &format!("/_node/_local/_stats{path}"), "").await.json();
+        answered["value"].clone()
+    };
+    assert_eq!(value("/couchdb/httpd/requests").await, 3);
+    assert_eq!(value("/couchdb/httpd_request_methods/PUT").await, 1);
+    assert_eq!(value("/couchdb/httpd_status_codes/404").await, 1);
+    let listening = endpoint.listen("/db/_changes?feed=longpoll&since=now").await;
+    assert_eq!(value("/couchdb/httpd/clients_requesting_changes").await, 1);
+    drop(listening);
+    let all = endpoint.expect(200, "GET", "/_node/couchapp@127.0.0.1/_stats", "").await.json();
+    assert_eq!(all["couchdb"]["httpd"]["requests"]["type"], "counter");
+    assert_eq!(all["couchdb"]["httpd"]["requests"]["desc"], "number of HTTP requests");
+    assert_eq!(endpoint.expect(200, "GET", "/_node/_local/_stats/nothing", "").await.json(), Value::Null);
+    endpoint.expect(405, "PUT", "/_node/_local/_stats", "{}").await;
+    let closed = Endpoint::with_administrator();
+    assert_eq!(closed.ask("", "GET", "/_node/_local/_stats", "").await.status, 401);
 }

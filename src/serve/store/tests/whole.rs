@@ -144,6 +144,35 @@ fn settings_stay() {
 }
 
 #[test]
+fn what_many_databases_keep_open_is_bounded() {
+    fn read_within_reads(database: &Database, depth: usize) {
+        if depth > 0 {
+            let deeper = |_: &_| {
+                read_within_reads(database, depth - 1);
+                Ok(())
+            };
+            database.read(deeper).unwrap();
+        }
+    }
+    let place = Place::new();
+    let names: Vec<String> = (0..40).map(|number| format!("db{number}")).collect();
+    let spare = || place.store().spare.load(std::sync::atomic::Ordering::Relaxed);
+    for name in &names {
+        place.store().create(name).unwrap();
+    }
+    for depth in [9, 1, 9] {
+        for name in &names {
+            read_within_reads(&place.store().database(name).unwrap(), depth);
+        }
+        assert_eq!(spare(), 256);
+    }
+    for name in &names {
+        place.store().delete(name).unwrap();
+    }
+    assert_eq!(spare(), 0);
+}
+
+#[test]
 fn readers_and_writers_do_not_disturb_each_other() {
     let place = Place::new();
     let database = place.database();
@@ -247,7 +276,8 @@ fn of_two_databases_of_one_name_the_later_one_stays() {
     place.store = None;
     for instance in [5, u64::MAX >> 1, 6] {
         let folder = place.folder.path().join(names::folder("db", instance));
-        let database = Database::open("db", &std::fs::create_dir(&folder).map(|()| folder).unwrap()).unwrap();
+        let database =
+            Database::open("db", &std::fs::create_dir(&folder).map(|()| folder).unwrap(), &Spare::default()).unwrap();
         write_one(&database, leaf(&instance.to_string(), "", "{}"));
     }
     place.reopen();

@@ -1,0 +1,1 @@
+"""The parts of the replication benchmark; `benches/replicate.py` is the command."""
