@@ -30,6 +30,18 @@ on_the_embedded_endpoint! {
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
     ];
+    server_jobs: [
+        a_server_carries_everything,
+        a_server_carries_a_part,
+        what_a_server_cannot_carry_is_told,
+        an_equal_job_is_not_doubled,
+        somebody_elses_job_stays_theirs,
+        a_run_that_is_stopped_leaves_no_job,
+        what_a_killed_run_left_is_tidied_up,
+        a_target_that_goes_ends_a_job,
+        a_job_that_crashes_for_ever_is_given_up,
+        no_credential_is_left_at_a_server,
+    ];
     replications: [
         a_replication_is_waited_for,
         a_name_is_a_database_of_the_server,
@@ -43,7 +55,12 @@ on_the_embedded_endpoint! {
         replications_are_for_administrators,
         others_see_no_password,
     ];
-    endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
+    endings: [
+        a_source_that_cannot_be_written_is_read,
+        a_group_that_is_too_large_is_halved,
+        what_cannot_be_replicated_says_why,
+        who_may_not_write_is_told_what_was_refused,
+    ];
     administering: [
         each_has_a_database_and_the_family_another,
         members_are_written_before_anything_else,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::replicating::{fill, graft, leaves, same};
-use crate::harness::{Database, Endpoint, Response, encoded};
+use crate::harness::{Database, Endpoint, Kind, Response, encoded};
 
 /// After this a test has waited in vain: CouchDB begins and ends with seconds of jitter.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -44,6 +44,14 @@ fn without_password(endpoint: &Endpoint, response: &Response) {
     let text = String::from_utf8_lossy(&response.body);
     let password = endpoint.credentials().map_or("no password", |(_, password)| password);
     assert!(!text.contains(password) && !text.contains("\"auth\""), "{text}");
+}
+
+/// Whether replications are told of as CouchDB does. PouchDB Server carries them out as well, and answers in its own way.
+#[track_caller]
+fn has_scheduler(endpoint: &Endpoint) -> bool {
+    let is_there = endpoint.get("/_scheduler/jobs").status == 200;
+    assert_eq!(is_there, endpoint.kind() != Kind::PouchDb);
+    is_there
 }
 
 /// A document of `_replicator`; it is removed at the end.
@@ -124,6 +132,9 @@ fn jobs_of(endpoint: &Endpoint, database: &Database<'_>) -> Vec<Value> {
 }
 
 pub(crate) fn a_replication_is_waited_for(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let (source, target) = (endpoint.database(), endpoint.unmade_database());
     fill(&source);
     let refused = replicate(endpoint, &body(&source, &target, &json!({}))).expect(500).json();
@@ -148,11 +159,15 @@ pub(crate) fn a_replication_is_waited_for(endpoint: &Endpoint) {
     let more = replicate(endpoint, &body(&source, &target, &json!({}))).expect(200).json();
     // Whether the target is made is part of what CouchDB calls the same replication, of its checkpoints it is not.
     assert_eq!((&again["ok"], &again["no_changes"]), (&json!(true), &json!(true)), "{again}");
-    assert_eq!((&more["history"][0]["docs_written"], &more["no_changes"]), (&json!(1), &Value::Null), "{more}");
+    // CouchDB counts on from the last session.
+    assert!(more["history"][0]["docs_written"].as_u64() >= Some(1) && more.get("no_changes").is_none(), "{more}");
     same(&source, &target);
 }
 
 pub(crate) fn a_name_is_a_database_of_the_server(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let (source, target) = (endpoint.database(), endpoint.database());
     source.store("a", &json!({ "x": 1 }));
     let names = |source: &str| json!({ "source": source, "target": target.name() });
@@ -167,6 +182,9 @@ pub(crate) fn a_name_is_a_database_of_the_server(endpoint: &Endpoint) {
 }
 
 pub(crate) fn a_part_is_carried_by_the_server(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let source = endpoint.database();
     let documents: Vec<Value> = (0..10).map(|n| json!({ "_id": format!("n{n}"), "n": n })).collect();
     source.post("_bulk_docs", &json!({ "docs": documents })).ok();
@@ -207,6 +225,9 @@ pub(crate) fn a_part_is_carried_by_the_server(endpoint: &Endpoint) {
 }
 
 pub(crate) fn a_replication_goes_on_until_it_is_cancelled(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let (source, target) = (endpoint.database(), endpoint.database());
     source.store("first", &json!({}));
     let wanted = body(&source, &target, &json!({ "continuous": true }));
@@ -245,7 +266,7 @@ pub(crate) fn a_replication_goes_on_until_it_is_cancelled(endpoint: &Endpoint) {
 pub(crate) fn documents_join_databases_in_a_row(endpoint: &Endpoint) {
     let row = [endpoint.database(), endpoint.database(), endpoint.database()];
     fill(&row[0]);
-    row[2].store("from the other end", &json!({ "x": 1 }));
+    row[2].store("beyond", &json!({ "x": 1 }));
     let name = row[0].name();
     let pairs = [(0, 1), (1, 0), (1, 2), (2, 1)];
     let documents: Vec<Document<'_>> = pairs
@@ -257,19 +278,20 @@ pub(crate) fn documents_join_databases_in_a_row(endpoint: &Endpoint) {
         .collect();
     let is_everywhere = || {
         let all = leaves(&row[0]);
-        all.contains_key("from the other end") && all == leaves(&row[1]) && all == leaves(&row[2])
+        all.contains_key("beyond") && all == leaves(&row[1]) && all == leaves(&row[2])
     };
     until("everything everywhere", || is_everywhere().then_some(()));
     same(&row[0], &row[1]);
     same(&row[0], &row[2]);
-    for document in &documents {
+    let is_told = has_scheduler(endpoint);
+    for document in documents.iter().filter(|_| is_told) {
         let told = document.until_told(|told| told["state"] == "running");
         assert_eq!((&told["error_count"], &told["doc_id"]), (&json!(0), &json!(document.id)), "{told}");
     }
     // An edit, a removal and a conflict travel from one end to the other.
     row[0].store("plain", &json!({ "_rev": row[0].revision("plain"), "x": "edited" }));
-    let revision = row[2].revision("from the other end");
-    endpoint.delete(&row[2].beneath(&format!("from%20the%20other%20end?rev={revision}"))).ok();
+    let revision = row[2].revision("beyond");
+    endpoint.delete(&row[2].beneath(&format!("beyond?rev={revision}"))).ok();
     graft(
         &row[1],
         &json!([{ "_id": "branched", "x": 5, "_rev": "3-f", "_revisions": { "start": 3, "ids": ["f", "b", "a"] } }]),
@@ -278,10 +300,13 @@ pub(crate) fn documents_join_databases_in_a_row(endpoint: &Endpoint) {
         let has = |database: &Database<'_>, id: &str, start: &str| {
             leaves(database)[id].iter().any(|revision| revision.starts_with(start))
         };
-        let arrived = has(&row[2], "plain", "2-") && has(&row[0], "from the other end", "2-");
+        let arrived = has(&row[2], "plain", "2-") && has(&row[0], "beyond", "2-");
         let branched = row.iter().all(|database| has(database, "branched", "3-f"));
         (arrived && branched && is_everywhere()).then_some(())
     });
+    if !is_told {
+        return;
+    }
     assert_eq!(jobs_of(endpoint, &row[1]).len(), 4);
     documents.iter().for_each(Document::remove);
     until("the end of the jobs", || jobs_of(endpoint, &row[1]).is_empty().then_some(()));
@@ -295,9 +320,13 @@ pub(crate) fn a_document_tells_how_it_ended(endpoint: &Endpoint) {
     let wanted = body(&source, &target, &json!({}));
     let document = Document::write(endpoint, source.name(), &wanted);
     let done = document.until_state("completed");
+    assert_eq!(done["_replication_stats"]["docs_written"], 1, "{done}");
+    same(&source, &target);
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let time = done["_replication_state_time"].as_str().unwrap();
     assert!(time.len() == 20 && time.ends_with('Z'), "{done}");
-    assert_eq!(done["_replication_stats"]["docs_written"], 1, "{done}");
     assert!(done.get("_replication_state_reason").is_none(), "{done}");
     let owner = endpoint.credentials().map_or(Value::Null, |(user, _)| json!(user));
     assert_eq!((&done["owner"], &done["source"]), (&owner, &wanted["source"]), "{done}");
@@ -324,6 +353,9 @@ pub(crate) fn a_document_tells_how_it_ended(endpoint: &Endpoint) {
 }
 
 pub(crate) fn the_same_replication_twice_fails(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let (source, target) = (endpoint.database(), endpoint.database());
     let wanted = body(&source, &target, &json!({ "continuous": true }));
     let first = Document::write(endpoint, &format!("{}-1", source.name()), &wanted);
@@ -343,6 +375,9 @@ pub(crate) fn the_same_replication_twice_fails(endpoint: &Endpoint) {
 }
 
 pub(crate) fn what_cannot_be_replicated_is_tried_again(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let (source, target) = (endpoint.database(), endpoint.unmade_database());
     let document = Document::write(endpoint, source.name(), &body(&source, &target, &json!({})));
     let told = document.until_told(|told| told["state"] == "crashing");
@@ -359,6 +394,9 @@ pub(crate) fn what_cannot_be_replicated_is_tried_again(endpoint: &Endpoint) {
 }
 
 pub(crate) fn what_is_no_replication_is_refused(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let (url, name) = ("http://127.0.0.1:9/x", endpoint.unmade_database().name().to_owned());
     let both = |more: Value| {
         let mut body = json!({ "source": url, "target": url });
@@ -415,6 +453,9 @@ pub(crate) fn what_is_no_replication_is_refused(endpoint: &Endpoint) {
 }
 
 pub(crate) fn replications_are_for_administrators(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let (source, target) = (endpoint.database(), endpoint.database());
     let (name, password) = (source.name().to_owned(), "a password of somebody");
     let user = format!("/_users/org.couchdb.user:{name}");
@@ -462,6 +503,9 @@ pub(crate) fn replications_are_for_administrators(endpoint: &Endpoint) {
 /// What is told to those who let others into `_replicator`; they share it with everybody else on the server, so that this
 /// is for a database of its own.
 pub(crate) fn others_see_no_password(endpoint: &Endpoint) {
+    if !has_scheduler(endpoint) {
+        return;
+    }
     let (source, target) = (endpoint.database(), endpoint.database());
     let (owner, other) = (format!("{}-owner", source.name()), format!("{}-other", source.name()));
     let password = "a password of somebody";
