@@ -298,7 +298,7 @@ pub(crate) fn documents_join_databases_in_a_row(endpoint: &Endpoint) {
     );
     until("the changes everywhere", || {
         let has = |database: &Database<'_>, id: &str, start: &str| {
-            leaves(database)[id].iter().any(|revision| revision.starts_with(start))
+            leaves(database).get(id).is_some_and(|leaves| leaves.iter().any(|leaf| leaf.starts_with(start)))
         };
         let arrived = has(&row[2], "plain", "2-") && has(&row[0], "beyond", "2-");
         let branched = row.iter().all(|database| has(database, "branched", "3-f"));
