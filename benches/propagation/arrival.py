@@ -26,7 +26,7 @@ class Nodes:
         self._took = 0
 
     def look(self):
-        """Asks once; gives the nodes where something has changed."""
+        """Asks once; gives the nodes where something has changed, each as soon as it is known what."""
         changed, began = [], time.perf_counter()
         for start in range(0, len(self.names), AT_ONCE):
             keys = self.names[start : start + AT_ONCE]
@@ -38,27 +38,27 @@ class Nodes:
         self._took = time.perf_counter() - began
         for number in changed:
             self._catch_up(number)
-        return changed
+            yield number
 
     def wait(self, expected, patience):
         """Waits until every node has these leaves of these documents; gives when each had them, in `perf_counter`."""
         expected = {name: sorted(leaves) for name, leaves in expected.items()}
         times = [None] * len(self.names)
         left = set(range(len(self.names)))
-        end, to_check = time.perf_counter() + patience, set(left)
+        end = time.perf_counter() + patience
+        changed = range(len(self.names))
         while True:
-            began = time.perf_counter()
-            for number in to_check:
+            for number in changed:
                 known = self.leaves[number]
                 if number in left and all(known.get(name) == leaves for name, leaves in expected.items()):
-                    times[number] = began
+                    times[number] = time.perf_counter()
                     left.discard(number)
             if not left:
                 return times
-            if began > end:
+            if time.perf_counter() > end:
                 raise Failed(f"after {patience} s {len(left)} of {len(self.names)} nodes lack something")
-            to_check = set(self.look())
             time.sleep(max(SHORTEST, self._took * REST))
+            changed = self.look()
 
     def _catch_up(self, number):
         since = quote(self._since[number], safe="")

@@ -47,10 +47,10 @@ struct Inner {
     http: reqwest::Client,
     address: Address,
     authorization: Option<HeaderValue>,
-    /// What else goes with every request.
-    headers: Vec<(HeaderName, HeaderValue)>,
     /// What the header was made of, for the jobs that a server carries out in our name.
     credentials: Option<Credentials>,
+    /// What else goes with every request.
+    headers: Vec<(HeaderName, HeaderValue)>,
     network: Network,
     /// How many requests may be under way at once, beside those that wait for something to happen.
     gate: Semaphore,
@@ -113,7 +113,7 @@ impl Client {
         let http = build(network)?;
         let (address, network) = (address.server(), network.clone());
         let gate = Semaphore::new(AT_ONCE);
-        Ok(Self(Arc::new(Inner { http, address, authorization, headers, credentials, network, gate })))
+        Ok(Self(Arc::new(Inner { http, address, authorization, credentials, headers, network, gate })))
     }
 
     pub(super) fn address(&self) -> &Address {

@@ -36,7 +36,7 @@ struct Wanted {
 
 impl Shared {
     /// Writes a checkpoint, and tells of it.
-    pub(super) async fn checkpoint(
+    pub(super) async fn record(
         &self,
         log: &mut Log,
         reached: &Sequence,

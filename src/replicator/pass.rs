@@ -20,6 +20,9 @@ use crate::random;
 const PAGE: usize = 500;
 /// Pages under way at once.
 const UNDER_WAY: usize = 4;
+/// While a change is carried others may come: they are asked for when it is done, and go together. One that takes longer
+/// than this (a film) does not hold them up.
+const GATHER: Duration = Duration::from_millis(50);
 /// A checkpoint over changes that the target had anyway can wait so many times as long: without it they are compared once
 /// more, and nothing else.
 const UNIMPORTANT: u32 = 10;
@@ -78,6 +81,8 @@ impl Pass<'_> {
         let pace = self.shared.job.options.pace.clone();
         let mut under_way: VecDeque<Page> = VecDeque::new();
         let mut reading = Some(self.read(since.clone(), false));
+        // Where to go on, and when at the latest.
+        let mut later: Option<(Sequence, Instant)> = None;
         let mut reached = since;
         let mut write_at: Option<Instant> = None;
         let mut probe_at = Instant::now() + varied(pace.probe);
@@ -106,6 +111,9 @@ impl Pass<'_> {
                     };
                     let due = Instant::now() + wait;
                     write_at = Some(write_at.map_or(due, |at| at.min(due)));
+                    if idle && let Some((since, _)) = later.take() {
+                        reading = Some(self.read(Some(since), true));
+                    }
                     if idle && reading.is_none() {
                         break;
                     }
@@ -116,8 +124,15 @@ impl Pass<'_> {
                 page = next(&mut reading), if under_way.len() < UNDER_WAY => {
                     let page = page?;
                     let is_end = page.rows.len() < PAGE || page.pending == Some(0);
-                    reading = (follows || !is_end).then(|| self.read(Some(page.last.clone()), is_end));
+                    if follows && is_end && !page.rows.is_empty() {
+                        later = Some((page.last.clone(), Instant::now() + GATHER));
+                    } else if follows || !is_end {
+                        reading = Some(self.read(Some(page.last.clone()), is_end));
+                    }
                     under_way.push_back(self.carry(page, is_end));
+                }
+                () = sleep_until(later.as_ref().map_or(probe_at, |(_, at)| *at)), if later.is_some() => {
+                    reading = later.take().map(|(since, _)| self.read(Some(since), true));
                 }
                 () = sleep_until(write_at.unwrap_or(probe_at)), if is_dirty && write_at.is_some() => {
                     self.record(reached.as_ref()).await?;
@@ -177,7 +192,7 @@ impl Pass<'_> {
             return Ok(());
         };
         let counts = self.shared.tally.count(|_| {});
-        self.shared.checkpoint(self.log, reached, &counts).await
+        self.shared.record(self.log, reached, &counts).await
     }
 
     /// Whether one of the databases is not the one it was; gone is an error.

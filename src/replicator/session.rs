@@ -58,8 +58,8 @@ fn waiting(wait: Duration, error: &ReplicationError) -> Event {
 async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Option<bool>, ReplicationError> {
     let job = &shared.job;
     let Some((ends, mut log)) = until(stop, open(job)).await? else { return Ok(None) };
-    shared.tally.record(log.record());
     job.echo.iter().for_each(super::Echo::forget);
+    shared.tally.record(log.record());
     if let Some(since) = &job.options.since {
         log.begin_at(Some(since.clone()));
     }
@@ -101,7 +101,7 @@ async fn compare(
     let counts = shared.tally.count(|_| {});
     if counts.refused > before.refused {
         // The checkpoint has to tell of it, so that the next session looks again.
-        shared.checkpoint(log, &reached, &counts).await?;
+        shared.record(log, &reached, &counts).await?;
     }
     Ok(Some(true))
 }

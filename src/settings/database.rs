@@ -184,6 +184,7 @@ mod tests {
 
     fn settings(line: &[&str]) -> Result<DbSettings, Failure> {
         let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("blog")).unwrap();
         let typed = ["couchapp", "db"].iter().chain(line).map(Into::into);
         let cli = crate::cli::parse(typed).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let Resolved { command, .. } = resolve::resolve(&cli, &environment(root.path(), &[]))?;

@@ -4,6 +4,8 @@
 #![allow(clippy::missing_docs_in_private_items, reason = "tests say in their names what they show")]
 
 mod architecture;
+#[cfg(all(target_os = "linux", feature = "serve"))]
+mod asking;
 #[cfg(all(unix, feature = "serve"))]
 mod chains;
 mod client;

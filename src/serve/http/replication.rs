@@ -26,7 +26,8 @@ pub(super) async fn replicate(server: &Arc<Server>, request: Request) -> Result<
     let user = request.user.clone();
     let members = body::object(request).await?;
     let is_cancel = members.get("cancel") == Some(&Value::Bool(true));
-    if let (true, Some(id)) = (is_cancel, members.get("replication_id")) {
+    let named = ["replication_id", "_local_id", "id"].iter().find_map(|key| members.get(*key));
+    if let (true, Some(id)) = (is_cancel, named) {
         return cancel_known(server, id, &user);
     }
     let wanted = Wanted::parse(&members).map_err(|invalid| invalid.for_request())?;

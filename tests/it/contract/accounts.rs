@@ -56,7 +56,7 @@ impl<'a> Person<'a> {
     }
 
     /// Whether the server takes the password.
-    fn signs_in(&self) -> bool {
+    pub(crate) fn signs_in(&self) -> bool {
         let answer = self.endpoint.signed_in(Some((&self.name, &self.password))).get("/_session");
         answer.status == 200 && answer.json()["userCtx"]["name"] == json!(self.name)
     }

@@ -243,7 +243,7 @@ async fn databases_are_made_described_and_removed() {
     let info = endpoint.expect(200, "GET", "/a%2Fb", "").await.json();
     assert_eq!((&info["db_name"], &info["doc_count"], &info["cluster"]["n"]), (&json!("a/b"), &json!(0), &json!(1)));
     assert!(info["update_seq"].as_str().unwrap().starts_with("0-"));
-    assert_eq!(endpoint.expect(200, "GET", "/_all_dbs", "").await.json(), json!(["_users", "a/b"]));
+    assert_eq!(endpoint.expect(200, "GET", "/_all_dbs", "").await.json(), json!(["_replicator", "_users", "a/b"]));
     let wanted = r#"{"keys":["a/b","none"]}"#;
     let infos = endpoint.expect(200, "POST", "/_dbs_info", wanted).await.json();
     assert_eq!((&infos[0]["info"], &infos[1]), (&info, &json!({ "key": "none", "error": "not_found" })));
@@ -260,8 +260,6 @@ async fn what_is_absent_says_so() {
     endpoint.expect(201, "PUT", "/db/_design/app", "{}").await;
     for absent in [
         "/_utils",
-        "/_replicate",
-        "/_scheduler/jobs",
         "/_db_updates",
         "/_cluster_setup",
         "/_reshard/jobs",
