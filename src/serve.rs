@@ -2,7 +2,7 @@
 //!
 //! Commands reach it through HTTP with the ordinary client, so that it is tested like any other endpoint. Requests come in
 //! through `http`, which knows the API; `store` keeps documents and attachments, `tree` has the revision rules, `functions`
-//! runs JavaScript, `views` keeps indexes, `replication` carries out what `_replicate` and `_replicator` ask for. Its truth is CouchDB 3.5: <https://docs.couchdb.org/en/3.5.x/api/index.html>.
+//! runs JavaScript, `views` keeps indexes. Its truth is CouchDB 3.5: <https://docs.couchdb.org/en/3.5.x/api/index.html>.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use self::functions::{Functions, Limits};
 use self::http::Server;
 use self::lenient::LenientListener;
-use self::replication::{Replications, keeper};
+use self::replication::Replications;
 use self::statistics::Statistics;
 use self::store::{Store, StoreError};
 use self::users::Administrator;
@@ -96,28 +96,20 @@ pub enum StartError {
 }
 
 /// An endpoint that answers. Dropped, it ends at once.
+#[derive(Debug)]
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<io::Result<()>>,
-    /// Begins what documents ask for.
-    keeper: JoinHandle<()>,
-    replications: Arc<Replications>,
-}
-
-impl std::fmt::Debug for Running {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
-    }
+    replications: Replications,
 }
 
 impl Running {
     /// Ends replications, takes no more requests, tells feeds to end, and waits a little for what is under way.
     pub async fn stop(mut self) {
-        self.keeper.abort();
-        let _ = (&mut self.keeper).await;
-        self.replications.stop().await;
+        // First, while their databases still answer.
+        self.replications.end().await;
         self.stop.send_replace(true);
         if tokio::time::timeout(PATIENCE, &mut self.task).await.is_err() {
             self.task.abort();
@@ -132,9 +124,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.replications.end_now();
         self.stop.send_replace(true);
-        self.keeper.abort();
-        self.replications.abort();
         self.task.abort();
     }
 }
@@ -155,13 +146,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let opened = tokio::task::spawn_blocking(move || {
         let store = Store::open(&options.folder)?;
         let functions = Functions::new(options.limits);
-        Server::open(store, functions, options.administrators, options.csp, counting, heard)
+        Server::open(store, functions, options.administrators, options.csp, counting, address, heard)
     });
     let server = opened.await.map_err(|error| StoreError::Failed(Box::new(error))).and_then(|opened| opened);
     let server = Arc::new(server.map_err(|source| StartError::Store { folder, source })?);
-    let replications = Arc::clone(server.replications());
-    replications.settle(address);
-    let keeper = keep(&server);
+    let replications = server.replications().clone();
     let router = Router::new().fallback(http::answer_request).with_state(server);
     let router = if options.reload { router.layer(from_fn(http::reload::follow)) } else { router };
     let task = tokio::spawn(async move {
@@ -171,12 +160,6 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         };
         axum::serve(LenientListener { listener, statistics }, router).with_graceful_shutdown(stopped).await
     });
-    Ok(Running { address, stop, task, keeper, replications })
-}
-
-/// Follows the documents that ask for replications.
-fn keep(server: &Arc<Server>) -> JoinHandle<()> {
-    let (keeper, replications) = (Arc::clone(server), Arc::clone(server.replications()));
-    let database = move || keeper::database(keeper.store());
-    tokio::spawn(keeper::keep(replications, database, server.store().made(), server.stopping()))
+    replications.follow_documents();
+    Ok(Running { address, stop, task, replications })
 }

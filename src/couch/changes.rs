@@ -36,6 +36,11 @@ impl Sequence {
         self.count()?.checked_sub(earlier.count()?)
     }
 
+    /// Whether nothing was ever written before it, where it begins with a number as CouchDB's do.
+    pub fn is_beginning(&self) -> bool {
+        self.count() == Some(0)
+    }
+
     fn count(&self) -> Option<u64> {
         match &self.0 {
             Value::String(text) => text.split('-').next()?.parse().ok(),

@@ -168,7 +168,12 @@ impl Pass<'_> {
     }
 
     async fn record(&mut self, reached: Option<&Sequence>) -> Result<(), ReplicationError> {
-        let Some(reached) = reached.filter(|reached| self.log.recorded.as_ref() != Some(reached)) else {
+        // At the beginning there is nothing to be remembered.
+        let is_news = |reached: &&Sequence| match &self.log.recorded {
+            Some(recorded) => recorded != *reached,
+            None => !reached.is_beginning(),
+        };
+        let Some(reached) = reached.filter(is_news) else {
             return Ok(());
         };
         let counts = self.shared.tally.count(|_| {});

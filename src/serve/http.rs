@@ -3,6 +3,7 @@
 //! `path` takes a request target apart as CouchDB does, `dispatch` is the table of what exists, the other modules hold the
 //! handlers: `async fn name(place: &Place, request: Request) -> Result<Response, Failure>`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
@@ -19,7 +20,7 @@ use crate::random;
 use crate::serve::configuration::Configuration;
 use crate::serve::failure::Failure;
 use crate::serve::functions::Functions;
-use crate::serve::replication::{self as replications, Replications};
+use crate::serve::replication::Replications;
 use crate::serve::statistics::Statistics;
 use crate::serve::store::{Database, Store, StoreError};
 use crate::serve::users::User;
@@ -46,6 +47,7 @@ pub(in crate::serve) mod reload;
 mod replication;
 pub mod request;
 mod room;
+mod scheduler;
 mod server_wide;
 mod session;
 #[cfg(test)]
@@ -56,42 +58,51 @@ pub(in crate::serve) mod views;
 /// What `Server:` says: clients look for CouchDB's name, people for ours.
 const SERVER: &str = concat!("CouchDB/3.5.0 (couchapp serve ", env!("CARGO_PKG_VERSION"), ")");
 
+/// The name of the only node.
+const NODE: &str = "couchapp@127.0.0.1";
+
 /// The endpoint: what all requests share.
 pub struct Server {
-    store: Store,
+    store: Arc<Store>,
+    replications: Replications,
     functions: Functions,
     designs: Designs,
     views: Views,
     users: Users,
     configuration: Configuration,
-    replications: Arc<Replications>,
     uuid: String,
     statistics: Statistics,
     stopping: watch::Receiver<bool>,
 }
 
 impl Server {
-    /// Puts the parts together. `stopping` turns true when the endpoint ends. Blocks.
+    /// Puts the parts together. `address` is where the endpoint listens, `stopping` turns true when it ends. Blocks.
     pub fn open(
         store: Store,
         functions: Functions,
         administrators: Vec<Administrator>,
         csp: bool,
         statistics: Statistics,
+        address: SocketAddr,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, StoreError> {
         let secret = account::secret(&store)?;
-        replications::documents::make(&store)?;
         let uuid = hexadecimal::encode(&password::seal(&secret, b"uuid")[..16]);
         let (users, configuration) = (Users::new(administrators, secret), Configuration::new(csp));
         let (designs, views) = (Designs::default(), Views::new());
-        let replications = Arc::default();
-        Ok(Self { store, functions, designs, views, users, configuration, replications, uuid, statistics, stopping })
+        let store = Arc::new(store);
+        let replications = Replications::open(&store, address)?;
+        Ok(Self { store, replications, functions, designs, views, users, configuration, uuid, statistics, stopping })
     }
 
     /// The databases.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Replications that are carried out here.
+    pub fn replications(&self) -> &Replications {
+        &self.replications
     }
 
     /// JavaScript of design documents.
@@ -122,11 +133,6 @@ impl Server {
     /// What is set.
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
-    }
-
-    /// What is replicated by this endpoint itself.
-    pub fn replications(&self) -> &Arc<Replications> {
-        &self.replications
     }
 
     /// What tells this endpoint from others: it goes with the folder of its databases.

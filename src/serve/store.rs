@@ -28,9 +28,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use self::database::Spare;
 use tokio::sync::watch;
 
+use self::database::Spare;
 use self::files::Lock;
 
 pub use self::blobs::BlobWriter;
@@ -45,9 +45,9 @@ pub use self::reader::BlobReader;
 pub struct Store {
     root: PathBuf,
     databases: Mutex<BTreeMap<String, Entry>>,
-    spare: Spare,
     /// Rings when a database is made.
     made: watch::Sender<u64>,
+    spare: Spare,
     /// One process at a time: each keeps in memory which attachments are about to be referred to.
     _lock: Lock,
 }
@@ -81,7 +81,7 @@ impl Store {
             }
         }
         let (made, spare) = (watch::Sender::new(0), Spare::default());
-        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), spare, made, _lock: lock })
+        Ok(Self { root: root.to_owned(), databases: Mutex::new(databases), made, spare, _lock: lock })
     }
 
     /// The names of all databases, in order.

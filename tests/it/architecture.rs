@@ -62,8 +62,8 @@ const EXCEPTIONS: [(&str, &str); 3] = [
 ];
 
 /// Parts of the endpoint that know nothing of its API.
-const BENEATH_HTTP: [&str; 8] =
-    ["configuration", "failure", "functions", "lenient", "statistics", "store", "tree", "users"];
+const BENEATH_HTTP: [&str; 9] =
+    ["configuration", "failure", "functions", "lenient", "replication", "statistics", "store", "tree", "users"];
 
 const LONGEST_FILE: usize = 400;
 const LONGEST_CLI_FILE: usize = 700;

@@ -30,6 +30,7 @@ pub(crate) mod pushing;
 pub(crate) mod remembering;
 pub(crate) mod removing;
 pub(crate) mod replicating;
+pub(crate) mod replications;
 pub(crate) mod sending;
 pub(crate) mod served;
 pub(crate) mod server_jobs;
@@ -288,6 +289,19 @@ on_the_endpoint! {
         an_edit_is_asked_for_once,
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
+    ];
+    replications: [
+        a_replication_is_waited_for,
+        a_name_is_a_database_of_the_server,
+        a_part_is_carried_by_the_server,
+        a_replication_goes_on_until_it_is_cancelled,
+        documents_join_databases_in_a_row,
+        a_document_tells_how_it_ended,
+        the_same_replication_twice_fails,
+        what_cannot_be_replicated_is_tried_again,
+        what_is_no_replication_is_refused,
+        replications_are_for_administrators,
+        others_see_no_password,
     ];
     endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
     administering: [

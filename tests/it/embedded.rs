@@ -39,9 +39,28 @@ on_the_embedded_endpoint! {
         a_run_that_is_stopped_leaves_no_job,
         what_a_killed_run_left_is_tidied_up,
         a_target_that_goes_ends_a_job,
+        a_job_that_crashes_for_ever_is_given_up,
         no_credential_is_left_at_a_server,
     ];
-    endings: [a_source_that_cannot_be_written_is_read, a_group_that_is_too_large_is_halved];
+    replications: [
+        a_replication_is_waited_for,
+        a_name_is_a_database_of_the_server,
+        a_part_is_carried_by_the_server,
+        a_replication_goes_on_until_it_is_cancelled,
+        documents_join_databases_in_a_row,
+        a_document_tells_how_it_ended,
+        the_same_replication_twice_fails,
+        what_cannot_be_replicated_is_tried_again,
+        what_is_no_replication_is_refused,
+        replications_are_for_administrators,
+        others_see_no_password,
+    ];
+    endings: [
+        a_source_that_cannot_be_written_is_read,
+        a_group_that_is_too_large_is_halved,
+        what_cannot_be_replicated_says_why,
+        who_may_not_write_is_told_what_was_refused,
+    ];
     administering: [
         each_has_a_database_and_the_family_another,
         members_are_written_before_anything_else,

@@ -246,3 +246,31 @@ fn data_outlives_a_kill() {
     Stopped
     ");
 }
+
+#[test]
+fn replications_go_on_after_a_restart_and_end_with_the_server() {
+    let project = Project::new();
+    // The databases are at a server of their own: the other one has another address after the restart.
+    let place = Served::start(&project, "--memory");
+    let databases = place.empty_endpoint(None);
+    let (source, target) = (databases.database(), databases.database());
+    let job = json!({ "source": source.url(), "target": target.url(), "continuous": true });
+    let served = Served::start(&project, "--data data");
+    let endpoint = served.empty_endpoint(None);
+    endpoint.put("/_replicator/job", &job).expect(201);
+    source.store("first", &json!({}));
+    until(&place, &databases, &target.beneath("first"), |answer| answer.status == 200);
+    served.end(&project, "INT").expect(130).says("Stopped");
+
+    source.store("second", &json!({}));
+    let served = Served::start(&project, "--data data");
+    let endpoint = served.empty_endpoint(None);
+    until(&place, &databases, &target.beneath("second"), |answer| answer.status == 200);
+    let told = "/_scheduler/docs/_replicator/job";
+    until(&served, &endpoint, told, |answer| answer.status == 200 && answer.json()["state"] == "running");
+    // An end that is away keeps nobody from ending.
+    drop((source, target));
+    place.end(&project, "KILL");
+    until(&served, &endpoint, told, |answer| answer.json()["state"] == "crashing");
+    served.end(&project, "INT").expect(130).says("Stopped");
+}

@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 use super::dispatch::not_allowed;
 use super::documents::{new_id, set};
 use super::request::{Request, answer};
-use super::{Server, body, databases, empty, replication, session};
+use super::{NODE, Server, body, databases, empty, replication, scheduler, session};
 use crate::serve::failure::Failure;
-use crate::serve::replication::told::NODE;
 use crate::serve::users::access;
 
 /// So many ids at once at most: CouchDB's `[uuids] max_count`.
@@ -35,10 +34,9 @@ pub(in crate::serve) async fn handle(server: &Arc<Server>, request: Request) -> 
         ["_session"] => session::session(server, request).await,
         ["_all_dbs"] => databases::all(server, request).await,
         ["_dbs_info"] => databases::infos(server, request).await,
-        // Nothing else here takes long enough to be listed.
-        ["_active_tasks"] => Ok(replication::active(server, &request)),
+        ["_active_tasks"] => reading(&request, || scheduler::tasks(server)),
         ["_replicate"] => replication::replicate(server, request).await,
-        ["_scheduler", rest @ ..] => replication::scheduler(server, rest, request).await,
+        ["_scheduler", rest @ ..] => scheduler::scheduler(server, rest, request).await,
         ["_membership"] => {
             let nodes = json!({ "all_nodes": [NODE], "cluster_nodes": [NODE] });
             reading(&request, || answer(200, &nodes))

@@ -64,7 +64,8 @@ impl Endpoint {
         let folder = tempfile::tempdir().unwrap();
         let (stop, stopping) = watch::channel(false);
         let (store, functions) = (Store::open(folder.path()).unwrap(), Functions::new(Limits::default()));
-        let server = Server::open(store, functions, administrators, false, Statistics::default(), stopping).unwrap();
+        let (statistics, address) = (Statistics::default(), ([127, 0, 0, 1], 1).into());
+        let server = Server::open(store, functions, administrators, false, statistics, address, stopping).unwrap();
         // Passwords are hashed often for the sake of safety, which is none of the tests' business.
         server.configuration().set("chttpd_auth", "iterations", "3").unwrap();
         Self { server: Arc::new(server), stop, _folder: folder }

@@ -1,107 +1,141 @@
-//! The database `_replicator`: made when it is not there, read, and told how replications ended.
+//! Documents of `_replicator` and `*/_replicator` are replications: begun when one is written, replaced when it says
+//! something else, ended when it is deleted or its database is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use super::job::{Job, Origin};
+use super::jobs::Jobs;
+use super::owner::is_replicator;
+use super::settle;
+use super::wanted::Wanted;
+use crate::serve::store::{Database, StoreError};
 
-use super::Asking;
-use super::owner::{DATABASE, STATE};
-use super::task::{Ended, Task};
-use super::told;
-use crate::json::Object;
-use crate::serve::store::{Database, Edit, Range, Store, StoreError, Upon};
-use crate::serve::users::access;
+/// Changes that are looked at in one go.
+const PAGE: u64 = 200;
 
-/// A document of `_replicator`, as of its winner.
-pub(in crate::serve) struct Job {
-    /// The id.
-    pub(in crate::serve) id: String,
-    /// The revision.
-    pub(in crate::serve) revision: String,
-    /// What it says; `None` when it is deleted.
-    pub(in crate::serve) members: Option<Object>,
-}
-
-/// Makes the database if it is not there, as CouchDB's setup does. Blocks.
-pub(in crate::serve) fn make(store: &Store) -> Result<(), StoreError> {
-    match store.database(DATABASE) {
-        Err(StoreError::Missing) => store.create(DATABASE)?.set("security", &access::default_security()),
-        database => database.map(drop),
+/// Follows all databases of replications, those that come included, until the endpoint ends.
+pub(super) async fn follow_all(jobs: Arc<Jobs>) {
+    let mut made = jobs.store().made();
+    let mut followed: HashMap<String, u64> = HashMap::new();
+    loop {
+        made.borrow_and_update();
+        let keeper = Arc::clone(&jobs);
+        let found = tokio::task::spawn_blocking(move || replicators(&keeper)).await.unwrap_or_default();
+        for (database, instance) in found {
+            if followed.insert(database.name().to_owned(), instance) != Some(instance) {
+                let keeper = Arc::clone(&jobs);
+                jobs.spawn(async move { follow(keeper, database, instance).await });
+            }
+        }
+        tokio::select! {
+            () = jobs.stopping().cancelled() => return,
+            changed = made.changed() => if changed.is_err() { return },
+        }
     }
 }
 
-/// What has changed since, and the sequence of the last of it. Blocks.
-pub(super) fn changed(database: &Database, since: u64, limit: u64) -> Result<(Vec<Job>, u64), StoreError> {
-    let changes = database.changes(since, limit, false)?;
-    let last = changes.last().map_or(since, |change| change.sequence);
-    let ids = changes.iter().map(|change| change.document.id.as_str());
-    let ids: Vec<&str> = ids.filter(|id| !id.starts_with("_design/")).collect();
-    Ok((jobs(database, &ids)?, last))
+/// The databases whose documents are replications.
+fn replicators(jobs: &Jobs) -> Vec<(Arc<Database>, u64)> {
+    let names = jobs.store().names().into_iter().filter(|name| is_replicator(name));
+    let opened = names.filter_map(|name| {
+        let database = jobs.store().database(&name).ok()?;
+        let instance = database.info().ok()?.instance;
+        Some((database, instance))
+    });
+    opened.collect()
 }
 
-/// All documents that are there, by their ids. Blocks.
-pub(in crate::serve) fn all(database: &Database) -> Result<Vec<Job>, StoreError> {
-    let rows = database.rows(&Range::default())?;
-    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).filter(|id| !id.starts_with("_design/")).collect();
-    Ok(jobs(database, &ids)?.into_iter().filter(|job| job.members.is_some()).collect())
+/// Does what the documents of one database say.
+async fn follow(jobs: Arc<Jobs>, database: Arc<Database>, instance: u64) {
+    let mut bell = database.bell();
+    let mut since = 0;
+    loop {
+        bell.borrow_and_update();
+        let (keeper, read) = (Arc::clone(&jobs), Arc::clone(&database));
+        let reached = tokio::task::spawn_blocking(move || catch_up(&keeper, &read, instance, since)).await;
+        match reached {
+            Ok(Ok(reached)) => since = reached,
+            Ok(Err(StoreError::Missing)) => break,
+            Ok(Err(error)) => tracing::warn!("{} cannot be followed: {error}", database.name()),
+            Err(error) => tracing::warn!("{} cannot be followed: {error}", database.name()),
+        }
+        tokio::select! {
+            () = jobs.stopping().cancelled() => return,
+            rung = bell.changed() => if rung.is_err() { break },
+        }
+    }
+    jobs.cancel_where(|job| matches!(&job.origin, Origin::Document { instance: of, .. } if *of == instance));
 }
 
-/// Some documents. Blocks.
-pub(in crate::serve) fn jobs(database: &Database, ids: &[&str]) -> Result<Vec<Job>, StoreError> {
-    let winners = database.winners(ids)?.into_iter().flatten();
-    let job = |(document, body): (crate::serve::store::Document, crate::serve::store::Body)| {
-        let winner = document.tree.winner()?;
-        let members = (!winner.is_deleted).then_some(body.members);
-        Some(Job { id: document.id, revision: winner.revision.to_string(), members })
+/// Looks at what has changed; gives the sequence from which to go on.
+fn catch_up(jobs: &Arc<Jobs>, database: &Arc<Database>, instance: u64, since: u64) -> Result<u64, StoreError> {
+    let mut since = since;
+    loop {
+        let changes = database.changes(since, PAGE, false)?;
+        let Some(last) = changes.last() else { return Ok(since) };
+        since = last.sequence;
+        for change in changes {
+            look_at(jobs, database, instance, &change.document.id)?;
+        }
+    }
+}
+
+/// Does what a document says now.
+fn look_at(jobs: &Arc<Jobs>, database: &Arc<Database>, instance: u64, id: &str) -> Result<(), StoreError> {
+    if id.starts_with("_design/") {
+        return Ok(());
+    }
+    let origin = Origin::Document { database: database.name().to_owned(), instance, id: id.to_owned() };
+    jobs.hold(database.name(), id, None);
+    let known = database.winners(&[id])?.pop().flatten();
+    let is_there = |(document, _): &(crate::serve::store::Document, _)| !document.tree.is_deleted();
+    let Some((_, body)) = known.filter(is_there).filter(|(_, body)| !settle::is_settled(&body.members)) else {
+        jobs.cancel_where(|job| job.origin == origin);
+        return Ok(());
     };
-    Ok(winners.filter_map(job).collect())
-}
-
-/// Tells a document how its replication ended.
-pub(super) async fn conclude(asking: &Asking, task: &Task, ended: &Ended) {
-    let members = match ended {
-        Ended::Stopped => return,
-        Ended::Failed(trouble) => failed(&trouble.to_string()),
-        Ended::Done(outcome) => {
-            let mut live = task.live();
-            live.counts = outcome.counts;
-            let mut stats = told::numbers(&live);
-            stats.insert("start_time".to_owned(), told::time(live.started).into());
-            state("completed", &[("_replication_stats", Value::Object(stats))])
+    let wanted = match Wanted::parse_document(&body.members) {
+        Ok(wanted) => wanted,
+        Err(invalid) => {
+            jobs.cancel_where(|job| job.origin == origin);
+            settle::fail(database, id, &invalid.for_document().reason.unwrap_or_default());
+            return Ok(());
         }
     };
-    say(&asking.database, &asking.id, &asking.revision, members).await;
+    jobs.cancel_where(|job| job.origin == origin && job.wanted != wanted);
+    if let Err(other) = jobs.begin(wanted, origin.clone(), None)
+        && other.origin != origin
+    {
+        refuse(jobs, database, instance, id, &other);
+    }
+    Ok(())
 }
 
-/// What a document is told of a replication that failed for good.
-pub(super) fn failed(reason: &str) -> Object {
-    state("failed", &[("_replication_state_reason", json!(reason))])
-}
-
-fn state(word: &str, more: &[(&str, Value)]) -> Object {
-    let mut members = Object::new();
-    members.insert(STATE.to_owned(), word.into());
-    members.insert("_replication_state_time".to_owned(), told::time(jiff::Timestamp::now()).into());
-    members.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-    members
-}
-
-/// Writes it upon the revision that asked: what was changed meanwhile asks for something else.
-pub(super) async fn say(database: &Arc<Database>, id: &str, revision: &str, state: Object) {
-    let (database, id, revision) = (Arc::clone(database), id.to_owned(), revision.to_owned());
-    let work = move || -> Result<(), StoreError> {
-        let winner = database.document(&id)?.and_then(|document| document.tree.winner());
-        let Some(winner) = winner.filter(|winner| !winner.is_deleted && winner.revision.as_str() == revision) else {
-            return Ok(());
-        };
-        let Some(body) = database.body(&id, &winner.revision)? else { return Ok(()) };
-        let mut members = body.members;
-        members.retain(|key, _| !key.starts_with("_replication_"));
-        members.extend(state);
-        let upon = Upon::Leaf(Some(winner.revision));
-        let edit = Edit { id, members, attachments: body.attachments, is_deleted: false, upon };
-        database.write(vec![edit], &|_, _| Ok(())).map(drop)
-    };
-    // Without it, the replication is carried out again at the next start, and finds that there is nothing to do.
-    let _ = tokio::task::spawn_blocking(work).await;
+/// Somebody else has begun the same.
+fn refuse(jobs: &Arc<Jobs>, database: &Arc<Database>, instance: u64, id: &str, other: &Arc<Job>) {
+    let specified = format!("Replication `{}` specified by document `{id}`", other.id);
+    match &other.origin {
+        Origin::Document { database: place, id: first, .. } => {
+            let reason = format!("{specified} already started, triggered by document `{first}` from db `{place}`");
+            settle::fail(database, id, &reason);
+        }
+        Origin::Request { .. } => {
+            let reason = format!(
+                "{specified} already running as a transient replication, started via `_replicate` API endpoint"
+            );
+            jobs.hold(database.name(), id, Some(reason));
+            let (keeper, other) = (Arc::clone(jobs), Arc::clone(other));
+            let (database, id) = (Arc::clone(database), id.to_owned());
+            jobs.spawn(async move {
+                tokio::select! {
+                    () = keeper.stopping().cancelled() => return,
+                    _ = other.ended() => {}
+                }
+                let again = move || look_at(&keeper, &database, instance, &id);
+                if let Ok(Err(error)) = tokio::task::spawn_blocking(again).await {
+                    tracing::debug!("a replication that waited cannot begin: {error}");
+                }
+            });
+        }
+    }
 }

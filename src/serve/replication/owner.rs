@@ -1,4 +1,4 @@
-//! The documents of `_replicator`: whose they are, who may write and who may see all of them. Pure.
+//! The documents of `_replicator` and `*/_replicator`: whose they are, who may write and who may see all of them. Pure.
 //!
 //! Such a database is for administrators, as CouchDB makes it. Where they let others in, each document has an owner, and
 //! nobody else sees what it takes to get into its databases.
@@ -19,6 +19,11 @@ pub(in crate::serve) const DATABASE: &str = "_replicator";
 const OWNER: &str = "owner";
 /// Where a replication has come to, when that is the end of it.
 pub(in crate::serve) const STATE: &str = "_replication_state";
+
+/// Whether documents of a database are replications.
+pub(in crate::serve) fn is_replicator(database: &str) -> bool {
+    database == DATABASE || database.ends_with("/_replicator")
+}
 
 /// Before a document is stored: it is given its owner, and has to be a replication.
 pub(in crate::serve) fn before_write(
@@ -148,5 +153,6 @@ mod tests {
         assert!(is_hidden(&user(None, &[]), &security, "x", &document(Some(json!(null)))));
         hide(&mut shown);
         assert!(!Value::Object(shown).to_string().contains("canary"));
+        assert!(is_replicator("_replicator") && is_replicator("a/_replicator") && !is_replicator("a_replicator"));
     }
 }

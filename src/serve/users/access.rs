@@ -6,6 +6,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::serve::failure::Failure;
+use crate::serve::replication::owner::is_replicator;
 use crate::serve::store::{Database, StoreError};
 use crate::serve::users::User;
 
@@ -130,16 +131,16 @@ pub(in crate::serve) fn authorize_name(
     }
     match segments {
         [] if matches!(*method, Method::PUT | Method::DELETE) => require_server_admin(user),
-        ["_all_docs" | "_changes", ..] if is_system => require_server_admin(user),
+        ["_all_docs" | "_changes", ..] if is_system || is_replicator(name) => require_server_admin(user),
         // What shows several documents at once, or what functions make of them, does not look whose they are.
         ["_find" | "_explain" | "_index" | "_local" | "_local_docs" | "_design_docs" | "_bulk_get", ..]
         | ["_design", _, _, ..]
-            if is_system =>
+            if name == "_users" || is_replicator(name) && segments != ["_bulk_get"] =>
         {
             require_server_admin(user)
         }
         // The same with an escaped slash.
-        [id] if is_system && id.starts_with("_local/") => require_server_admin(user),
+        [id] if (name == "_users" || is_replicator(name)) && id.starts_with("_local/") => require_server_admin(user),
         ["_purge" | "_purged_infos_limit" | "_sync_shards"] => require_server_admin(user),
         _ => Ok(()),
     }

@@ -58,7 +58,7 @@ fn replicate(project: &Project, places: &[&str], flags: &[&str]) -> Run {
 }
 
 /// Stores revisions as they are.
-fn graft(database: &Database<'_>, documents: &Value) {
+pub(crate) fn graft(database: &Database<'_>, documents: &Value) {
     let rows = database.post("_bulk_docs", &json!({ "new_edits": false, "docs": documents })).ok().json();
     let refused = rows.as_array().unwrap().iter().any(|row| row.get("error").is_some());
     assert!(!refused, "{rows}");

@@ -100,7 +100,6 @@ impl Endpoint {
     }
 
     /// A server that speaks as CouchDB does.
-    #[cfg(feature = "serve")]
     pub(crate) fn at(origin: &str, credentials: Option<(&str, &str)>) -> Self {
         let credentials = credentials.map(|(user, password)| (user.to_owned(), password.to_owned()));
         Self { origin: origin.trim_end_matches('/').to_owned(), credentials, kind: Kind::CouchDb, fake: None }

@@ -87,7 +87,7 @@ fn validating(place: &Place) -> Result<Vec<Arc<Design>>, Failure> {
 
 /// Before a document is stored: what the databases of users and of replications make of it. Blocks, and takes its time over a password.
 pub(in crate::serve) fn before_write(place: &Place, user: &User, document: &mut Incoming) -> Result<(), Failure> {
-    if place.database.name() == owner::DATABASE {
+    if owner::is_replicator(place.database.name()) {
         let security = access::security(&place.database)?;
         return owner::before_write(user, &security, &document.id, document.is_deleted, &mut document.members);
     }
@@ -98,11 +98,13 @@ pub(in crate::serve) fn before_write(place: &Place, user: &User, document: &mut 
     account::before_write(user, &security, &document.id, &mut document.members, iterations)
 }
 
-/// Before a document is shown: users see only their own, and no passwords of others.
+/// Before a document is shown: users see only their own, and nothing that gets into the databases of others.
 pub(in crate::serve) fn before_show(place: &Place, user: &User, opened: &mut Opened) -> Result<(), Failure> {
-    if place.database.name() == owner::DATABASE {
-        if owner::is_hidden(user, &access::security(&place.database)?, &opened.id, &opened.body.members) {
+    if owner::is_replicator(place.database.name()) {
+        let security = access::security(&place.database)?;
+        if owner::is_hidden(user, &security, &opened.id, &opened.body.members) {
             owner::hide(&mut opened.body.members);
+            disguise(opened);
         }
         return Ok(());
     }
@@ -110,6 +112,17 @@ pub(in crate::serve) fn before_show(place: &Place, user: &User, opened: &mut Ope
         return Ok(());
     }
     account::before_show(user, &access::security(&place.database)?, &opened.id)
+}
+
+/// What is not shown whole is another revision, as in CouchDB: it is not to be written back, nor taken for the true one.
+fn disguise(opened: &mut Opened) {
+    let text = Value::Object(opened.body.members.clone()).to_string();
+    let hash = crate::hexadecimal::encode(&crate::couch::digest::of(text.as_bytes()).md5());
+    if let Some(revision) = opened.history.first_mut()
+        && let Ok(other) = Revision::new(format!("{}-{hash}", revision.generation()))
+    {
+        *revision = other;
+    }
 }
 
 /// The user as functions see it.
