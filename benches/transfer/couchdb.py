@@ -87,6 +87,10 @@ class Server:
         answer = self.get("/")
         return f"{answer.get('vendor', {}).get('name', 'CouchDB')}, version {answer.get('version', '?')}"
 
+    def is_pouchdb(self):
+        """Whether this is PouchDB Server."""
+        return "express-pouchdb" in self.get("/")
+
     def create(self, label):
         """A new database. Each has a name of its own: one that was just deleted may not be there yet when created."""
         self._serial += 1

@@ -23,6 +23,7 @@ on_the_embedded_endpoint! {
         what_the_target_has_is_not_sent_again,
         a_part_is_replicated,
         refused_documents_are_told,
+        nothing_is_lost_without_a_word,
         a_replication_that_cannot_be_has_its_code,
         a_killed_replication_goes_on,
         shapes_carry_everything_everywhere,

@@ -227,6 +227,24 @@ pub(crate) fn refused_documents_are_told(endpoint: &Endpoint) {
     replicate(&project, &[&source.url(), &target.url()], &[]).ok().says("Replicated 2 documents");
 }
 
+pub(crate) fn nothing_is_lost_without_a_word(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    source.store("_design/judge", &json!({ "validate_doc_update": "function (doc) { }" }));
+    source.store("changed", &json!({ "x": 1 }));
+    replicate(&project, &[&source.url(), &target.url()], &[]).ok();
+    source.store("changed", &json!({ "x": 2, "_rev": source.revision("changed") }));
+    for _ in 0..2 {
+        let run = replicate(&project, &[&source.url(), &target.url()], &[]);
+        if endpoint.kind() == Kind::PouchDb {
+            // It answers that all is well, and keeps no change where there is a validation.
+            run.expect(8).says("refused: changed (dropped: PouchDB Server neither refused nor kept it");
+        } else {
+            run.ok();
+            same(&source, &target);
+        }
+    }
+}
+
 pub(crate) fn a_replication_that_cannot_be_has_its_code(endpoint: &Endpoint) {
     let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.unmade_database());
     source.store("a", &json!({ "x": 1 }));
