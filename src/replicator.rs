@@ -17,6 +17,7 @@ mod batch;
 mod checkpoint;
 mod echo;
 mod group;
+mod habit;
 mod identity;
 mod pass;
 mod report;

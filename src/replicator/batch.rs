@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::checkpoint::Log;
 use super::group::{self, Item, LARGEST, Size, Written};
+use super::habit::Habit;
 use super::report::{Counts, Event, Refused, Tally};
 use super::{Job, ReplicationError};
-use crate::couch::{Changed, CouchError, Database, Feed, Lacking, RevisionText, Selection, Sequence};
+use crate::couch::{Changed, CouchError, Database, Feed, Fetched, Lacking, RevisionText, Selection, Sequence};
 use crate::name::{DocId, Revision};
 
 /// Attachments up to this size in all travel inside of JSON.
 const INSIDE: u64 = 512 << 10;
+/// A text that is longer than this is no small document.
+const EACH: usize = 1 << 20;
 /// As many documents are asked for at once.
 const ASKED: usize = 500;
 /// How often the content of one document is sent again after its source broke off.
@@ -22,6 +25,7 @@ pub(super) struct Shared {
     pub(super) job: Job,
     pub(super) tally: Tally,
     pub(super) size: Size,
+    pub(super) habit: Habit,
     /// A checkpoint was written.
     pub(super) moved: AtomicBool,
 }
@@ -123,9 +127,38 @@ impl Shared {
 
     /// Carries the first of what is wanted; gives the rest.
     async fn carry_some(&self, mut wanted: Vec<Wanted>) -> Result<Vec<Wanted>, ReplicationError> {
-        let mut rest = wanted.split_off(wanted.len().min(ASKED));
-        let names: Vec<(DocId, Revision)> = wanted.iter().map(|one| (one.id.clone(), one.revision.clone())).collect();
-        let fetched = self.read(&names, false).await?;
+        let is_plain = |one: &&Wanted| one.ancestors.is_empty() && !one.id.is_design();
+        let plain = wanted.iter().take(ASKED).take_while(is_plain).count();
+        let expected = self.habit.at_once().map_or(0, |most| plain.min(most));
+        if expected > 0 {
+            let rest = wanted.split_off(expected);
+            return self.carry_expected(wanted, rest).await;
+        }
+        let rest = wanted.split_off(wanted.len().min(ASKED));
+        self.carry_seen(wanted, rest).await
+    }
+
+    /// Carries what should be small with attachments inside; gives the rest.
+    async fn carry_expected(&self, wanted: Vec<Wanted>, rest: Vec<Wanted>) -> Result<Vec<Wanted>, ReplicationError> {
+        let fetched = self.job.source.small_texts(&names(&wanted), LARGEST * 2, EACH).await;
+        let Fetched { texts, is_cut } = fetched.map_err(ReplicationError::source)?;
+        self.habit.learn(texts.len(), texts.iter().map(RevisionText::length).sum());
+        let found: HashSet<(DocId, Revision)> =
+            texts.iter().map(|text| (text.id.clone(), text.revision.clone())).collect();
+        self.write(texts.into_iter().map(|text| Item { text, has_stubs: false }).collect()).await?;
+        if !is_cut {
+            return Ok(rest);
+        }
+        let left = wanted.into_iter().filter(|one| !found.contains(&(one.id.clone(), one.revision.clone())));
+        self.carry_seen(left.collect(), rest).await
+    }
+
+    /// Looks at documents without their attachments, and carries each in the way that suits it; gives the rest.
+    async fn carry_seen(&self, wanted: Vec<Wanted>, mut rest: Vec<Wanted>) -> Result<Vec<Wanted>, ReplicationError> {
+        let fetched = self.read(&names(&wanted), false).await?;
+        let whole =
+            fetched.texts.iter().map(|text| text.length() + usize::try_from(text.attached()).unwrap_or(usize::MAX));
+        self.habit.learn(fetched.texts.len(), whole.fold(0, usize::saturating_add));
         let mut found = HashSet::new();
         let (mut ready, mut inside) = (Vec::new(), Vec::new());
         for text in fetched.texts {
@@ -191,11 +224,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn read(
-        &self,
-        names: &[(DocId, Revision)],
-        attachments: bool,
-    ) -> Result<crate::couch::Fetched, ReplicationError> {
+    async fn read(&self, names: &[(DocId, Revision)], attachments: bool) -> Result<Fetched, ReplicationError> {
         let most = LARGEST * 2;
         self.job.source.revision_texts(names, attachments, most).await.map_err(ReplicationError::source)
     }
@@ -263,6 +292,10 @@ impl Shared {
             is_forbidden: false,
         });
     }
+}
+
+fn names(wanted: &[Wanted]) -> Vec<(DocId, Revision)> {
+    wanted.iter().map(|one| (one.id.clone(), one.revision.clone())).collect()
 }
 
 /// Whether the source no longer keeps a revision: its attachments went with a newer one.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::batch::Shared;
 use super::checkpoint::Log;
 use super::group::Size;
+use super::habit::Habit;
 use super::pass::{Pass, Passed, Purpose};
 use super::report::{Event, Observer, Tally};
 use super::{Job, Outcome, ReplicationError, Stop, identity};
@@ -14,7 +15,7 @@ use crate::couch::{CouchError, Info, Missing, Sequence};
 
 pub(super) async fn run(job: &Arc<Job>, observer: &Observer, stop: &Stop) -> Result<Outcome, ReplicationError> {
     let (tally, size, moved) = (Tally::new(observer), Size::new(), AtomicBool::new(false));
-    let shared = Arc::new(Shared { job: Job::clone(job), tally, size, moved });
+    let shared = Arc::new(Shared { job: Job::clone(job), tally, size, habit: Habit::new(), moved });
     let pace = &job.options.pace;
     let mut wait = pace.first_wait;
     loop {

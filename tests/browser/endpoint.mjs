@@ -23,12 +23,14 @@ export class Endpoint {
     return new URL(encodeURIComponent(id), this.database);
   }
 
+  headers() {
+    const both = Buffer.from(`${this.user}:${this.password}`).toString('base64');
+    return { Accept: 'application/json', Authorization: `Basic ${both}` };
+  }
+
   // Asks as the admin.
   async ask(url, method = 'GET', body = undefined) {
-    const headers = {
-      Accept: 'application/json',
-      Authorization: `Basic ${Buffer.from(`${this.user}:${this.password}`).toString('base64')}`
-    };
+    const headers = this.headers();
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     const answer = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
     const text = await answer.text();

@@ -1,12 +1,13 @@
 // Runs examples/pics in a real browser: `npm ci`, then
 //
-//   COUCHAPP_USER=admin COUCHAPP_PASSWORD=… node run.mjs URL [--screenshots FOLDER] [--app FOLDER] [--sandbox]
+//   COUCHAPP_USER=admin COUCHAPP_PASSWORD=… node run.mjs URL [--screenshots FOLDER] [--app FOLDER] [--sandbox] [--near URL]
 //
 // URL is a database with the app (`couchapp push`) and fixtures/photos (`couchapp sync-dir`) in it. What the scenarios
 // write they remove again. `--app` names the folder of an app that `couchapp serve --reload` watches: then a style sheet
 // in it is edited, and the open page has to follow. `--sandbox` says that the server sandboxes apps: then it is only
-// looked whether the gallery can be read. `--only NAME` runs the scenarios with NAME in theirs. Chromium is
-// /usr/bin/chromium, unless `CHROMIUM` names another.
+// looked whether the gallery can be read. `--near` names the other end of a chain that `couchapp replicate --both
+// --continuous` keeps: then it is only looked whether what changes there is seen here. `--only NAME` runs the scenarios
+// with NAME in theirs. Chromium is /usr/bin/chromium, unless `CHROMIUM` names another.
 //
 // Prints a line for each scenario; the exit code is 1 when one failed.
 
@@ -15,6 +16,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
+import * as chain from './chain.mjs';
 import { Endpoint } from './endpoint.mjs';
 import * as sandbox from './sandbox.mjs';
 import * as scenarios from './scenarios.mjs';
@@ -27,6 +29,7 @@ const { values: options, positionals } = parseArgs({
     screenshots: { type: 'string' },
     app: { type: 'string' },
     sandbox: { type: 'boolean' },
+    near: { type: 'string' },
     only: { type: 'string' }
   }
 });
@@ -38,12 +41,14 @@ const {
 } = process.env;
 if (!url || !user || !password) {
   console.error(
-    'usage: COUCHAPP_USER=… COUCHAPP_PASSWORD=… node run.mjs URL [--screenshots FOLDER] [--app FOLDER] [--sandbox]'
+    'usage: COUCHAPP_USER=… COUCHAPP_PASSWORD=… node run.mjs URL [--screenshots FOLDER] [--app FOLDER] [--sandbox] [--near URL]'
   );
   process.exit(2);
 }
 
 const endpoint = new Endpoint(url, user, password);
+const near = options.near && new Endpoint(options.near, user, password);
+const suite = near ? chain : options.sandbox ? sandbox : scenarios;
 const browser = await chromium.launch({
   executablePath,
   args: ['--no-sandbox', '--autoplay-policy=no-user-gesture-required']
@@ -54,6 +59,7 @@ if (options.screenshots) await mkdir(options.screenshots, { recursive: true });
 class Stage {
   constructor() {
     this.endpoint = endpoint;
+    this.near = near;
     this.app = options.app;
     this.contexts = [];
     this.undo = [];
@@ -93,7 +99,7 @@ class Skipped extends Error {}
 let failures = 0;
 const security = await endpoint.open();
 try {
-  for (const [name, scenario] of Object.entries(options.sandbox ? sandbox : scenarios)) {
+  for (const [name, scenario] of Object.entries(suite)) {
     const title = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     if (options.only && !name.includes(options.only)) continue;
     const stage = new Stage();

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::super::client::{Reply, limit};
-use super::super::rows::Rows;
+use super::super::rows::{Rows, RowsError};
 use super::super::{CouchError, Database};
 use super::{RevisionText, raw};
 use crate::name::{DocId, Revision};
@@ -27,6 +27,27 @@ impl Database {
         attachments: bool,
         most: usize,
     ) -> Result<Fetched, CouchError> {
+        self.texts(wanted, attachments, most, None).await
+    }
+
+    /// The same with attachments inside, for documents that should be small: nothing is read after `most` bytes in all,
+    /// nor after one that has more than `each`.
+    pub async fn small_texts(
+        &self,
+        wanted: &[(DocId, Revision)],
+        most: usize,
+        each: usize,
+    ) -> Result<Fetched, CouchError> {
+        self.texts(wanted, true, most, Some(each)).await
+    }
+
+    async fn texts(
+        &self,
+        wanted: &[(DocId, Revision)],
+        attachments: bool,
+        most: usize,
+        each: Option<usize>,
+    ) -> Result<Fetched, CouchError> {
         let named = |(id, revision): &(DocId, Revision)| json!({ "id": id.as_str(), "rev": revision.as_str() });
         let documents: Vec<Value> = wanted.iter().map(named).collect();
         let mut target = self.endpoint("_bulk_get").query("revs", "true").query("att_encoding_info", "true");
@@ -35,18 +56,25 @@ impl Database {
         }
         // JSON, though CouchDB would rather give parts: ids are written into their headers as they are.
         let request = self.request(Method::POST, target, "read").json(&json!({ "docs": documents }));
-        self.server().client.repeat(&request, |reply| read(reply, most)).await
+        self.server().client.repeat(&request, |reply| read(reply, most, each)).await
     }
 }
 
-async fn read(mut reply: Reply, most: usize) -> Result<Fetched, CouchError> {
-    let mut rows = Rows::new("results", limit::LARGE);
+async fn read(mut reply: Reply, most: usize, each: Option<usize>) -> Result<Fetched, CouchError> {
+    let mut rows = Rows::new("results", each.unwrap_or(limit::LARGE));
     let (mut fetched, mut length) = (Fetched::default(), 0);
     while let Some(chunk) = reply.chunk().await? {
         rows.push(&chunk);
-        while let Some(row) = rows.next().map_err(|error| reply.protocol(error.to_string()))? {
-            length += row.len();
-            fetched.texts.extend(documents(row).map_err(|why| reply.protocol(why))?);
+        loop {
+            match rows.next() {
+                Ok(Some(row)) => {
+                    length += row.len();
+                    fetched.texts.extend(documents(row).map_err(|why| reply.protocol(why))?);
+                }
+                Ok(None) => break,
+                Err(RowsError::TooLarge(_)) if each.is_some() => return Ok(Fetched { is_cut: true, ..fetched }),
+                Err(error) => return Err(reply.protocol(error.to_string())),
+            }
         }
         if length >= most && !fetched.texts.is_empty() {
             return Ok(Fetched { is_cut: true, ..fetched });
