@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Semaphore;
+
 use super::checkpoint::Log;
 use super::group::{self, Item, LARGEST, Size, Written};
 use super::habit::Habit;
@@ -16,7 +18,10 @@ const INSIDE: u64 = 512 << 10;
 /// A text that is longer than this is no small document.
 const EACH: usize = 1 << 20;
 /// As many documents are asked for at once.
-const ASKED: usize = 500;
+const ASKED: usize = 1000;
+/// How many requests for many documents each end has at once, whatever the pages under way: with four of them CouchDB
+/// needs a seventh more of its processors for the same documents (`benches/replicate.py copy`).
+const AT_ONCE: usize = 2;
 /// How often the content of one document is sent again after its source broke off.
 const TRIES: usize = 3;
 
@@ -24,10 +29,12 @@ const TRIES: usize = 3;
 pub(super) struct Shared {
     pub(super) job: Job,
     pub(super) tally: Tally,
-    pub(super) size: Size,
-    pub(super) habit: Habit,
     /// A checkpoint was written.
     pub(super) moved: AtomicBool,
+    size: Size,
+    habit: Habit,
+    reads: Semaphore,
+    writes: Semaphore,
 }
 
 /// A revision that the target lacks.
@@ -39,6 +46,18 @@ struct Wanted {
 }
 
 impl Shared {
+    pub(super) fn new(job: Job, tally: Tally) -> Self {
+        Self {
+            job,
+            tally,
+            moved: AtomicBool::new(false),
+            size: Size::new(),
+            habit: Habit::new(),
+            reads: Semaphore::new(AT_ONCE),
+            writes: Semaphore::new(AT_ONCE),
+        }
+    }
+
     /// Writes a checkpoint, and tells of it.
     pub(super) async fn record(
         &self,
@@ -140,8 +159,7 @@ impl Shared {
 
     /// Carries what should be small with attachments inside; gives the rest.
     async fn carry_expected(&self, wanted: Vec<Wanted>, rest: Vec<Wanted>) -> Result<Vec<Wanted>, ReplicationError> {
-        let fetched = self.job.source.small_texts(&names(&wanted), LARGEST * 2, EACH).await;
-        let Fetched { texts, is_cut } = fetched.map_err(ReplicationError::source)?;
+        let Fetched { texts, is_cut } = self.read_small(&names(&wanted)).await?;
         self.habit.learn(texts.len(), texts.iter().map(RevisionText::length).sum());
         let found: HashSet<(DocId, Revision)> =
             texts.iter().map(|text| (text.id.clone(), text.revision.clone())).collect();
@@ -225,8 +243,18 @@ impl Shared {
     }
 
     async fn read(&self, names: &[(DocId, Revision)], attachments: bool) -> Result<Fetched, ReplicationError> {
-        let most = LARGEST * 2;
-        self.job.source.revision_texts(names, attachments, most).await.map_err(ReplicationError::source)
+        let _permit = self.reads.acquire().await;
+        self.job.source.revision_texts(names, attachments, LARGEST * 2).await.map_err(ReplicationError::source)
+    }
+
+    async fn read_small(&self, names: &[(DocId, Revision)]) -> Result<Fetched, ReplicationError> {
+        let _permit = self.reads.acquire().await;
+        self.job.source.small_texts(names, LARGEST * 2, EACH).await.map_err(ReplicationError::source)
+    }
+
+    async fn send(&self, items: Vec<Item>) -> Result<Written, ReplicationError> {
+        let _permit = self.writes.acquire().await;
+        group::write(&self.job, &self.size, items).await
     }
 
     async fn write(&self, items: Vec<Item>) -> Result<(), ReplicationError> {
@@ -234,7 +262,7 @@ impl Shared {
             return Ok(());
         }
         self.tally.count(|counts| counts.read += items.len() as u64);
-        let Written { count, refused, unfilled } = group::write(&self.job, &self.size, items).await?;
+        let Written { count, refused, unfilled } = self.send(items).await?;
         let counts = self.tally.count(|counts| counts.written += count);
         refused.into_iter().for_each(|refused| self.tally.refuse(refused));
         self.tally.tell(&Event::Moved(counts));
@@ -242,7 +270,7 @@ impl Shared {
             if self.goes_inside(&text) {
                 let fetched = self.read(&[(text.id, text.revision)], true).await?;
                 let whole = fetched.texts.into_iter().map(|text| Item { text, has_stubs: false }).collect();
-                let Written { count, refused, .. } = group::write(&self.job, &self.size, whole).await?;
+                let Written { count, refused, .. } = self.send(whole).await?;
                 self.tally.count(|counts| counts.written += count);
                 refused.into_iter().for_each(|refused| self.tally.refuse(refused));
             } else {

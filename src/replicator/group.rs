@@ -8,7 +8,7 @@ use super::{Job, ReplicationError};
 use crate::couch::{Answer, CouchError, Refusal, RevisionText};
 
 /// The most bytes of one request.
-pub(super) const LARGEST: usize = 4 << 20;
+pub(super) const LARGEST: usize = 8 << 20;
 /// The most characters of a reason that are kept.
 const LONGEST_REASON: usize = 500;
 /// The least that a group shrinks to.

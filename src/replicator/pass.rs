@@ -17,7 +17,7 @@ use crate::couch::{CouchError, Feed, FeedPage, Info, Sequence};
 use crate::random;
 
 /// Changes of one page.
-const PAGE: usize = 500;
+const PAGE: usize = 1000;
 /// Pages under way at once.
 const UNDER_WAY: usize = 4;
 /// A checkpoint over changes that the target had anyway can wait so many times as long: without it they are compared once

@@ -1,21 +1,18 @@
 //! A job from its beginning to its end: both ends reached, the checkpoint found, passes made, errors outlived.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::batch::Shared;
 use super::checkpoint::Log;
-use super::group::Size;
-use super::habit::Habit;
 use super::pass::{Pass, Passed, Purpose};
 use super::report::{Event, Observer, Tally};
 use super::{Job, Outcome, ReplicationError, Stop, identity};
 use crate::couch::{CouchError, Info, Missing, Sequence};
 
 pub(super) async fn run(job: &Arc<Job>, observer: &Observer, stop: &Stop) -> Result<Outcome, ReplicationError> {
-    let (tally, size, moved) = (Tally::new(observer), Size::new(), AtomicBool::new(false));
-    let shared = Arc::new(Shared { job: Job::clone(job), tally, size, habit: Habit::new(), moved });
+    let shared = Arc::new(Shared::new(Job::clone(job), Tally::new(observer)));
     let pace = &job.options.pace;
     let mut wait = pace.first_wait;
     loop {
