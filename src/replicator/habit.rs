@@ -43,10 +43,10 @@ mod tests {
         let habit = Habit::new();
         assert_eq!(habit.at_once(), None, "nothing was seen");
         for (documents, bytes, expected) in [
-            (500, 500 * 4096, Some(1024)),
-            (0, 0, Some(1024)),
+            (500, 500 * 4096, Some(LARGEST / 4096)),
+            (0, 0, Some(LARGEST / 4096)),
             (10, 0, Some(LARGEST)),
-            (2, 2 * SMALL, Some(64)),
+            (2, 2 * SMALL, Some(LARGEST / SMALL)),
             (2, 2 * SMALL + 2, None),
             (3, 30, Some(LARGEST / 10)),
         ] {
