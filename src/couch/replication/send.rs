@@ -1,6 +1,5 @@
 //! Revisions as they are (`new_edits=false`), many at once, or one with the content of its attachments.
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -15,13 +14,10 @@ use super::super::client::{Reply, Request, limit};
 use super::super::target::Target;
 use super::super::write::{ByteStream, Opening, Source, boundary};
 use super::super::{Answer, CouchError, Database, multipart};
-use super::{Held, Lacking, RevisionText, raw};
+use super::{Held, RevisionText, raw};
 use crate::json::{self, Object};
 use crate::name::{DocId, Revision};
 use crate::secret::redact;
-
-const DROPPED: &str = "PouchDB Server neither refused nor kept it: in a database with a validate_doc_update it loses every \
-                       change of a document that comes from another database";
 
 /// A revision that a database did not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,34 +54,7 @@ impl Database {
         let answer = self.server().client.json(&request, limit::LARGE).await?;
         let Some(rows) = answer.as_array() else { return Err(self.protocol(&request, "it is no array")) };
         let refused = rows.iter().filter(|row| row.get("error").is_some_and(|error| !error.is_null()));
-        let mut refusals: Vec<Refusal> = refused.map(|row| refusal(row, &request)).collect();
-        if self.server().is_pouchdb() {
-            let told: HashSet<&str> = refusals.iter().map(|refusal| refusal.id.as_str()).collect();
-            let taken: Vec<_> = texts.iter().filter(|text| !told.contains(text.id.as_str())).collect();
-            let dropped = self.dropped(&taken, &request).await?;
-            refusals.extend(dropped);
-        }
-        Ok(refusals)
-    }
-
-    /// What PouchDB Server has neither refused nor kept. In a database with a validation every change of a document that
-    /// is there gets the history of the old revision (`newDoc._revisions = (oldDoc || {})._revisions` in
-    /// [pouchdb-validation](https://github.com/pouchdb/pouchdb-server/tree/master/packages/node_modules/pouchdb-validation)),
-    /// with which it is nothing new; the answer is `[]`.
-    async fn dropped(&self, taken: &[&RevisionText], request: &Request) -> Result<Vec<Refusal>, CouchError> {
-        let wanted: Vec<_> = taken.iter().map(|text| (text.id.clone(), vec![text.revision.clone()])).collect();
-        let lacking = self.lacking(&wanted).await?;
-        let each = lacking.into_iter().flat_map(|lacking| {
-            let Lacking { id, revisions, .. } = lacking;
-            revisions.into_iter().map(move |revision| (id.to_string(), revision))
-        });
-        let answer = Answer {
-            request: request.line(),
-            status: 403,
-            error: Some("dropped".to_owned()),
-            reason: Some(DROPPED.to_owned()),
-        };
-        Ok(each.map(|(id, revision)| Refusal { id, revision: Some(revision), answer: answer.clone() }).collect())
+        Ok(refused.map(|row| refusal(row, &request)).collect())
     }
 
     /// Writes one revision as it is together with the content of its attachments, which is read from `source` while it
@@ -119,13 +88,7 @@ impl Database {
         }
         let document = announced(text, known, takes_gzip).map_err(|why| self.protocol(&request, why))?;
         request.body = Some(multipart::related(&document, parts, &boundary(), None));
-        self.server().client.json(&request, limit::SMALL).await?;
-        if self.server().is_pouchdb()
-            && let Some(Refusal { answer, .. }) = self.dropped(&[text], &request).await?.pop()
-        {
-            return Err(CouchError::Forbidden { action: format!("write `{}`", text.id), source: answer.into() });
-        }
-        Ok(())
+        self.server().client.json(&request, limit::SMALL).await.map(drop)
     }
 
     /// Whether URLs can name this revision and all its attachments, and its parts can carry their names.
