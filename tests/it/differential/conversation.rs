@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use regex::{Captures, Regex};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::normal::{self, Names};
@@ -62,6 +63,7 @@ struct Conversation<'a> {
     users: Vec<String>,
 }
 
+/// An answer, or the feed that will have one.
 enum Pending {
     Here(Raw),
     Coming(JoinHandle<Raw>),
@@ -97,8 +99,15 @@ impl Server {
             let made = conversation.ask(&Step::new("PUT", ".?q=1"));
             assert_eq!(made.status, 201, "no database for “{}”: {made:?}", sequence.title);
         }
-        let raws: Vec<Pending> = sequence.steps.iter().map(|step| conversation.begin(step)).collect();
-        let raws: Vec<Raw> = raws.into_iter().map(Pending::wait).collect();
+        let mut answers: Vec<Pending> = Vec::new();
+        for step in &sequence.steps {
+            // Writes are what a feed waits for; whatever else is asked comes after its answer.
+            if !step.is_in_background && !step.writes() {
+                answers.iter_mut().for_each(Pending::wait);
+            }
+            answers.push(conversation.begin(step));
+        }
+        let raws: Vec<Raw> = answers.into_iter().map(Pending::into_raw).collect();
         conversation.clean_up();
         let names = Names {
             database: &conversation.database,
@@ -113,10 +122,17 @@ impl Server {
 }
 
 impl Pending {
-    fn wait(self) -> Raw {
+    fn wait(&mut self) {
+        if let Self::Coming(task) = self {
+            *self = Self::Here(runtime().block_on(task).unwrap());
+        }
+    }
+
+    fn into_raw(mut self) -> Raw {
+        self.wait();
         match self {
             Self::Here(raw) => raw,
-            Self::Coming(task) => runtime().block_on(task).unwrap(),
+            Self::Coming(_) => unreachable!("it was waited for"),
         }
     }
 }
@@ -124,8 +140,11 @@ impl Pending {
 impl Conversation<'_> {
     fn begin(&mut self, step: &Step) -> Pending {
         if step.is_in_background {
-            let prepared = self.prepare(step);
-            return Pending::Coming(runtime().spawn(prepared.send()));
+            let (began, begins) = oneshot::channel();
+            let answer = runtime().spawn(self.prepare(step).send_and_tell(began));
+            // Without an answer at all there is nothing to wait for: that is told with the answer.
+            let _ = runtime().block_on(begins);
+            return Pending::Coming(answer);
         }
         Pending::Here(self.ask(step))
     }

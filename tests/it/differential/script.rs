@@ -12,7 +12,7 @@
 //! GET /_all_dbs?start_key="{{$db}}"           a path of the server; quotes are encoded; {{$host}}: its host and port
 //!   = last /1                                 keeps a value of the answer (a JSON pointer) as {{$last}}
 //! GET {{/rows/0/id}}                          a value of the answer before
-//! & GET _changes?feed=longpoll                sent in the background
+//! & GET _changes?feed=longpoll                in the background, until the next request that does not write
 //! PUT _design/x {"shows": {"a": `function (doc) { return "a"; }`}}
 //! ```
 //!
@@ -102,6 +102,11 @@ impl Step {
     /// A request without anything.
     pub(super) fn new(method: &str, target: impl Into<String>) -> Self {
         Self { method: method.to_owned(), target: target.into(), ..Self::default() }
+    }
+
+    /// Whether it may change something.
+    pub(super) fn writes(&self) -> bool {
+        !matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
     /// With a body.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use crate::wire::Head;
 
@@ -67,7 +68,12 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Sends it and reads the whole answer.
     pub(super) async fn send(self) -> Raw {
-        match tokio::time::timeout(LONGEST, self.exchange()).await {
+        self.send_and_tell(oneshot::channel().0).await
+    }
+
+    /// The same, and tells when the answer begins: a feed begins when it has read what there is, and waits.
+    pub(super) async fn send_and_tell(self, began: oneshot::Sender<()>) -> Raw {
+        match tokio::time::timeout(LONGEST, self.exchange(began)).await {
             Ok(Ok(raw)) => raw,
             Ok(Err(_)) => Raw { is_broken: true, ..Raw::default() },
             Err(elapsed) => panic!("{} {}: no answer within {LONGEST:?}: {elapsed}", self.method, self.target),
@@ -101,7 +107,7 @@ impl Prepared {
         bytes
     }
 
-    async fn exchange(&self) -> io::Result<Raw> {
+    async fn exchange(&self, began: oneshot::Sender<()>) -> io::Result<Raw> {
         let mut stream = TcpStream::connect(&self.authority).await?;
         let (reader, mut writer) = stream.split();
         // A server may answer and close before it has read everything.
@@ -112,6 +118,7 @@ impl Prepared {
             Ok(None) => return Err(written.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())),
             Err(error) => return Err(error),
         };
+        let _ = began.send(());
         let mut raw = Raw { status: head.status(), headers: head.headers.clone(), ..Raw::default() };
         let mut framing = head.answer_body(&self.method);
         loop {
