@@ -1,13 +1,11 @@
 //! Servers in a row, joined by one `replicate --chain --both --continuous`: what people change at one end comes to the
 //! other, and what is changed there comes back.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
 use crate::contract::app::noise;
 use crate::contract::replicating::{contents, leaves};
-use crate::harness::{Database, Endpoint, Kind, LONGEST, Project, Running, Served, cases};
+use crate::harness::{Database, Endpoint, Kind, Project, Running, Served, cases, until_found_or};
 
 const STYLE: &str = "blog/_attachments/style.css";
 
@@ -54,15 +52,15 @@ impl<'a> Person<'a> {
 /// Waits until a database shows something, and looks whenever it changes.
 #[track_caller]
 fn until(running: &Running, database: &Database<'_>, what: &str, shows: impl Fn() -> bool) {
-    let end = Instant::now() + LONGEST;
-    while !shows() {
-        assert!(Instant::now() < end, "{what} did not come to {}\n{}", database.url(), running.text());
-        match database.endpoint().kind() {
-            // It would wait for ever.
-            Kind::PouchDb => std::thread::yield_now(),
-            _ => drop(database.get("_changes?feed=longpoll&since=now&timeout=100")),
+    let in_vain = || format!("{what} did not come to {}\n{}", database.url(), running.text());
+    until_found_or(in_vain, || {
+        let is_shown = shows();
+        // PouchDB Server would wait for ever.
+        if !is_shown && database.endpoint().kind() != Kind::PouchDb {
+            database.get("_changes?feed=longpoll&since=now&timeout=100");
         }
-    }
+        is_shown.then_some(())
+    });
 }
 
 /// Whether a database has these bytes.

@@ -1,25 +1,11 @@
 //! Replications that the embedded endpoint carries out by itself, asked by plain requests.
 
-use std::time::{Duration, Instant};
-
 use couchapp::secret::Secret;
 use couchapp::serve::users::Administrator;
 use couchapp::serve::{Options, Running};
 use serde_json::{Value, json};
 
-use crate::harness::{CANARY, Database, Endpoint, runtime};
-
-/// After this a test has waited in vain.
-const LONGEST: Duration = Duration::from_secs(30);
-
-#[track_caller]
-fn until(what: &str, suits: impl Fn() -> bool) {
-    let end = Instant::now() + LONGEST;
-    while !suits() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::yield_now();
-    }
-}
+use crate::harness::{CANARY, Database, Endpoint, runtime, until};
 
 /// An end of a replication, with what gets in.
 fn end(database: &Database<'_>) -> Value {
@@ -193,9 +179,8 @@ fn continuous_documents_go_on_after_a_restart() {
     let hanging = json!({ "source": nowhere, "target": end(&target), "continuous": true });
     endpoint.put("/_replicator/hangs", &hanging).expect(201);
     until("both", || endpoint.get("/_scheduler/jobs").json()["total_rows"] == 2);
-    let begun = Instant::now();
     runtime().block_on(running.stop());
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    drop(deaf);
     source.store("meanwhile", &json!({}));
     let running = start(folder.path(), vec![administrator]);
     until("what came meanwhile", || target.get("meanwhile").status == 200);

@@ -12,6 +12,7 @@ mod run;
 mod running;
 #[cfg(all(unix, feature = "serve"))]
 mod served;
+mod waiting;
 
 use std::sync::OnceLock;
 
@@ -21,9 +22,10 @@ pub(crate) use self::endpoint::{Database, Endpoint, Kind, Response, encoded};
 pub(crate) use self::project::{Project, Tree, difference};
 pub(crate) use self::run::{Run, Secrets};
 #[cfg(all(unix, feature = "serve"))]
-pub(crate) use self::running::{LONGEST, Running};
+pub(crate) use self::running::Running;
 #[cfg(all(unix, feature = "serve"))]
-pub(crate) use self::served::{Served, until};
+pub(crate) use self::served::Served;
+pub(crate) use self::waiting::{until, until_found, until_found_or};
 
 /// The password of the tests.
 pub(crate) const CANARY: &str = "canary-hunter2";

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use crate::harness::{CANARY, Endpoint, Project, Response, Served, until};
+use crate::harness::{CANARY, Endpoint, Project, Response, Served};
 
 fn album() -> Project {
     let project = Project::new();
@@ -87,7 +87,7 @@ fn an_edit_is_pushed_and_a_broken_app_is_told_of_until_it_is_mended() {
     let endpoint = served.endpoint(None);
     let style = "/album/_design/album/style.css";
     project.write("album/_attachments/style.css", "h1 { color: blue }");
-    until(&served, &endpoint, style, |answer| answer.body == b"h1 { color: blue }");
+    served.until(&endpoint, style, |answer| answer.body == b"h1 { color: blue }");
 
     project.write("album/views/names/map.js", "function (doc) { emit(doc._id, ; }");
     served.until_said("error: ");
@@ -96,7 +96,7 @@ fn an_edit_is_pushed_and_a_broken_app_is_told_of_until_it_is_mended() {
 
     project.write("album/views/names/map.js", "function (doc) { emit(1, null); }");
     let mended = |answer: &Response| answer.json()["views"]["names"]["map"] == "function (doc) { emit(1, null); }";
-    until(&served, &endpoint, "/album/_design/album", mended);
+    served.until(&endpoint, "/album/_design/album", mended);
     let run = served.end(&project, "INT").expect(130);
     assert_eq!(run.stdout.lines().count(), 1, "the address is said once:\n{run}");
     assert!(!run.output().contains("Up to date"), "{run}");
@@ -110,7 +110,7 @@ fn files_come_and_are_never_removed_without_being_asked() {
     endpoint.get("/files/2010%2Fsea.txt").expect(200);
     project.remove("files/2010/sea.txt");
     project.write("files/2011/new/snow.txt", "cold");
-    until(&served, &endpoint, "/files/2011%2Fnew%2Fsnow.txt", |answer| answer.status == 200);
+    served.until(&endpoint, "/files/2011%2Fnew%2Fsnow.txt", |answer| answer.status == 200);
     endpoint.get("/files/2010%2Fsea.txt").expect(200);
     served.end(&project, "INT").expect(130).says("1 document of the database has no file here and stays");
 }
@@ -259,18 +259,18 @@ fn replications_go_on_after_a_restart_and_end_with_the_server() {
     let endpoint = served.empty_endpoint(None);
     endpoint.put("/_replicator/job", &job).expect(201);
     source.store("first", &json!({}));
-    until(&place, &databases, &target.beneath("first"), |answer| answer.status == 200);
+    place.until(&databases, &target.beneath("first"), |answer| answer.status == 200);
     served.end(&project, "INT").expect(130).says("Stopped");
 
     source.store("second", &json!({}));
     let served = Served::start(&project, "--data data");
     let endpoint = served.empty_endpoint(None);
-    until(&place, &databases, &target.beneath("second"), |answer| answer.status == 200);
+    place.until(&databases, &target.beneath("second"), |answer| answer.status == 200);
     let told = "/_scheduler/docs/_replicator/job";
-    until(&served, &endpoint, told, |answer| answer.status == 200 && answer.json()["state"] == "running");
+    served.until(&endpoint, told, |answer| answer.status == 200 && answer.json()["state"] == "running");
     // An end that is away keeps nobody from ending.
     drop((source, target));
     place.end(&project, "KILL");
-    until(&served, &endpoint, told, |answer| answer.json()["state"] == "crashing");
+    served.until(&endpoint, told, |answer| answer.json()["state"] == "crashing");
     served.end(&project, "INT").expect(130).says("Stopped");
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::fault_proxy::{Action, Cut, FaultProxy};
-use crate::harness::{Database, Endpoint, LONGEST, Project, Running, cases};
+use crate::harness::{Database, Endpoint, Project, Running, cases, until, until_found_or};
 
 mod files;
 mod law;
@@ -42,15 +41,17 @@ fn watching(project: &Project, url: &str, more: &[&str]) -> Running {
 
 /// Waits until the database holds what it should, asking again whenever something changes in it.
 #[track_caller]
-fn until<T>(running: &Running, database: &Database<'_>, look: impl Fn() -> Option<T>) -> T {
-    let end = Instant::now() + LONGEST;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited in vain\n{}", running.text());
-        database.get("_changes?feed=longpoll&since=now&timeout=100");
-    }
+fn until_shown<T>(running: &Running, database: &Database<'_>, look: impl Fn() -> Option<T>) -> T {
+    until_found_or(
+        || running.text(),
+        || {
+            let found = look();
+            if found.is_none() {
+                database.get("_changes?feed=longpoll&since=now&timeout=100");
+            }
+            found
+        },
+    )
 }
 
 /// What is in an attachment of the design document; `None` when there is none.
@@ -62,7 +63,9 @@ fn attachment(database: &Database<'_>, name: &str) -> Option<Vec<u8>> {
 
 #[track_caller]
 fn until_attached(running: &Running, database: &Database<'_>, name: &str, content: Option<&str>) {
-    until(running, database, || (attachment(database, name).as_deref() == content.map(str::as_bytes)).then_some(()));
+    until_shown(running, database, || {
+        (attachment(database, name).as_deref() == content.map(str::as_bytes)).then_some(())
+    });
 }
 
 #[test]
@@ -154,9 +157,7 @@ fn what_is_saved_during_an_upload_is_pushed_after_it() {
     });
     let running = watching(&project, &database.url_through(&proxy), &[]);
     project.write("blog/_attachments/style.css", "1");
-    while proxy.writes().len() < 2 {
-        std::thread::yield_now();
-    }
+    until("the upload", || proxy.writes().len() >= 2);
     for state in ["2", "3", "4"] {
         project.write("blog/_attachments/style.css", state);
         project.write("blog/_attachments/new.txt", state);
@@ -180,9 +181,7 @@ fn a_server_that_is_away_is_told_once_and_waited_for() {
     running.until_said("error: ");
     let asked = proxy.seen().len();
     // Without another change.
-    while proxy.seen().len() < asked + 2 {
-        std::thread::yield_now();
-    }
+    until("more attempts", || proxy.seen().len() >= asked + 2);
     proxy.play(|_| Action::Pass);
     until_attached(&running, &database, "style.css", Some("while it is away"));
     running.until_said("ms\n");
@@ -218,9 +217,7 @@ fn a_change_of_others_is_told_once_and_kept() {
     let asked = || proxy.seen().iter().filter(|seen| seen.target.contains("_design")).count();
     let before = asked();
     project.write("blog/_attachments/style.css", "second");
-    while asked() == before {
-        std::thread::yield_now();
-    }
+    until("a question", || asked() > before);
     // It is mended as the hint says.
     let source = format!("{}/_design/blog", database.url_through(&proxy));
     project.couchapp_in("blog", &["clone", &source, ".", "--update"]).ok();

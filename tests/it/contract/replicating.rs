@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,10 +9,7 @@ use serde_json::{Value, json};
 
 use super::album::noise;
 use crate::fault_proxy::{Action, FaultProxy};
-use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, cases, encoded};
-
-/// After this a test has waited in vain.
-const LONGEST: Duration = Duration::from_mins(1);
+use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, cases, encoded, until};
 
 /// All leaves of all documents.
 pub(crate) fn leaves(database: &Database<'_>) -> BTreeMap<String, BTreeSet<String>> {
@@ -363,15 +359,6 @@ impl<'a> Following<'a> {
 
     fn wait(mut self) -> Run {
         self.1.ended(&self.0.take().unwrap().wait_with_output().unwrap())
-    }
-}
-
-#[track_caller]
-fn until(what: &str, suits: impl Fn() -> bool) {
-    let end = Instant::now() + LONGEST;
-    while !suits() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::yield_now();
     }
 }
 

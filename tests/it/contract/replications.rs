@@ -1,14 +1,9 @@
 //! Replications that a server carries out by itself: `_replicate`, documents of `_replicator`, and what is told of them.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use super::replicating::{fill, graft, leaves, same};
-use crate::harness::{Database, Endpoint, Kind, Response, encoded};
-
-/// After this a test has waited in vain: CouchDB begins and ends with seconds of jitter.
-const LONGEST: Duration = Duration::from_mins(2);
+use crate::harness::{Database, Endpoint, Kind, Response, encoded, until, until_found};
 
 /// An end by its URL, with the credentials of the administrator.
 fn end(database: &Database<'_>) -> Value {
@@ -24,18 +19,6 @@ fn body(source: &Database<'_>, target: &Database<'_>, more: &Value) -> Value {
 
 fn replicate(endpoint: &Endpoint, body: &Value) -> Response {
     endpoint.post("/_replicate", body)
-}
-
-#[track_caller]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < LONGEST, "in vain: {what}");
-        std::thread::yield_now();
-    }
 }
 
 /// Whatever is told must not have the password in it.
@@ -79,7 +62,7 @@ impl<'a> Document<'a> {
     /// Writes it anew, without what the server wrote.
     #[track_caller]
     fn replace(&self, members: &Value) {
-        until("a write that nobody else writes into", || {
+        until_found("a write that nobody else writes into", || {
             let revision = self.read()["_rev"].as_str().unwrap().to_owned();
             let written = self.endpoint.put(&format!("{}?rev={revision}", self.target()), members);
             (written.status != 409).then(|| written.expect(201))
@@ -88,7 +71,7 @@ impl<'a> Document<'a> {
 
     #[track_caller]
     fn until_state(&self, state: &str) -> Value {
-        until(&format!("{} {state}", self.id), || {
+        until_found(&format!("{} {state}", self.id), || {
             Some(self.read()).filter(|document| document["_replication_state"] == state)
         })
     }
@@ -97,7 +80,7 @@ impl<'a> Document<'a> {
     #[track_caller]
     fn until_told(&self, suits: impl Fn(&Value) -> bool) -> Value {
         let target = format!("/_scheduler/docs/_replicator/{}", encoded(&self.id));
-        until(&self.id, || {
+        until_found(&self.id, || {
             let answer = self.endpoint.get(&target);
             without_password(self.endpoint, &answer);
             Some(answer).filter(|answer| answer.status == 200).map(|answer| answer.json()).filter(&suits)
@@ -105,7 +88,7 @@ impl<'a> Document<'a> {
     }
 
     fn remove(&self) {
-        until("a removal", || {
+        until_found("a removal", || {
             let document = self.read();
             let Some(revision) = document["_rev"].as_str() else { return Some(()) };
             let removed = self.endpoint.delete(&format!("{}?rev={revision}", self.target()));
@@ -235,16 +218,16 @@ pub(crate) fn a_replication_goes_on_until_it_is_cancelled(endpoint: &Endpoint) {
     let id = begun["_local_id"].as_str().unwrap().to_owned();
     assert!(id.ends_with("+continuous"), "{begun}");
     assert_eq!(replicate(endpoint, &wanted).expect(202).json(), begun, "the same is the same");
-    until("the first document", || (leaves(&target) == leaves(&source)).then_some(()));
+    until("the first document", || leaves(&target) == leaves(&source));
     source.store("second", &json!({}));
-    until("the second document", || (leaves(&target) == leaves(&source)).then_some(()));
+    until("the second document", || leaves(&target) == leaves(&source));
     let jobs = jobs_of(endpoint, &source);
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     let job = endpoint.get(&format!("/_scheduler/jobs/{id}")).expect(200).json();
     assert_eq!((&job["id"], &job["doc_id"], &job["database"]), (&json!(id), &json!(null), &json!(null)), "{job}");
     let kinds: Vec<_> = job["history"].as_array().unwrap().iter().map(|event| event["type"].clone()).collect();
     assert_eq!(kinds, ["started", "added"], "{job}");
-    until("a task", || {
+    until_found("a task", || {
         let tasks = endpoint.get("/_active_tasks").expect(200);
         without_password(endpoint, &tasks);
         let tasks = tasks.json();
@@ -260,7 +243,7 @@ pub(crate) fn a_replication_goes_on_until_it_is_cancelled(endpoint: &Endpoint) {
     let by_id = json!({ "cancel": true, "replication_id": id });
     assert_eq!(replicate(endpoint, &by_id).expect(200).json(), begun);
     assert_eq!(replicate(endpoint, &by_id).expect(404).json(), json!({ "error": "not_found", "reason": "missing" }));
-    until("the end", || jobs_of(endpoint, &source).is_empty().then_some(()));
+    until("the end", || jobs_of(endpoint, &source).is_empty());
 }
 
 pub(crate) fn documents_join_databases_in_a_row(endpoint: &Endpoint) {
@@ -280,7 +263,7 @@ pub(crate) fn documents_join_databases_in_a_row(endpoint: &Endpoint) {
         let all = leaves(&row[0]);
         all.contains_key("beyond") && all == leaves(&row[1]) && all == leaves(&row[2])
     };
-    until("everything everywhere", || is_everywhere().then_some(()));
+    until("everything everywhere", is_everywhere);
     same(&row[0], &row[1]);
     same(&row[0], &row[2]);
     let is_told = has_scheduler(endpoint);
@@ -296,7 +279,7 @@ pub(crate) fn documents_join_databases_in_a_row(endpoint: &Endpoint) {
         &row[1],
         &json!([{ "_id": "branched", "x": 5, "_rev": "3-f", "_revisions": { "start": 3, "ids": ["f", "b", "a"] } }]),
     );
-    until("the changes everywhere", || {
+    until_found("the changes everywhere", || {
         let has = |database: &Database<'_>, id: &str, start: &str| {
             leaves(database).get(id).is_some_and(|leaves| leaves.iter().any(|leaf| leaf.starts_with(start)))
         };
@@ -309,7 +292,7 @@ pub(crate) fn documents_join_databases_in_a_row(endpoint: &Endpoint) {
     }
     assert_eq!(jobs_of(endpoint, &row[1]).len(), 4);
     documents.iter().for_each(Document::remove);
-    until("the end of the jobs", || jobs_of(endpoint, &row[1]).is_empty().then_some(()));
+    until("the end of the jobs", || jobs_of(endpoint, &row[1]).is_empty());
     row[0].store("too late", &json!({}));
     assert!(!leaves(&row[1]).contains_key("too late"));
 }
@@ -336,18 +319,18 @@ pub(crate) fn a_document_tells_how_it_ended(endpoint: &Endpoint) {
     // Written anew, it begins anew; as something that goes on it has no end.
     source.store("b", &json!({}));
     document.replace(&wanted);
-    until("the second document", || (leaves(&target) == leaves(&source)).then_some(()));
+    until("the second document", || leaves(&target) == leaves(&source));
     document.until_state("completed");
     document.replace(&body(&source, &target, &json!({ "continuous": true })));
     source.store("c", &json!({}));
-    until("the third document", || (leaves(&target) == leaves(&source)).then_some(()));
+    until("the third document", || leaves(&target) == leaves(&source));
     let told = document.until_told(|told| told["state"] == "running");
     assert!(document.read().get("_replication_state").is_none(), "{told}");
     // Somewhere else is another replication.
     let elsewhere = endpoint.database();
     document.replace(&body(&source, &elsewhere, &json!({ "continuous": true })));
-    until("another target", || (leaves(&elsewhere) == leaves(&source)).then_some(()));
-    until("one job", || (jobs_of(endpoint, &source).len() == 1).then_some(()));
+    until("another target", || leaves(&elsewhere) == leaves(&source));
+    until("one job", || jobs_of(endpoint, &source).len() == 1);
     let other = document.until_told(|told| told["state"] == "running" && told["id"].is_string());
     assert_ne!(told["id"], other["id"]);
 }
@@ -538,7 +521,7 @@ pub(crate) fn others_see_no_password(endpoint: &Endpoint) {
     let forged = json!({ "source": source.url(), "target": target.url(), "owner": owner });
     others.put(&format!("{place}/forged"), &forged).expect(403);
     endpoint.delete(&place).expect(200);
-    until("the end of the job", || jobs_of(endpoint, &source).is_empty().then_some(()));
+    until("the end of the job", || jobs_of(endpoint, &source).is_empty());
     for name in [&owner, &other] {
         let revision = endpoint.get(&user(name)).json()["_rev"].as_str().unwrap().to_owned();
         endpoint.delete(&format!("{}?rev={revision}", user(name))).ok();

@@ -2,17 +2,13 @@
 
 use std::process::Child;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::fault_proxy::{Action, FaultProxy};
-use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, encoded};
+use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, encoded, until};
 use crate::wire::Answer;
-
-/// After this a test has waited in vain.
-const LONGEST: Duration = Duration::from_mins(1);
 
 fn carry(project: &Project, places: &[&str], flags: &[&str]) -> Run {
     project.couchapp(&[&["replicate"], places, &["--via", "server"], flags].concat())
@@ -37,15 +33,6 @@ fn ids(database: &Database<'_>) -> Vec<String> {
 fn fill(database: &Database<'_>, count: usize) {
     let documents: Vec<Value> = (0..count).map(|n| json!({ "_id": format!("n{n:02}"), "n": n })).collect();
     database.post("_bulk_docs", &json!({ "docs": documents })).ok();
-}
-
-#[track_caller]
-fn until(what: &str, mut suits: impl FnMut() -> bool) {
-    let end = Instant::now() + LONGEST;
-    while !suits() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::yield_now();
-    }
 }
 
 /// A run under way; it is killed with the test.

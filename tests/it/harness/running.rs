@@ -1,15 +1,11 @@
 //! A process of the binary that goes on until it is ended.
 
+use super::waiting::LONGEST;
+use super::{Project, Run};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-use super::{Project, Run};
-
-/// After this a test has waited in vain.
-pub(crate) const LONGEST: Duration = Duration::from_mins(1);
 
 /// What both streams have said until now.
 #[derive(Default)]

@@ -1,10 +1,9 @@
 //! A running `couchapp serve`.
 
 use std::ops::Deref;
-use std::time::Instant;
 
-use super::running::{LONGEST, Running};
-use super::{Endpoint, Project, Response, Run};
+use super::running::Running;
+use super::{Endpoint, Project, Response, Run, until_found_or};
 
 /// A running `serve`; it is killed with the test.
 pub(crate) struct Served(Running);
@@ -45,23 +44,16 @@ impl Served {
         Endpoint::at(text[from..].split_whitespace().next().unwrap(), credentials)
     }
 
+    /// Asks until the answer suits.
+    #[track_caller]
+    pub(crate) fn until(&self, endpoint: &Endpoint, target: &str, suits: impl Fn(&Response) -> bool) -> Response {
+        let in_vain = || format!("{target}: {:?}\n{}", endpoint.get(target), self.text());
+        until_found_or(in_vain, || Some(endpoint.get(target)).filter(&suits))
+    }
+
     /// Ends it with a signal, and looks at everything it said.
     #[track_caller]
     pub(crate) fn end(self, project: &Project, signal: &str) -> Run {
         self.0.end(project, signal)
-    }
-}
-
-/// Asks until the answer suits.
-#[track_caller]
-pub(crate) fn until(served: &Served, endpoint: &Endpoint, target: &str, suits: impl Fn(&Response) -> bool) -> Response {
-    let end = Instant::now() + LONGEST;
-    loop {
-        let answer = endpoint.get(target);
-        if suits(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < end, "{target}: {answer:?}\n{}", served.text());
-        std::thread::yield_now();
     }
 }

@@ -20,17 +20,14 @@ fn file(database: &Database<'_>, path: &str) -> Option<Vec<u8>> {
 
 #[track_caller]
 fn until_sent(running: &Running, database: &Database<'_>, path: &str, content: &str) {
-    until(running, database, || (file(database, path).as_deref() == Some(content.as_bytes())).then_some(()));
+    until_shown(running, database, || (file(database, path).as_deref() == Some(content.as_bytes())).then_some(()));
 }
 
 /// Waits until a file is in a folder.
 #[track_caller]
 fn until_there(running: &Running, project: &Project, path: &str, content: &str) {
-    let end = Instant::now() + LONGEST;
-    while fs::read(project.path().join(path)).ok().as_deref() != Some(content.as_bytes()) {
-        assert!(Instant::now() < end, "{path} is not there\n{}", running.text());
-        std::thread::yield_now();
-    }
+    let is_there = || fs::read(project.path().join(path)).ok().as_deref() == Some(content.as_bytes());
+    until_found_or(|| format!("{path} is not there\n{}", running.text()), || is_there().then_some(()));
 }
 
 #[test]
@@ -74,11 +71,8 @@ fn files_come_down_as_they_are_sent() {
     }
     let revision = database.revision("a.txt");
     database.endpoint().delete(&database.beneath(&format!("a.txt?rev={revision}"))).ok();
-    let end = Instant::now() + LONGEST;
-    while project.path().join("dumped/a.txt").exists() {
-        assert!(Instant::now() < end, "{}", dump.text());
-        std::thread::yield_now();
-    }
+    let is_gone = || !project.path().join("dumped/a.txt").exists();
+    until_found_or(|| dump.text(), || is_gone().then_some(()));
     assert!(project.path().join("mirror/a.txt").exists(), "nobody asked to remove it");
     down.end(&project, "INT").expect(130);
     dump.end(&project, "TERM").expect(130);

@@ -1,7 +1,7 @@
 //! The law of `watch`: however a folder is edited, also during uploads, at the end the document is as the folder.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -123,7 +123,7 @@ fn at_the_end_the_document_is_as_the_folder() {
     }
     gate.add_permits(10_000);
     let equal = || (held(&database) == there(&project)).then_some(());
-    until(&running, &database, equal);
+    until_shown(&running, &database, equal);
     let run = running.end(&project, "INT").expect(130);
     project.couchapp(&["status", "blog", &database.url(), "--exit-code"]).ok();
     assert!(!run.output().contains("changed on the server"), "{run}");

@@ -245,7 +245,7 @@ fn a_deletion_waits_for_a_write_alone() {
             std::thread::yield_now();
         }
         scope.spawn(|| opened.send(place.store().database("other").is_ok()));
-        let was_open = is_open.recv_timeout(std::time::Duration::from_secs(5));
+        let was_open = is_open.recv_timeout(std::time::Duration::from_mins(1));
         drop(go_on);
         assert_eq!(was_open, Ok(true));
         assert!(deletion.join().unwrap().is_ok());
