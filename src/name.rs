@@ -183,7 +183,12 @@ impl AttName {
     }
 }
 
-/// A revision: its generation, a hyphen, a hash.
+/// Whether a hash of a revision may be these bytes.
+pub(crate) fn is_hash(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+=".contains(byte))
+}
+
+/// A revision: its generation, a hyphen, a hash. Other people's clients do not only write hexadecimal ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(String);
 text_type!(Revision);
@@ -193,9 +198,7 @@ impl Revision {
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
         let text = text.into();
         let valid = text.split_once('-').is_some_and(|(generation, hash)| {
-            generation.parse::<u64>().is_ok_and(|generation| generation > 0)
-                && !hash.is_empty()
-                && hash.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            generation.parse::<u64>().is_ok_and(|generation| generation > 0) && is_hash(hash.as_bytes())
         });
         if valid { Ok(Self(text)) } else { Err(NameError::Revision(text)) }
     }
@@ -272,7 +275,8 @@ mod tests {
         let revision = Revision::new("12-9c31abdeadbeef").unwrap();
         assert_eq!((revision.generation(), revision.hash()), (12, "9c31abdeadbeef"));
         assert_eq!(revision.short(), "12-9c31ab");
-        for bad in ["", "foo", "0-abc", "1-", "-abc", "1-a b", "x-abc"] {
+        assert_eq!(Revision::new("1-a-b.c").unwrap().hash(), "a-b.c");
+        for bad in ["", "foo", "0-abc", "1-", "-abc", "1-a b", "1-a/b", "1-é", "x-abc"] {
             assert!(Revision::new(bad).is_err(), "{bad:?}");
         }
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::couch::{CouchError, Database, Selection, Sequence};
 use crate::json::Object;
 
+mod again;
 mod batch;
 mod checkpoint;
 mod echo;

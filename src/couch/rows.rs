@@ -313,11 +313,19 @@ pub(super) async fn read(
                 Err(_) if !begun && is_page(&reply, &chunk) => {
                     return Err(answer::not_couchdb(reply.status, &reply.headers, &chunk, &reply.place));
                 }
-                Err(error) => return Err(reply.protocol(error.to_string())),
+                Err(error) => return Err(unreadable(&reply, &error)),
             }
         }
     }
-    rows.finish().map_err(|error| reply.protocol(error.to_string()))
+    rows.finish().map_err(|error| unreadable(&reply, &error))
+}
+
+/// What broke off may come whole another time; what is no JSON will not.
+pub(super) fn unreadable(reply: &Reply, error: &RowsError) -> CouchError {
+    match error {
+        RowsError::Truncated | RowsError::BrokenOff(_) => reply.broken(error.to_string()),
+        _ => reply.protocol(error.to_string()),
+    }
 }
 
 /// Whether somebody else answers with a page for people.

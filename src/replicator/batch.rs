@@ -1,6 +1,7 @@
 //! One page of changes: what the target lacks of it is read and written.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Semaphore;
@@ -8,9 +9,9 @@ use tokio::sync::Semaphore;
 use super::checkpoint::Log;
 use super::group::{self, Item, LARGEST, Size, Written};
 use super::habit::Habit;
-use super::report::{Counts, Event, Refused, Tally};
+use super::report::{Counts, Event, Tally};
 use super::{Job, ReplicationError};
-use crate::couch::{Changed, CouchError, Database, Feed, Fetched, Lacking, RevisionText, Selection, Sequence};
+use crate::couch::{Changed, CouchError, Fetched, RevisionText, Sequence};
 use crate::name::{DocId, Revision};
 
 /// Attachments up to this size in all travel inside of JSON.
@@ -22,8 +23,13 @@ const ASKED: usize = 1000;
 /// How many requests for many documents each end has at once, whatever the pages under way: with four of them CouchDB
 /// needs a seventh more of its processors for the same documents (`benches/replicate.py copy`).
 const AT_ONCE: usize = 2;
-/// How often the content of one document is sent again after its source broke off.
-const TRIES: usize = 3;
+/// How many revisions all jobs of the process hold at once, so that what thousands of them begin with fits into memory:
+/// twenty full pages, or two hundred small ones.
+static ROOM: Semaphore = Semaphore::const_new(20 * ASKED);
+/// No page counts less: one document may be as large as many.
+const LEAST_ROOM: usize = ASKED / 10;
+/// How often one document is tried that its source lists and does not give, or whose content breaks off.
+pub(super) const TRIES: u32 = 3;
 
 /// What all pages of a job share.
 pub(super) struct Shared {
@@ -42,7 +48,7 @@ struct Wanted {
     id: DocId,
     revision: Revision,
     /// What the target has of the document.
-    ancestors: Vec<Revision>,
+    ancestors: Arc<[Revision]>,
 }
 
 impl Shared {
@@ -58,18 +64,20 @@ impl Shared {
         }
     }
 
-    /// Writes a checkpoint, and tells of it.
+    /// Writes a checkpoint, and tells of it. `false`: one of the databases was made anew.
     pub(super) async fn record(
         &self,
         log: &mut Log,
         reached: &Sequence,
         counts: &Counts,
-    ) -> Result<(), ReplicationError> {
-        log.write(&self.job, reached, counts).await?;
+    ) -> Result<bool, ReplicationError> {
+        if !log.write(&self.job, reached, counts).await? {
+            return Ok(false);
+        }
         self.moved.store(true, Ordering::Relaxed);
         self.tally.record(log.record());
         self.tally.tell(&Event::Checkpoint { sequence: reached.text() });
-        Ok(())
+        Ok(true)
     }
 
     /// Carries a page. `compares`: what was missing is looked for once more, and told if it is missing still. Tells
@@ -92,8 +100,8 @@ impl Shared {
         let checked: usize = asked.iter().map(|(_, revisions)| revisions.len()).sum();
         let lacking = self.job.target.lacking(&asked).await.map_err(ReplicationError::target)?;
         let wanted = lacking.into_iter().flat_map(|lacking| {
-            let ancestors = lacking.ancestors;
-            let of = |revision| Wanted { id: lacking.id.clone(), revision, ancestors: ancestors.clone() };
+            let ancestors: Arc<[Revision]> = lacking.ancestors.into();
+            let of = |revision| Wanted { id: lacking.id.clone(), revision, ancestors: Arc::clone(&ancestors) };
             lacking.revisions.into_iter().map(of).collect::<Vec<_>>()
         });
         let wanted: Vec<Wanted> =
@@ -117,35 +125,10 @@ impl Shared {
         Ok(true)
     }
 
-    /// Tells what the target lacks though it was carried, unless the source has something newer instead.
-    async fn look_again(&self, carried: &[(DocId, Vec<Revision>)]) -> Result<(), ReplicationError> {
-        let Job { source, target, options, .. } = &self.job;
-        let mut lacking = target.lacking(carried).await.map_err(ReplicationError::target)?;
-        lacking.retain_mut(|lacking| {
-            let id = &lacking.id;
-            lacking.revisions.retain(|revision| !self.tally.is_refused(id.as_str(), revision.as_str()));
-            !lacking.revisions.is_empty()
-        });
-        if lacking.is_empty() {
-            return Ok(());
-        }
-        let selection = Selection::Ids(lacking.iter().map(|lacking| lacking.id.clone()).collect());
-        let winners_only = options.winning_revisions_only;
-        let feed = Feed { since: None, limit: lacking.len(), selection: &selection, winners_only, wait: false };
-        let listed = source.feed(&feed).await.map_err(ReplicationError::source)?.rows;
-        let is_listed = |id: &DocId, revision: &Revision| {
-            listed.iter().any(|row| row.id == *id && row.revisions.contains(revision))
-        };
-        for Lacking { id, revisions, .. } in &lacking {
-            for revision in revisions.iter().filter(|revision| is_listed(id, revision)) {
-                self.refuse(id, revision, "the target does not have it, though nothing was refused");
-            }
-        }
-        Ok(())
-    }
-
     /// Carries the first of what is wanted; gives the rest.
     async fn carry_some(&self, mut wanted: Vec<Wanted>) -> Result<Vec<Wanted>, ReplicationError> {
+        let room = u32::try_from(wanted.len().clamp(LEAST_ROOM, ASKED)).unwrap_or(u32::MAX);
+        let _permit = ROOM.acquire_many(room).await;
         let is_plain = |one: &&Wanted| one.ancestors.is_empty() && !one.id.is_design();
         let plain = wanted.iter().take(ASKED).take_while(is_plain).count();
         let expected = self.habit.at_once().map_or(0, |most| plain.min(most));
@@ -159,15 +142,16 @@ impl Shared {
 
     /// Carries what should be small with attachments inside; gives the rest.
     async fn carry_expected(&self, wanted: Vec<Wanted>, rest: Vec<Wanted>) -> Result<Vec<Wanted>, ReplicationError> {
-        let Fetched { texts, is_cut } = self.read_small(&names(&wanted)).await?;
+        let Fetched { texts, is_cut, reasons } = self.read_small(&names(&wanted)).await?;
         self.habit.learn(texts.len(), texts.iter().map(RevisionText::length).sum());
-        let found: HashSet<(DocId, Revision)> =
-            texts.iter().map(|text| (text.id.clone(), text.revision.clone())).collect();
-        self.write(texts.into_iter().map(|text| Item { text, has_stubs: false }).collect()).await?;
+        let missing = without(names(&wanted), &texts);
+        self.write(whole(texts)).await?;
         if !is_cut {
+            self.ask_again(missing, reasons).await?;
             return Ok(rest);
         }
-        let left = wanted.into_iter().filter(|one| !found.contains(&(one.id.clone(), one.revision.clone())));
+        let missing: HashSet<(DocId, Revision)> = missing.into_iter().collect();
+        let left = wanted.into_iter().filter(|one| missing.contains(&(one.id.clone(), one.revision.clone())));
         self.carry_seen(left.collect(), rest).await
     }
 
@@ -197,9 +181,11 @@ impl Shared {
         }
         self.write(ready).await?;
         self.carry_inside(inside).await?;
-        // What the source does not give any longer has a newer revision, further on in the feed.
+        let missing = wanted.into_iter().filter(|one| !found.contains(&(one.id.clone(), one.revision.clone())));
         if fetched.is_cut {
-            rest.extend(wanted.into_iter().filter(|one| !found.contains(&(one.id.clone(), one.revision.clone()))));
+            rest.extend(missing);
+        } else {
+            self.ask_again(names(&missing.collect::<Vec<_>>()), fetched.reasons).await?;
         }
         Ok(rest)
     }
@@ -230,19 +216,20 @@ impl Shared {
     async fn carry_whole(&self, mut group: Vec<(DocId, Revision)>) -> Result<(), ReplicationError> {
         while !group.is_empty() {
             let fetched = self.read(&group, true).await?;
-            let found: HashSet<(DocId, Revision)> =
-                fetched.texts.iter().map(|text| (text.id.clone(), text.revision.clone())).collect();
-            self.write(fetched.texts.into_iter().map(|text| Item { text, has_stubs: false }).collect()).await?;
+            group = without(group, &fetched.texts);
+            self.write(whole(fetched.texts)).await?;
             if !fetched.is_cut {
-                // What is gone meanwhile has a newer revision, further on in the feed.
-                return Ok(());
+                return self.ask_again(group, fetched.reasons).await;
             }
-            group.retain(|one| !found.contains(one));
         }
         Ok(())
     }
 
-    async fn read(&self, names: &[(DocId, Revision)], attachments: bool) -> Result<Fetched, ReplicationError> {
+    pub(super) async fn read(
+        &self,
+        names: &[(DocId, Revision)],
+        attachments: bool,
+    ) -> Result<Fetched, ReplicationError> {
         let _permit = self.reads.acquire().await;
         self.job.source.revision_texts(names, attachments, LARGEST * 2).await.map_err(ReplicationError::source)
     }
@@ -257,7 +244,7 @@ impl Shared {
         group::write(&self.job, &self.size, items).await
     }
 
-    async fn write(&self, items: Vec<Item>) -> Result<(), ReplicationError> {
+    pub(super) async fn write(&self, items: Vec<Item>) -> Result<(), ReplicationError> {
         if items.is_empty() {
             return Ok(());
         }
@@ -268,11 +255,13 @@ impl Shared {
         self.tally.tell(&Event::Moved(counts));
         for text in unfilled {
             if self.goes_inside(&text) {
-                let fetched = self.read(&[(text.id, text.revision)], true).await?;
-                let whole = fetched.texts.into_iter().map(|text| Item { text, has_stubs: false }).collect();
-                let Written { count, refused, .. } = self.send(whole).await?;
+                let name = vec![(text.id, text.revision)];
+                let fetched = self.read(&name, true).await?;
+                let missing = without(name, &fetched.texts);
+                let Written { count, refused, .. } = self.send(whole(fetched.texts)).await?;
                 self.tally.count(|counts| counts.written += count);
                 refused.into_iter().for_each(|refused| self.tally.refuse(refused));
+                Box::pin(self.ask_again(missing, fetched.reasons)).await?;
             } else {
                 let known = vec![false; text.attachments.len()];
                 self.pipe(text, known).await?;
@@ -296,7 +285,8 @@ impl Shared {
                 Err(CouchError::MissingStub { .. }) if known.contains(&true) => known.fill(false),
                 Err(CouchError::Source { .. } | CouchError::Corrupted { .. }) if tries < TRIES => {}
                 Err(error @ CouchError::Source { .. }) => {
-                    if is_superseded(source, &text).await.map_err(ReplicationError::source)? {
+                    // Its attachments went with a newer one.
+                    if self.listed(vec![(text.id.clone(), text.revision.clone())]).await?.is_empty() {
                         return Ok(());
                     }
                     return Err(ReplicationError::source(error));
@@ -311,23 +301,20 @@ impl Shared {
             }
         }
     }
+}
 
-    fn refuse(&self, id: &DocId, revision: &Revision, reason: &str) {
-        self.tally.refuse(Refused {
-            id: id.to_string(),
-            revision: Some(revision.to_string()),
-            reason: reason.to_owned(),
-            is_forbidden: false,
-        });
-    }
+/// What is not among these texts.
+pub(super) fn without(mut names: Vec<(DocId, Revision)>, texts: &[RevisionText]) -> Vec<(DocId, Revision)> {
+    let found: HashSet<(&DocId, &Revision)> = texts.iter().map(|text| (&text.id, &text.revision)).collect();
+    names.retain(|(id, revision)| !found.contains(&(id, revision)));
+    names
+}
+
+/// Texts with everything in them.
+pub(super) fn whole(texts: Vec<RevisionText>) -> Vec<Item> {
+    texts.into_iter().map(|text| Item { text, has_stubs: false }).collect()
 }
 
 fn names(wanted: &[Wanted]) -> Vec<(DocId, Revision)> {
     wanted.iter().map(|one| (one.id.clone(), one.revision.clone())).collect()
-}
-
-/// Whether the source no longer keeps a revision: its attachments went with a newer one.
-async fn is_superseded(source: &Database, text: &RevisionText) -> Result<bool, CouchError> {
-    let fetched = source.revision_texts(&[(text.id.clone(), text.revision.clone())], false, usize::MAX).await?;
-    Ok(fetched.texts.is_empty())
 }

@@ -58,7 +58,6 @@ impl Log {
         let common = common(source.as_ref(), target.as_ref());
         let is_possible = |since: &Sequence| now.is_none_or(|now| !now.is_behind(since));
         let since = common.filter(is_possible);
-        let revision = |members: Option<&Object>| Some(members?.get("_rev")?.as_str()?.to_owned());
         let history = match target.as_ref().and_then(|members| members.get("history")) {
             Some(Value::Array(history)) if since.is_some() => history.clone(),
             _ => Vec::new(),
@@ -71,8 +70,8 @@ impl Log {
             record: target.as_ref().filter(|_| since.is_some()).map(plain),
             since,
             history,
-            source: Place { revision: revision(source.as_ref()), is_read_only },
-            target: Place { revision: revision(target.as_ref()), is_read_only: false },
+            source: Place { revision: source.as_ref().and_then(revision_of), is_read_only },
+            target: Place { revision: target.as_ref().and_then(revision_of), is_read_only: false },
         })
     }
 
@@ -81,19 +80,25 @@ impl Log {
         self.record.clone()
     }
 
+    /// Whether both ends would tell if they were made anew: where one has no checkpoint yet, it cannot.
+    pub(super) fn is_kept(&self) -> bool {
+        self.target.revision.is_some() && (self.source.revision.is_some() || self.source.is_read_only)
+    }
+
     /// Begins from here instead.
     pub(super) fn begin_at(&mut self, since: Option<Sequence>) {
         self.recorded.clone_from(&since);
         self.since = since;
     }
 
-    /// Records that everything up to `reached` is done.
+    /// Records that everything up to `reached` is done. `false`: one of the databases has forgotten this job, for it was
+    /// made anew, and so was the job.
     pub(super) async fn write(
         &mut self,
         job: &Job,
         reached: &Sequence,
         counts: &Counts,
-    ) -> Result<(), ReplicationError> {
+    ) -> Result<bool, ReplicationError> {
         let reached_text = value(reached);
         let entry = json!({
             "session_id": self.session, "start_time": self.started, "end_time": date(),
@@ -112,7 +117,8 @@ impl Log {
             members.insert("history".to_owned(), Value::Array(history.clone()));
             match put(&job.source, &self.id, members.clone(), &mut self.source).await {
                 Err(CouchError::Forbidden { .. } | CouchError::Unauthorized { .. }) => self.source.is_read_only = true,
-                written => written.map_err(ReplicationError::source)?,
+                Ok(false) => return Ok(false),
+                written => drop(written.map_err(ReplicationError::source)?),
             }
         }
         if self.source.is_read_only {
@@ -120,9 +126,12 @@ impl Log {
         }
         members.insert("history".to_owned(), Value::Array(history));
         self.record = Some(plain(&members));
-        put(&job.target, &self.id, members, &mut self.target).await.map_err(ReplicationError::target)?;
-        self.recorded = Some(reached.clone());
-        Ok(())
+        let is_written =
+            put(&job.target, &self.id, members, &mut self.target).await.map_err(ReplicationError::target)?;
+        if is_written {
+            self.recorded = Some(reached.clone());
+        }
+        Ok(is_written)
     }
 }
 
@@ -136,9 +145,14 @@ fn plain(members: &Object) -> Object {
         .collect()
 }
 
-/// Another run of the same job may have written in between: the newest word counts.
-async fn put(database: &Database, id: &DocId, mut members: Object, place: &mut Place) -> Result<(), CouchError> {
+/// Another run of the same job may have written in between: the newest word counts. `false`: there was such a document,
+/// and there is none any longer. It is asked for before, as CouchDB lets one that is gone be written as if it were there.
+async fn put(database: &Database, id: &DocId, mut members: Object, place: &mut Place) -> Result<bool, CouchError> {
     for is_last in [false, true] {
+        if place.revision.is_some() {
+            let Some(current) = database.local_document(id).await? else { return Ok(false) };
+            place.revision = revision_of(&current);
+        }
         match &place.revision {
             Some(revision) => members.insert("_rev".to_owned(), Value::from(revision.as_str())),
             None => members.shift_remove("_rev"),
@@ -146,16 +160,20 @@ async fn put(database: &Database, id: &DocId, mut members: Object, place: &mut P
         match database.put_local_document(id, &members).await {
             Ok(revision) => {
                 place.revision = Some(revision);
-                return Ok(());
+                return Ok(true);
             }
             Err(CouchError::Conflict { .. }) if !is_last => {
                 let current = database.local_document(id).await?;
-                place.revision = current.and_then(|current| Some(current.get("_rev")?.as_str()?.to_owned()));
+                place.revision = current.as_ref().and_then(revision_of);
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+fn revision_of(members: &Object) -> Option<String> {
+    Some(members.get("_rev")?.as_str()?.to_owned())
 }
 
 /// Where both ends say that a job has come to; `None` is the beginning.

@@ -1,11 +1,12 @@
 //! Writing many revisions at once: in groups that shrink when they are too much for the target, and grow again.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::report::Refused;
 use super::{Job, ReplicationError};
 use crate::couch::{Answer, CouchError, Refusal, RevisionText};
+use crate::name::{DocId, Revision};
 
 /// The most bytes of one request.
 pub(super) const LARGEST: usize = 8 << 20;
@@ -64,7 +65,7 @@ pub(super) async fn write(job: &Job, size: &Size, items: Vec<Item>) -> Result<Wr
             Ok(refusals) => {
                 size.grow();
                 outcome.count += (texts.len() - refusals.len().min(texts.len())) as u64;
-                outcome.refused.extend(refusals.into_iter().map(|refusal| told(refusal, &texts)));
+                outcome.refused.extend(told(job, refusals, &texts).await?);
             }
             Err(CouchError::MissingStub { .. }) if texts.len() == 1 && stubs[0] => outcome.unfilled.extend(texts),
             Err(error) if texts.len() == 1 => match refused(&texts[0], &error) {
@@ -121,22 +122,40 @@ pub(super) fn refused(text: &RevisionText, error: &CouchError) -> Option<Refused
         CouchError::Server { source, .. } => source.status == 500,
         _ => (400..500).contains(&answer.status),
     };
-    is_about_it.then(|| Refused {
-        id: text.id.to_string(),
-        revision: Some(text.revision.to_string()),
-        reason: reason(answer),
-        is_forbidden: matches!(answer.status, 401 | 403),
-    })
+    is_about_it.then(|| as_told(text.id.to_string(), Some(text.revision.to_string()), answer))
 }
 
-fn told(refusal: Refusal, texts: &[RevisionText]) -> Refused {
-    let Refusal { id, revision, answer } = refusal;
-    let only = || {
-        let mut same = texts.iter().filter(|text| text.id.as_str() == id);
-        same.next().filter(|_| same.next().is_none()).map(|text| text.revision.clone())
-    };
-    let revision = revision.or_else(only).map(|revision| revision.to_string());
-    Refused { id, revision, reason: reason(&answer), is_forbidden: matches!(answer.status, 401 | 403) }
+/// Each refusal with its revision. PouchDB Server does not name it: the target is asked which of those that were sent
+/// it lacks.
+async fn told(job: &Job, refusals: Vec<Refusal>, texts: &[RevisionText]) -> Result<Vec<Refused>, ReplicationError> {
+    let mut told = Vec::with_capacity(refusals.len());
+    let mut unnamed: HashMap<String, Answer> = HashMap::new();
+    for Refusal { id, revision, answer } in refusals {
+        match revision {
+            Some(revision) => told.push(as_told(id, Some(revision.to_string()), &answer)),
+            None => drop(unnamed.insert(id, answer)),
+        }
+    }
+    let mut sent: HashMap<&DocId, Vec<Revision>> = HashMap::new();
+    for text in texts.iter().filter(|text| unnamed.contains_key(text.id.as_str())) {
+        sent.entry(&text.id).or_default().push(text.revision.clone());
+    }
+    let (only, several): (Vec<_>, Vec<_>) = sent
+        .into_iter()
+        .map(|(id, revisions)| (id.clone(), revisions))
+        .partition(|(_, revisions)| revisions.len() == 1);
+    let lacking = job.target.lacking(&several).await.map_err(ReplicationError::target)?;
+    let lacking = lacking.into_iter().map(|lacking| (lacking.id, lacking.revisions));
+    for (id, revisions) in only.into_iter().chain(lacking) {
+        let Some(answer) = unnamed.get(id.as_str()) else { continue };
+        let named = |revision: Revision| as_told(id.to_string(), Some(revision.to_string()), answer);
+        told.extend(revisions.into_iter().map(named));
+    }
+    Ok(told)
+}
+
+fn as_told(id: String, revision: Option<String>, answer: &Answer) -> Refused {
+    Refused { id, revision, reason: reason(answer), is_forbidden: matches!(answer.status, 401 | 403) }
 }
 
 fn reason(answer: &Answer) -> String {

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::batch::Shared;
 use super::checkpoint::Log;
 use super::report::Event;
-use super::{End, ReplicationError, Stop};
+use super::{End, ReplicationError, Stop, identity};
 use crate::couch::{CouchError, Feed, FeedPage, Info, Sequence};
 use crate::random;
 
@@ -41,7 +41,7 @@ pub(super) enum Passed {
     Done(Option<Sequence>),
     /// It was stopped.
     Stopped,
-    /// One of the databases was made anew.
+    /// One of the databases was made anew, or the filter is another one: so is the job.
     MadeAnew,
 }
 
@@ -67,13 +67,15 @@ pub(super) struct Pass<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) log: &'a mut Log,
     pub(super) purpose: Purpose,
-    /// Both ends as they were at the beginning.
-    pub(super) ends: &'a [Info; 2],
+    /// Both ends as they were seen last.
+    pub(super) ends: &'a mut [Info; 2],
+    /// The code of the filter, if there is one.
+    pub(super) filter: Option<&'a str>,
 }
 
 impl Pass<'_> {
     /// Reads and carries until there is no more.
-    pub(super) async fn run(mut self, since: Option<Sequence>, stop: &Stop) -> Result<Passed, ReplicationError> {
+    pub(super) async fn run(&mut self, since: Option<Sequence>, stop: &Stop) -> Result<Passed, ReplicationError> {
         let follows = self.purpose == Purpose::Follow;
         let pace = self.shared.job.options.pace.clone();
         let mut under_way: VecDeque<Page> = VecDeque::new();
@@ -86,7 +88,10 @@ impl Pass<'_> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {
-                    self.record(reached.as_ref()).await?;
+                    // What is compared was recorded before, and further on.
+                    if !self.compares() {
+                        self.record(reached.as_ref()).await?;
+                    }
                     return Ok(Passed::Stopped);
                 }
                 carried = first(&mut under_way) => {
@@ -98,7 +103,6 @@ impl Pass<'_> {
                     let idle = under_way.is_empty();
                     let counts = self.shared.tally.count(|counts| counts.pending = left);
                     self.shared.tally.tell(&Event::Moved(counts));
-                    probe_at = Instant::now() + varied(pace.probe);
                     let wait = match is_news {
                         true if follows && idle && left == Some(0) => varied(pace.following),
                         true => pace.checkpoint,
@@ -115,24 +119,26 @@ impl Pass<'_> {
                 }
                 page = next(&mut reading), if under_way.len() < UNDER_WAY => {
                     let page = page?;
-                    let is_end = page.rows.len() < PAGE || page.pending == Some(0);
+                    let is_end = page.given < PAGE || page.pending == Some(0);
                     reading = (follows || !is_end).then(|| self.read(Some(page.last.clone()), is_end));
                     under_way.push_back(self.carry(page, is_end));
                 }
                 () = sleep_until(write_at.unwrap_or(probe_at)), if is_dirty && write_at.is_some() => {
-                    self.record(reached.as_ref()).await?;
+                    if !self.record(reached.as_ref()).await? {
+                        return Ok(Passed::MadeAnew);
+                    }
                     write_at = None;
                 }
-                () = sleep_until(probe_at), if follows && under_way.is_empty() => {
-                    if self.is_made_anew().await? {
+                () = sleep_until(probe_at), if follows => {
+                    if self.is_made_anew().await? || self.is_filtered_anew().await? {
                         return Ok(Passed::MadeAnew);
                     }
                     probe_at = Instant::now() + varied(pace.probe);
                 }
             }
         }
-        if !self.compares() {
-            self.record(reached.as_ref()).await?;
+        if !self.compares() && !self.record(reached.as_ref()).await? {
+            return Ok(Passed::MadeAnew);
         }
         Ok(Passed::Done(reached))
     }
@@ -159,7 +165,8 @@ impl Pass<'_> {
     fn carry(&self, page: FeedPage, is_end: bool) -> Page {
         let shared = Arc::clone(self.shared);
         let compares = self.compares();
-        let FeedPage { rows, last, pending } = page;
+        let FeedPage { rows, odd, last, pending, .. } = page;
+        odd.into_iter().for_each(|(id, why)| shared.refuse(id, None, why));
         let carrying = AbortOnDropHandle::new(tokio::spawn(async move {
             if rows.is_empty() { Ok(false) } else { shared.carry(rows, compares).await }
         }));
@@ -167,26 +174,41 @@ impl Pass<'_> {
         Page { carrying, last, pending: if is_end { Some(0) } else { pending } }
     }
 
-    async fn record(&mut self, reached: Option<&Sequence>) -> Result<(), ReplicationError> {
+    /// Writes a checkpoint; `false` where this job is no longer the one that has come so far.
+    async fn record(&mut self, reached: Option<&Sequence>) -> Result<bool, ReplicationError> {
         // At the beginning there is nothing to be remembered.
         let is_news = |reached: &&Sequence| match &self.log.recorded {
             Some(recorded) => recorded != *reached,
             None => !reached.is_beginning(),
         };
         let Some(reached) = reached.filter(is_news) else {
-            return Ok(());
+            return Ok(true);
         };
+        if self.is_filtered_anew().await? || (!self.log.is_kept() && self.is_made_anew().await?) {
+            return Ok(false);
+        }
         let counts = self.shared.tally.count(|_| {});
         self.shared.record(self.log, reached, &counts).await
     }
 
-    /// Whether one of the databases is not the one it was; gone is an error.
-    async fn is_made_anew(&self) -> Result<bool, ReplicationError> {
+    /// Whether one of the databases is not the one it was; gone is an error. PouchDB Server gives all of them the time at
+    /// which it began itself, so that only the number of changes tells.
+    async fn is_made_anew(&mut self) -> Result<bool, ReplicationError> {
         let job = &self.shared.job;
         let (source, target) = tokio::join!(job.source.info(), job.target.info());
         let now = [source.map_err(ReplicationError::source)?, target.map_err(ReplicationError::target)?];
-        let pairs = now.iter().zip(self.ends);
-        Ok(pairs.into_iter().any(|(now, then)| now.instance_start_time != then.instance_start_time))
+        let is_another = |(now, then): (&Info, &Info)| {
+            let is_behind = now.sequence().zip(then.sequence()).is_some_and(|(now, then)| now.is_behind(&then));
+            is_behind || now.instance_start_time != then.instance_start_time
+        };
+        let is_made_anew = now.iter().zip(self.ends.iter()).any(is_another);
+        *self.ends = now;
+        Ok(is_made_anew)
+    }
+
+    /// Whether the source has another filter than the one that let pass what came.
+    async fn is_filtered_anew(&self) -> Result<bool, ReplicationError> {
+        Ok(identity::filter(&self.shared.job).await?.as_deref() != self.filter)
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::End;
 use crate::json::Object;
 
@@ -91,8 +93,20 @@ struct State {
     counts: Counts,
     refused: Vec<Refused>,
     record: Option<Object>,
-    /// Refused revisions are counted once, however often they are tried.
-    known: HashSet<(String, Option<String>)>,
+    /// Refused revisions are counted once in a session, however often they are tried.
+    known: HashSet<Key>,
+    /// And told once in all sessions.
+    told: HashSet<Key>,
+}
+
+/// A document and its revision; of a job that goes on for years there may be very many.
+type Key = [u8; 16];
+
+fn key(id: &str, revision: Option<&str>) -> Key {
+    let digest = Sha256::digest(format!("{}\0{id}", revision.unwrap_or_default()));
+    let mut key = Key::default();
+    key.copy_from_slice(&digest[..16]);
+    key
 }
 
 impl Tally {
@@ -112,27 +126,34 @@ impl Tally {
     }
 
     pub(super) fn refuse(&self, refused: Refused) {
-        {
+        let is_news = {
             let mut state = self.lock();
-            if !state.known.insert((refused.id.clone(), refused.revision.clone())) {
+            let key = key(&refused.id, refused.revision.as_deref());
+            if !state.known.insert(key) {
                 return;
             }
             state.counts.refused += 1;
             if state.refused.len() < KEPT {
                 state.refused.push(refused.clone());
             }
+            state.told.insert(key)
+        };
+        if is_news {
+            self.tell(&Event::Refused(refused));
         }
-        self.tell(&Event::Refused(refused));
     }
 
-    /// Whether this revision was refused before.
+    /// A session begins: what was refused in the one before is tried again, for the target may take it now.
+    pub(super) fn begin(&self) {
+        let mut state = self.lock();
+        state.known.clear();
+        state.refused.clear();
+        state.counts.refused = 0;
+    }
+
+    /// Whether this revision was refused before, in this session.
     pub(super) fn is_refused(&self, id: &str, revision: &str) -> bool {
-        let state = self.lock();
-        let mut key = (id.to_owned(), Some(revision.to_owned()));
-        state.known.contains(&key) || {
-            key.1 = None;
-            state.known.contains(&key)
-        }
+        self.lock().known.contains(&key(id, Some(revision)))
     }
 
     /// Keeps what the checkpoint says now.

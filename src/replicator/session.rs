@@ -8,7 +8,7 @@ use super::batch::Shared;
 use super::checkpoint::Log;
 use super::pass::{Pass, Passed, Purpose};
 use super::report::{Event, Observer, Tally};
-use super::{Job, Outcome, ReplicationError, Stop, identity};
+use super::{End, Job, Outcome, ReplicationError, Stop, identity};
 use crate::couch::{CouchError, Info, Missing, Sequence};
 
 pub(super) async fn run(job: &Arc<Job>, observer: &Observer, stop: &Stop) -> Result<Outcome, ReplicationError> {
@@ -55,8 +55,10 @@ fn waiting(wait: Duration, error: &ReplicationError) -> Event {
 /// One attempt. `Some` when it is done and both ends were compared, `None` when it was stopped or has to begin anew.
 async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Option<bool>, ReplicationError> {
     let job = &shared.job;
-    let Some((ends, mut log)) = until(stop, open(job)).await? else { return Ok(None) };
+    let Some(Opened { mut ends, filter, mut log }) = until(stop, open(job)).await? else { return Ok(None) };
+    let filter = filter.as_deref();
     job.echo.iter().for_each(super::Echo::forget);
+    shared.tally.begin();
     shared.tally.record(log.record());
     if let Some(since) = &job.options.since {
         log.begin_at(Some(since.clone()));
@@ -64,48 +66,53 @@ async fn session(shared: &Arc<Shared>, stop: &Stop) -> Result<Option<bool>, Repl
     shared.tally.tell(&Event::Begun { since: log.since.as_ref().map(Sequence::text) });
     let purpose = if job.options.continuous { Purpose::Follow } else { Purpose::Once };
     let since = log.since.clone();
-    let pass = Pass { shared, log: &mut log, purpose, ends: &ends };
+    let mut pass = Pass { shared, log: &mut log, purpose, ends: &mut ends, filter };
     let passed = match pass.run(since.clone(), stop).await {
         // The sequence is one that the source does not know (any longer).
-        Err(ReplicationError::Request { source, .. }) if since.is_some() && source.is_bad_request() => {
-            log.begin_at(None);
-            let pass = Pass { shared, log: &mut log, purpose, ends: &ends };
+        Err(ReplicationError::Request { end: End::Source, source }) if since.is_some() && source.is_bad_request() => {
+            pass.log.begin_at(None);
             pass.run(None, stop).await?
         }
         passed => passed?,
     };
     match passed {
-        Passed::Done(reached) => compare(shared, &mut log, &ends, reached, stop).await,
+        Passed::Done(reached) => {
+            pass.purpose = Purpose::Compare;
+            compare(pass, reached, stop).await
+        }
         Passed::Stopped | Passed::MadeAnew => Ok(None),
     }
 }
 
 /// Looks at everything of this session again, and carries what is missing after all.
-async fn compare(
-    shared: &Arc<Shared>,
-    log: &mut Log,
-    ends: &[Info; 2],
-    reached: Option<Sequence>,
-    stop: &Stop,
-) -> Result<Option<bool>, ReplicationError> {
+async fn compare(mut pass: Pass<'_>, reached: Option<Sequence>, stop: &Stop) -> Result<Option<bool>, ReplicationError> {
+    let shared = pass.shared;
     shared.tally.tell(&Event::Comparing);
-    let Some(reached) = reached.filter(|reached| log.since.as_ref() != Some(reached)) else { return Ok(Some(true)) };
+    let since = pass.log.since.clone();
+    let Some(reached) = reached.filter(|reached| since.as_ref() != Some(reached)) else { return Ok(Some(true)) };
     let before = shared.tally.count(|_| {});
-    let since = log.since.clone();
-    let pass = Pass { shared, log, purpose: Purpose::Compare, ends };
     if let Passed::Stopped | Passed::MadeAnew = pass.run(since, stop).await? {
         return Ok(None);
     }
     let counts = shared.tally.count(|_| {});
     if counts.refused > before.refused {
         // The checkpoint has to tell of it, so that the next session looks again.
-        shared.record(log, &reached, &counts).await?;
+        shared.record(pass.log, &reached, &counts).await?;
     }
     Ok(Some(true))
 }
 
-/// Both databases as they are now, and how far this job has come.
-async fn open(job: &Job) -> Result<([Info; 2], Log), ReplicationError> {
+/// What a session begins with.
+struct Opened {
+    /// Both databases as they are now.
+    ends: [Info; 2],
+    /// The code of the filter, if there is one.
+    filter: Option<String>,
+    /// How far this job has come.
+    log: Log,
+}
+
+async fn open(job: &Job) -> Result<Opened, ReplicationError> {
     let source = job.source.info().await.map_err(ReplicationError::source)?;
     let target = match job.target.info().await {
         Err(CouchError::NotFound { what: Missing::Database(_), .. }) if job.options.create_target => {
@@ -118,7 +125,7 @@ async fn open(job: &Job) -> Result<([Info; 2], Log), ReplicationError> {
     let filter = identity::filter(job).await?;
     let identity = identity::of(job, &source, &target, filter.as_deref());
     let log = Log::open(job, &identity, source.sequence().as_ref()).await?;
-    Ok(([source, target], log))
+    Ok(Opened { ends: [source, target], filter, log })
 }
 
 /// `None` when it was stopped first.

@@ -27,6 +27,8 @@ mod hostile_requests;
 mod receive;
 #[cfg(feature = "serve")]
 mod reloading;
+#[cfg(feature = "serve")]
+mod replicator;
 mod requests;
 mod rig;
 mod scripted_server;

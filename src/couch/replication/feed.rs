@@ -58,6 +58,10 @@ pub struct Changed {
 pub struct FeedPage {
     /// Each document once.
     pub rows: Vec<Changed>,
+    /// Documents with a revision that is none to us, and why; CouchDB takes any text for one.
+    pub odd: Vec<(String, String)>,
+    /// How many the server gave; more than there are rows, if it does not know the selection.
+    pub given: usize,
     /// Where to go on.
     pub last: Sequence,
     /// How many changes are left after this page, before any filter; PouchDB does not say.
@@ -76,11 +80,24 @@ struct Leaf {
 }
 
 impl Row {
-    fn read(text: &[u8]) -> Result<Changed, String> {
-        let row: Self = serde_json::from_slice(text).map_err(|error| format!("malformed row: {error}"))?;
-        let id = DocId::new(row.id).map_err(|error| error.to_string())?;
-        let revisions = row.changes.into_iter().map(|leaf| Revision::new(leaf.rev)).collect::<Result<_, _>>();
-        Ok(Changed { id, revisions: revisions.map_err(|error| error.to_string())? })
+    fn read(text: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(text).map_err(|error| format!("malformed row: {error}"))
+    }
+
+    /// Adds what can be named to a page, and tells what cannot.
+    fn sort(self, changes: &mut Vec<Changed>, odd: &mut Vec<(String, String)>) {
+        let id = match DocId::new(self.id.as_str()) {
+            Ok(id) => id,
+            Err(error) => return odd.push((self.id, error.to_string())),
+        };
+        let mut revisions = Vec::with_capacity(self.changes.len());
+        for leaf in self.changes {
+            match Revision::new(leaf.rev) {
+                Ok(revision) => revisions.push(revision),
+                Err(error) => odd.push((self.id.clone(), error.to_string())),
+            }
+        }
+        changes.push(Changed { id, revisions });
     }
 }
 
@@ -118,8 +135,12 @@ impl Database {
         request.body = body.map(|text| Body::json(text.into_bytes()));
         request.is_wait = feed.wait;
         let read = |reply| async {
-            let mut changes = Vec::new();
-            let take = |text: &[u8]| Row::read(text).map(|change| changes.push(change));
+            let (mut changes, mut odd) = (Vec::new(), Vec::new());
+            let mut given = 0;
+            let take = |text: &[u8]| {
+                given += 1;
+                Row::read(text).map(|row| row.sort(&mut changes, &mut odd))
+            };
             let others = rows::read(reply, "results", take).await?;
             let last = others.get("last_seq").cloned().and_then(Sequence::of);
             let last = last.ok_or_else(|| self.protocol(&request, "there is no last_seq in it"))?;
@@ -127,7 +148,7 @@ impl Database {
             if let Selection::Ids(ids) = feed.selection {
                 changes.retain(|change| ids.contains(&change.id));
             }
-            Ok(FeedPage { rows: changes, last, pending: others.get("pending").and_then(Value::as_u64) })
+            Ok(FeedPage { rows: changes, odd, given, last, pending: others.get("pending").and_then(Value::as_u64) })
         };
         self.server().client.repeat(&request, read).await
     }

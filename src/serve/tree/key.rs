@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::hexadecimal;
-use crate::name::Revision;
+use crate::name::{Revision, is_hash};
 
 /// The generation and the hash of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,8 +48,7 @@ impl Hash {
         if let Ok(sum) = bytes.try_into() {
             return Some(Self::Sum(sum));
         }
-        let is_text = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_alphanumeric);
-        std::str::from_utf8(bytes).ok().filter(|_| is_text).map(|text| Self::Text(text.into()))
+        std::str::from_utf8(bytes).ok().filter(|_| is_hash(bytes)).map(|text| Self::Text(text.into()))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
