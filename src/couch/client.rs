@@ -374,11 +374,6 @@ impl Reply {
         CouchError::Protocol { origin, why: why.into(), request }
     }
 
-    pub(super) fn broken(&self, why: impl Into<String>) -> CouchError {
-        let (origin, request) = (self.place.origin.clone(), self.place.request.clone());
-        CouchError::Broken { origin, why: why.into(), request }
-    }
-
     /// A refusal counts even when its explanation does not arrive whole: the connection is often reset behind it.
     async fn into_refusal(mut self, subject: &Subject) -> Fault {
         let mut body = Vec::new();

@@ -323,7 +323,10 @@ pub(super) async fn read(
 /// What broke off may come whole another time; what is no JSON will not.
 pub(super) fn unreadable(reply: &Reply, error: &RowsError) -> CouchError {
     match error {
-        RowsError::Truncated | RowsError::BrokenOff(_) => reply.broken(error.to_string()),
+        RowsError::Truncated | RowsError::BrokenOff(_) => {
+            let (origin, request) = (reply.place.origin.clone(), reply.place.request.clone());
+            CouchError::Broken { origin, why: error.to_string(), request }
+        }
         _ => reply.protocol(error.to_string()),
     }
 }
