@@ -133,9 +133,14 @@ impl Address {
         &self.prefix
     }
 
-    /// The host's name, for messages and credential look-ups (`[::1]` keeps its brackets).
+    /// The host with its port, if that is not the usual one, for messages.
+    pub fn authority(&self) -> &str {
+        self.origin.split_once("://").map_or(self.origin.as_str(), |(_, rest)| rest)
+    }
+
+    /// The host's name, for credential look-ups (`[::1]` keeps its brackets).
     pub fn host(&self) -> &str {
-        let authority = self.origin.split_once("://").map_or(self.origin.as_str(), |(_, rest)| rest);
+        let authority = self.authority();
         match authority.rfind(']') {
             Some(end) => &authority[..=end],
             None => authority.split(':').next().unwrap_or(authority),

@@ -82,7 +82,7 @@ pub(super) async fn with_server<T>(
     }
     for tries_left in (0..=TRIES).rev() {
         if let Some(Found { source, .. }) = &found {
-            context.printer.detail(&format!("credentials: {source}"));
+            context.printer.detail(&format!("credentials for {}: {source}", endpoint.address.origin()));
         }
         let known = Circumstances {
             credentials: found.as_ref().map(|found| found.source.clone()),
@@ -129,7 +129,7 @@ pub(super) fn is_unauthorised(error: &anyhow::Error) -> bool {
 }
 
 fn ask(context: &Context, endpoint: &Endpoint, user: Option<&str>) -> Option<Found> {
-    let host = endpoint.address.host();
+    let host = endpoint.address.authority();
     let user = match user {
         Some(user) => user.to_owned(),
         None => context.printer.prompt_user(host)?,

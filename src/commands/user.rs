@@ -47,7 +47,7 @@ async fn is_administrator(reached: &Reached, session: &Session, name: &UserName)
 
 /// The failure for a user who is not there, or not to be seen.
 async fn missing(reached: &Reached, session: &Session, name: &UserName) -> anyhow::Error {
-    let host = reached.server.address().host();
+    let host = reached.server.address().authority();
     if is_administrator(reached, session, name).await {
         let message = format!("`{name}` is an admin of `{host}` by its configuration, and no user in `_users`");
         let hint = "admins and their passwords stand in the section `admins` of the server's configuration";
@@ -62,7 +62,7 @@ async fn missing(reached: &Reached, session: &Session, name: &UserName) -> anyho
 
 /// A failure about `_users`, which CouchDB since 3.0 keeps closed to everybody but its admins.
 fn refused(reached: &Reached, error: CouchError) -> anyhow::Error {
-    let host = reached.server.address().host().to_owned();
+    let host = reached.server.address().authority().to_owned();
     match error {
         CouchError::Forbidden { .. } => {
             let reason = error.answer().and_then(|answer| answer.reason.clone()).unwrap_or_default();
@@ -89,7 +89,7 @@ fn new_password(context: &Context, reached: &Reached, name: &UserName, source: &
     if let Some(password) = source.read()? {
         return Ok(password);
     }
-    let host = reached.server.address().host();
+    let host = reached.server.address().authority();
     context.printer.prompt_new_password(name.as_str(), host).ok_or_else(|| {
         Failure::new(Exit::Refused, format!("there is no new password for `{name}`"))
             .hint("on a terminal it is asked for; `--new-password-stdin`, `--new-password-file` and `--new-password-command` give it elsewhere")

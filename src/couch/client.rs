@@ -205,7 +205,7 @@ impl Client {
         let address = &self.0.address;
         Place {
             origin: address.origin().to_owned(),
-            host: address.host().to_owned(),
+            host: address.authority().to_owned(),
             url: request.target.to_string(),
             request: request.line(),
             signed: self.0.authorization.is_some(),

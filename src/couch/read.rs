@@ -184,6 +184,6 @@ impl Database {
     fn not_found(&self, id: &DocId, what: Missing) -> CouchError {
         let request = format!("GET {}", self.document_target(id));
         let source = super::Answer { request, status: 404, error: Some("not_found".to_owned()), reason: None };
-        CouchError::NotFound { what, host: self.server().address().host().to_owned(), source: Box::new(source) }
+        CouchError::NotFound { what, host: self.server().address().authority().to_owned(), source: Box::new(source) }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! First hit wins: user and password of the URL itself; `--password-stdin`, `--password-file`, `--password-command`;
 //! `COUCHAPP_USER` with `COUCHAPP_PASSWORD`, `COUCHAPP_TOKEN`; the user file; `COUCHDB_URL`; netrc. What is found is for
-//! the asked origin only. Asking at the terminal is up to the caller ([`crate::report::Printer::prompt_password`]).
+//! the asked origin only. Flags and variables name no server: they are for the host that they are looked for first, and for
+//! no other one, so that a database of somebody else's, at the other end of a replication, does not get them. Asking at the terminal is up to the caller ([`crate::report::Printer::prompt_password`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ pub struct Sources {
     read_line: fn() -> io::Result<String>,
     /// The secret of `given`: stdin can be read, and a command should be run, only once.
     read: Arc<OnceLock<Secret>>,
+    /// The host that flags and variables are for.
+    host: Arc<OnceLock<String>>,
 }
 
 /// A place that the user pointed at.
@@ -170,6 +173,7 @@ impl Sources {
             directory,
             read_line: environment.read_line,
             read: Arc::default(),
+            host: Arc::default(),
         }
     }
 
@@ -190,8 +194,7 @@ impl Sources {
         if let Some(settled) = &self.settled {
             return Ok(settled.clone());
         }
-        let wanted = endpoint.user.as_deref().or(self.user_flag.as_deref());
-        let mut search = Search { found: None, user: wanted.map(str::to_owned), places: Vec::new() };
+        let mut search = Search { found: None, user: endpoint.user.clone(), places: Vec::new() };
         self.search(endpoint, &mut search)?;
         let warnings = search.found.iter().flat_map(|found| warnings(found, &endpoint.address)).collect();
         Ok(LookUp { found: search.found, user: search.user, places: search.places, warnings })
@@ -203,10 +206,13 @@ impl Sources {
             search.found.clone_from(&endpoint.userinfo);
             return Ok(());
         }
-        if let Some(given) = &self.given {
-            return self.given(given, search);
+        if self.is_meant(endpoint, search) {
+            search.user = search.user.take().or_else(|| self.user_flag.clone());
+            if let Some(given) = &self.given {
+                return self.given(given, search);
+            }
+            self.variables(search);
         }
-        self.variables(search);
         if search.found.is_none() {
             self.user_file(endpoint, search)?;
         }
@@ -217,6 +223,22 @@ impl Sources {
             self.netrc(endpoint, search);
         }
         Ok(())
+    }
+
+    /// Whether flags and variables are meant for this server: for all ports of the host that they were looked for first.
+    fn is_meant(&self, endpoint: &Endpoint, search: &mut Search) -> bool {
+        let host = if endpoint.address.is_loopback() { "localhost" } else { endpoint.address.host() };
+        let first = self.host.get_or_init(|| host.to_owned());
+        let variables = [
+            (self.variable_user.is_some() || self.variable_password.is_some(), "COUCHAPP_PASSWORD"),
+            (self.variable_token.is_some(), "COUCHAPP_TOKEN"),
+        ];
+        let given = self.given.as_ref().map(Given::flag);
+        let set = given.into_iter().chain(variables.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name));
+        if host != first.as_str() {
+            search.places.extend(set.map(|name| format!("{name} (which is for {first})")));
+        }
+        host == first.as_str()
     }
 
     /// `--password-…`: a wrong password there is not made up for by another place.
@@ -350,12 +372,16 @@ impl Search {
 fn warnings(found: &Found, address: &Address) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if found.exposed {
-        let message = "the password in the URL can be seen by other users of this machine and in the shell's history; \
-                       leave it out and be asked, or use netrc";
-        warnings.push(Warning { code: "password_in_arguments", message: message.to_owned() });
+        let message = format!(
+            "the password in the URL of {} can be seen by other users of this machine and in the shell's history; leave it \
+             out and be asked, or use netrc",
+            address.authority()
+        );
+        warnings.push(Warning { code: "password_in_arguments", message });
     }
     if !address.is_https() && !address.is_loopback() {
-        let message = format!("the credentials for {} travel unencrypted: the URL begins with http://", address.host());
+        let message =
+            format!("the credentials for {} travel unencrypted: the URL begins with http://", address.authority());
         warnings.push(Warning { code: "plain_http", message });
     }
     warnings
@@ -431,6 +457,41 @@ user = "only-a-name"
             format!("{credentials} from {}", found.source)
         });
         Ok((text, found))
+    }
+
+    #[test]
+    fn what_names_no_server_is_for_the_first_host_only() {
+        let root = tempfile::tempdir().unwrap();
+        let variables = [("COUCHAPP_USER", "eve"), ("COUCHAPP_PASSWORD", "c4n4ry-env")];
+        let tokens = [("COUCHAPP_TOKEN", "c4n4ry-env")];
+        std::fs::write(root.path().join("password"), "c4n4ry-given").unwrap();
+        for (variables, line) in [
+            (&variables[..], "couchapp push"),
+            (&tokens[..], "couchapp push"),
+            (&[][..], "couchapp --user u --password-file password push"),
+            (&[][..], "couchapp --user u --password-command hostname push"),
+        ] {
+            let cli = crate::cli::parse(line.split_whitespace().map(Into::into)).unwrap();
+            let Resolved { settings, .. } = resolve(&cli, &environment(root.path(), variables)).unwrap();
+            let look_up = |url: &str| {
+                let endpoint = Endpoint::parse(url, Expect::Database, "the URL", true).unwrap();
+                settings.credentials.look_up(&endpoint).unwrap()
+            };
+            let own = look_up("http://ann:own@127.0.0.1:7000/a").found.unwrap();
+            assert_eq!(own.credentials.user(), Some("ann"));
+            for (url, is_found) in [
+                ("http://127.0.0.1:5984/a", true),
+                ("http://anna.example.com/a", false),
+                ("http://localhost:5986/a", true),
+                ("https://[::1]:6984/a", true),
+                ("https://127.0.0.1.example.com/a", false),
+            ] {
+                let found = look_up(url);
+                assert_eq!(found.found.is_some(), is_found, "{line} {url}");
+                let is_told = found.places.iter().any(|place| place.ends_with("(which is for localhost)"));
+                assert_eq!(is_told, !is_found, "{line} {url}");
+            }
+        }
     }
 
     /// Variables, flags, URL, what is found.

@@ -34,7 +34,7 @@ pub(super) async fn warn_of_unknown(context: &Context, reached: &Reached, names:
             administrators = Some(known);
         }
         if !administrators.iter().flatten().any(|known| known == name) {
-            let host = reached.server.address().host();
+            let host = reached.server.address().authority();
             let text = format!("there is no user `{name}` on `{host}` yet: `couchapp user add` makes one");
             context.printer.warning("unknown_user", &text);
         }

@@ -42,7 +42,7 @@ pub(super) fn find(context: &Context, command: &ServeSettings) -> Result<Option<
     let found = context.settings.credentials.look_up(&Endpoint::of(address.clone()))?.found;
     let password = match found.map(|found| found.credentials) {
         Some(Credentials::Basic { user, password }) if user == name => Some(password),
-        _ => context.printer.prompt_password(name, address.host()),
+        _ => context.printer.prompt_password(name, address.authority()),
     };
     let password = password.filter(|password| !password.expose().is_empty()).ok_or_else(|| {
         Failure::new(Exit::Usage, format!("there is no password for the administrator `{name}`")).hint(

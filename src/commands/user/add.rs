@@ -21,7 +21,7 @@ pub(super) async fn run(
     let server = &reached.server;
     let session = session(reached).await?;
     if is_administrator(reached, &session, name).await {
-        let host = server.address().host();
+        let host = server.address().authority();
         let message = format!("`{name}` is an admin of `{host}` by its configuration");
         let hint = "a user of that name could never sign in: choose another one";
         return Err(Failure::new(Exit::Conflict, message).hint(hint).into());
@@ -54,7 +54,7 @@ pub(super) async fn run(
 }
 
 fn exists(reached: &Reached, name: &UserName) -> anyhow::Error {
-    let host = reached.server.address().host();
+    let host = reached.server.address().authority();
     Failure::new(Exit::Conflict, format!("there is a user `{name}` on `{host}` already"))
         .hint("`couchapp user password` gives a user another password")
         .into()
