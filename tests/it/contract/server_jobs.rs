@@ -345,6 +345,57 @@ pub(crate) fn a_job_that_crashes_for_ever_is_given_up(endpoint: &Endpoint) {
     assert_eq!(ids(&target).len(), 3);
 }
 
+/// Whatever a server says of it but that it is not there, the document of a job may be there.
+pub(crate) fn a_job_that_may_be_left_is_named(endpoint: &Endpoint) {
+    let (project, source) = (Project::for_endpoint(endpoint), endpoint.database());
+    fill(&source, 3);
+    let refused = Answer::error(401, "unauthorized", "Name or password is incorrect.");
+    let page = Answer::new(200, "text/html", "<h1>Maintenance</h1>");
+    for (answer, code) in [(refused, 4), (page, 1)] {
+        let target = endpoint.database();
+        let proxy = FaultProxy::counting(endpoint.origin());
+        let mut is_written = false;
+        proxy.play(move |arrival| {
+            is_written |= arrival.method == "PUT" && arrival.target.starts_with("/_replicator/");
+            let is_asked = arrival.method != "PUT" && arrival.target.contains("_replicator/");
+            if is_written && is_asked { Action::Replace(answer.clone()) } else { Action::Pass }
+        });
+        let run = carry(&project, &[&source.url_through(&proxy), &target.url()], &[]).expect(code);
+        let jobs = jobs_of(&target);
+        assert_eq!(jobs.len(), 1, "{run}");
+        assert!(run.stderr.contains(&format!("the job `{}` may still be at", job_id(&jobs[0]))), "{run}");
+        project.couchapp(&["replicate", "cancel", endpoint.origin(), &job_id(&jobs[0]), "--yes"]).ok();
+    }
+}
+
+/// The answer to the last try may be lost, and the document written.
+pub(crate) fn a_job_whose_answer_was_lost_is_removed(endpoint: &Endpoint) {
+    let (project, source) = (Project::for_endpoint(endpoint), endpoint.database());
+    fill(&source, 3);
+    for is_reachable in [true, false] {
+        let target = endpoint.database();
+        let proxy = FaultProxy::counting(endpoint.origin());
+        let mut is_written = false;
+        proxy.play(move |arrival| {
+            let is_document = arrival.target.starts_with("/_replicator/couchapp_");
+            let is_first = is_document && arrival.method == "PUT" && !is_written;
+            is_written |= is_first;
+            match (is_first, is_document && !is_reachable) {
+                (true, _) => Action::SwallowAnswer,
+                (_, true) => Action::Replace(Answer::error(503, "unavailable", "not now")),
+                _ => Action::Pass,
+            }
+        });
+        let run = carry(&project, &[&source.url_through(&proxy), &target.url()], &["--retries", "0"]).expect(7);
+        let jobs = jobs_of(&target);
+        assert_eq!(jobs.is_empty(), is_reachable, "{run}");
+        for job in jobs {
+            assert!(run.stderr.contains(&format!("the job `{}` may still be at", job_id(&job))), "{run}");
+            project.couchapp(&["replicate", "cancel", endpoint.origin(), &job_id(&job), "--yes"]).ok();
+        }
+    }
+}
+
 pub(crate) fn a_scheduler_that_fails_is_done_without(endpoint: &Endpoint) {
     let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
     fill(&source, 3);
