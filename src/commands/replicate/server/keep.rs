@@ -8,6 +8,7 @@ use super::super::places::{Known, name};
 use super::Work;
 use crate::commands::Context;
 use crate::commands::explain::explain;
+use crate::commands::sending::chain;
 use crate::couch::{Earlier, JobDocument, Server};
 use crate::exit::{Exit, Failure};
 use crate::name::DocId;
@@ -171,7 +172,13 @@ impl Work {
         }
         let text = format!("{OURS}{}{}", random::hexadecimal(), random::hexadecimal());
         let id = DocId::new(text).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        server.put_job(&id, &spec, &known.welcome).await.map_err(|error| explain(error, &known.known))?;
+        if let Err(error) = server.put_job(&id, &spec, &known.welcome).await {
+            if !error.is_refusal() {
+                // Only its answer may be lost, and nobody else knows the id.
+                self.remove_document(context, number, &id).await;
+            }
+            return Err(explain(error, &known.known));
+        }
         context.printer.detail(&format!("{}: job {id}", name(&self.places, self.routes[number])));
         Ok(Placed { number, id, is_adopted: false, earlier: None, refused: Vec::new() })
     }
@@ -185,15 +192,16 @@ impl Work {
 
     /// Removes the document of a job; tells when it cannot be.
     pub(super) async fn remove(&self, context: &Context, placed: &Placed) -> bool {
-        match self.server(placed.number).remove_job(&placed.id).await {
+        self.remove_document(context, placed.number, &placed.id).await
+    }
+
+    async fn remove_document(&self, context: &Context, number: usize, id: &DocId) -> bool {
+        match self.server(number).remove_job(id).await {
             Ok(was_there) => was_there,
             Err(error) => {
-                let server = &self.keepers[placed.number].shown;
-                let message = format!(
-                    "the job `{}` stays at {server}, with the credentials in it: {}",
-                    placed.id,
-                    crate::commands::sending::chain(&error)
-                );
+                let server = &self.keepers[number].shown;
+                let message =
+                    format!("the job `{id}` may still be at {server}, with the credentials in it: {}", chain(&error));
                 context.printer.warning("job_left", &message);
                 false
             }
