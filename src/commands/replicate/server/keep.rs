@@ -208,11 +208,19 @@ impl Work {
         }
     }
 
-    /// The same for a job that has come to its end. What others wrote is theirs.
+    /// The same for a job that is followed no longer. What others wrote is theirs, and what another run of ours waits
+    /// for is not removed before it is over.
     pub(super) async fn tidy(&self, context: &Context, placed: &Placed) {
-        if !placed.is_adopted || is_ours(&placed.id) {
-            self.remove(context, placed).await;
+        if placed.is_adopted {
+            let is_over = async || {
+                let told = self.server(placed.number).job(&placed.id).await;
+                told.is_ok_and(|told| told.is_some_and(|told| told.phase.is_over()))
+            };
+            if !is_ours(&placed.id) || !is_over().await {
+                return;
+            }
         }
+        self.remove(context, placed).await;
     }
 }
 
