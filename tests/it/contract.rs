@@ -341,12 +341,18 @@ on_the_endpoint! {
         what_a_killed_run_left_is_tidied_up,
         a_target_that_goes_ends_a_job,
         a_job_that_crashes_for_ever_is_given_up,
+        a_job_that_was_gone_is_not_counted_as_cancelled,
         a_job_that_may_be_left_is_named,
         a_job_whose_answer_was_lost_is_removed,
         a_scheduler_that_fails_is_done_without,
         no_credential_is_left_at_a_server,
     ];
     endings: [what_cannot_be_replicated_says_why, who_may_not_write_is_told_what_was_refused];
+}
+
+#[cfg(all(unix, feature = "serve"))]
+on_the_endpoint! {
+    server_jobs: [what_another_run_waits_for_goes_on];
 }
 
 #[cfg(all(target_os = "linux", feature = "serve"))]

@@ -249,6 +249,41 @@ pub(crate) fn a_run_that_is_stopped_leaves_no_job(endpoint: &Endpoint) {
     }
 }
 
+/// Two terminals, one command: whoever came second may leave.
+#[cfg(all(unix, feature = "serve"))]
+pub(crate) fn what_another_run_waits_for_goes_on(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    fill(&source, 3);
+    let (proxy, gate) = held(endpoint);
+    let (from, to) = (source.url_through(&proxy), target.url());
+    let first = Carrying::start(&project, &[&from, &to], &[]);
+    until("the job", || jobs_of(&target).len() == 1);
+    let second = crate::harness::Running::start(&project, &["replicate", &from, &to, "--via", "server"], "");
+    second.until_said("this job is there already");
+    second.end(&project, "INT").expect(130);
+    assert_eq!(jobs_of(&target).len(), 1);
+    gate.add_permits(1000);
+    let run = first.ended().ok();
+    assert!(!run.stderr.contains("was removed at its server"), "{run}");
+    assert_eq!((ids(&target).len(), jobs_of(&target)), (3, Vec::new()));
+}
+
+pub(crate) fn a_job_that_was_gone_is_not_counted_as_cancelled(endpoint: &Endpoint) {
+    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
+    carry(&project, &[&source.url(), &target.url()], &["--continuous", "--detach"]).ok();
+    let id = job_id(&jobs_of(&target)[0]);
+    let document = format!("/_replicator/{id}");
+    // Somebody else is faster.
+    let gone = Answer::error(404, "not_found", "deleted");
+    let proxy = FaultProxy::start(endpoint.origin(), move |arrival| match arrival.target == document {
+        true => Action::Replace(gone.clone()),
+        false => Action::Pass,
+    });
+    let run = project.couchapp(&["replicate", "cancel", &proxy.origin(), &id, "--yes"]).ok();
+    run.says(&format!("{id} was gone already")).says("Cancelled 0 jobs");
+    project.couchapp(&["replicate", "cancel", endpoint.origin(), &id, "--yes"]).ok().says("Cancelled 1 job");
+}
+
 pub(crate) fn what_a_killed_run_left_is_tidied_up(endpoint: &Endpoint) {
     let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
     fill(&source, 3);
