@@ -13,6 +13,7 @@ use crate::settings::values::Via;
 
 mod client;
 mod conclude;
+mod ended;
 mod jobs;
 mod observe;
 mod places;

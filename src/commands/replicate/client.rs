@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::task::{self, JoinSet};
 
-use super::conclude::{self, Ended};
+use super::conclude;
+use super::ended::{self, Ended};
 use super::observe::observer;
 use super::places::{Known, gather, name};
 use super::{options, shape};
@@ -18,7 +19,7 @@ use crate::couch::{Errand, Meter, Traffic};
 use crate::exit::{Exit, Failure};
 use crate::plan::topology::{self, Route};
 use crate::replicator::{self, Echo, Job, Observer, Options, Outcome, ReplicationError, Stop, Timing};
-use crate::report::{JobState, Jobs};
+use crate::report::Jobs;
 use crate::settings::replicate::ReplicateSettings;
 
 /// Each job that goes on waits with a connection of its own; so many more are needed at once.
@@ -43,7 +44,7 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
     tokio::pin!(work);
     let wanted = ending.wanted();
     tokio::pin!(wanted);
-    // What was reached so far has written nothing.
+    // Nothing was replicated so far; databases that are wanted may have been made.
     let work = tokio::select! {
         work = &mut work => work?,
         () = &mut wanted => return Ok(interrupted(context)),
@@ -108,24 +109,13 @@ fn echoes(routes: &[Route]) -> Vec<Option<Echo>> {
 }
 
 impl Work {
-    /// One after the other, each on top of what those before it have brought.
+    /// One after the other.
     async fn in_order(&self, context: &Context, order: &[Route]) -> Vec<Ended> {
-        let mut ended = Vec::new();
-        for route in order {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            let Some(number) = self.routes.iter().position(|known| known == route) else { continue };
-            let job = self.job(number);
-            let outcome = replicator::run(&job, &self.observer(context, number), &self.stop).await;
-            let outcome = self.explained(number, outcome);
-            let failed = outcome.is_err();
-            ended.push(self.settle(number, outcome));
-            if failed {
-                break;
-            }
-        }
-        ended
+        ended::in_order(&self.jobs, &self.routes, order, &self.stop, async |number| {
+            let outcome = replicator::run(&self.job(number), &self.observer(context, number), &self.stop).await;
+            self.explained(number, outcome)
+        })
+        .await
     }
 
     /// All at once, until each has ended.
@@ -141,7 +131,7 @@ impl Work {
                 Some(outcome) => self.explained(number, outcome),
                 None => Err(Failure::new(Exit::Failed, "the job broke down, which is a mistake of this program")),
             };
-            let settled = self.settle(number, outcome);
+            let settled = Ended::new(&self.jobs, self.routes[number], number, outcome);
             if !running.0.is_empty() {
                 // The others go on; the last word comes when all have ended.
                 conclude::warn(context, &self.places, &settled);
@@ -185,17 +175,6 @@ impl Work {
 
     fn explained(&self, number: usize, outcome: Result<Outcome, ReplicationError>) -> Result<Outcome, Failure> {
         outcome.map_err(|error| conclude::explained(error, &self.places, self.routes[number]))
-    }
-
-    fn settle(&self, number: usize, outcome: Result<Outcome, Failure>) -> Ended {
-        self.jobs.update(number, |line| {
-            line.state = match &outcome {
-                Err(_) => JobState::Failed,
-                Ok(outcome) if outcome.stopped => JobState::Stopped,
-                Ok(_) => JobState::Done,
-            };
-        });
-        Ended { route: self.routes[number], number, outcome }
     }
 }
 

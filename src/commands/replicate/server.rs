@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Result;
-use serde_json::{Map, Value, json};
 
-use super::conclude::{self, Ended};
+use super::conclude;
+use super::ended::Ended;
 use super::places::{Known, gather};
 use super::{options, shape};
 use crate::commands::Context;
@@ -24,6 +24,7 @@ use crate::settings::replicate::ReplicateSettings;
 
 mod follow;
 mod keep;
+mod left;
 mod once;
 mod progress;
 mod trouble;
@@ -105,8 +106,11 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
                 // Who asks again does not want to wait.
                 () = ending.wanted() => {
                     context.printer.clear();
-                    let message = "a job may still be at its server: `couchapp replicate list` shows it";
-                    context.printer.warning("job_left", message);
+                    let servers = work.keepers.iter().map(|keeper| keeper.shown.as_str()).collect::<BTreeSet<_>>();
+                    for server in servers {
+                        let message = format!("a job may still be there: `couchapp replicate list {server}` shows it");
+                        context.printer.warning("job_left", &message);
+                    }
                     return Ok(Exit::Interrupted);
                 }
             }
@@ -135,7 +139,8 @@ impl Work {
     ) -> Result<Exit> {
         let Carried { mut ended, running } = carried;
         if running.is_empty() {
-            return conclude::say(context, command, &self.jobs, ended);
+            let is_unbegun = ended.is_empty() && sign.is_some();
+            return if is_unbegun { Ok(Exit::Interrupted) } else { conclude::say(context, command, &self.jobs, ended) };
         }
         let (own, others): (Vec<&Placed>, Vec<&Placed>) = running.iter().partition(|placed| !placed.is_adopted);
         let stays = command.detach
@@ -152,6 +157,7 @@ impl Work {
         if cancelled > 0 {
             context.printer.note(&format!("Cancelled {}", count(cancelled, "job", "jobs")));
         }
+        let staying: Vec<&Placed> = running.iter().filter(|placed| stays || placed.is_adopted).collect();
         if ended.iter().any(|ended| ended.outcome.is_err()) || self.jobs.lines().iter().any(|line| line.refused > 0) {
             let stopped =
                 |placed: &Placed| Outcome { refused: placed.refused.clone(), stopped: true, ..Outcome::default() };
@@ -161,12 +167,13 @@ impl Work {
                 number,
                 outcome: Ok(outcome),
             }));
+            self.warn_of_left(context, &staying);
             return conclude::say(context, command, &self.jobs, ended);
         }
         if !stays && sign.is_some() {
             return Ok(Exit::Interrupted);
         }
-        self.summarise(context, &running);
+        self.summarise(context, &staying);
         Ok(Exit::Ok)
     }
 
@@ -189,20 +196,6 @@ impl Work {
             answer = asking => matches!(answer, Ok(Some(true))),
             () = ending.wanted() => false,
         }
-    }
-
-    fn summarise(&self, context: &Context, running: &[Placed]) {
-        let lines = self.jobs.lines();
-        let job = |placed: &Placed| {
-            let line = &lines[placed.number];
-            let server = &self.keepers[placed.number].shown;
-            json!({ "from": line.from, "to": line.to, "written": line.written, "server": server, "job": placed.id.as_str() })
-        };
-        let jobs: Vec<Value> = running.iter().map(job).collect();
-        let fields = Map::from_iter([("jobs".to_owned(), Value::from(jobs))]);
-        let words = count(running.len(), "job runs", "jobs run");
-        let text = format!("{words} on; `couchapp replicate list` shows, `couchapp replicate cancel` ends them");
-        context.printer.summary(&text, fields);
     }
 }
 

@@ -223,6 +223,22 @@ pub(crate) fn refused_documents_are_told(endpoint: &Endpoint) {
     replicate(&project, &[&source.url(), &target.url()], &[]).ok().says("Replicated 2 documents");
 }
 
+/// A ring takes its first routes again at the end.
+pub(crate) fn what_is_refused_twice_in_a_ring_is_counted_once(endpoint: &Endpoint) {
+    let project = Project::for_endpoint(endpoint);
+    let places = [endpoint.database(), endpoint.database(), endpoint.database()];
+    places[0].store("bad", &json!({}));
+    let code = "function (doc) { if (doc._id == 'bad') throw({ forbidden: 'it is bad' }); }";
+    places[1].store("_design/judge", &json!({ "validate_doc_update": code }));
+    let urls = places.each_ref().map(Database::url);
+    let urls = urls.each_ref().map(String::as_str);
+    for via in ["client", "server"] {
+        let run =
+            replicate(&project, &urls, &["--ring", "--via", via]).expect(8).says("1 document could not be written");
+        assert_eq!(run.stderr.matches(": bad (1-").count(), 1, "{run}");
+    }
+}
+
 pub(crate) fn nothing_is_lost_without_a_word(endpoint: &Endpoint) {
     let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
     source.store("_design/judge", &json!({ "validate_doc_update": "function (doc) { }" }));

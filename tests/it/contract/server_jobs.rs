@@ -175,6 +175,8 @@ pub(crate) fn an_equal_job_is_not_doubled(endpoint: &Endpoint) {
     carry(&project, &[&from, &to], &["--doc-ids", "n01"]).ok();
     assert_eq!(jobs_of(&target).len(), 1);
     let (id, server) = (job_id(&jobs[0]), endpoint.origin());
+    assert!(run.stderr.contains(&format!("couchapp replicate list {server}\n")), "{run}");
+    assert!(run.stderr.contains(&format!("couchapp replicate cancel {server} {id}\n")), "{run}");
     let run = project.couchapp(&["replicate", "list", server]).ok();
     let line = run.stdout.lines().find(|line| line.starts_with(&id)).unwrap_or_else(|| panic!("{run}"));
     assert!(line.contains("running") && line.contains(&format!("{from} → {to}")), "{line}");
@@ -247,6 +249,23 @@ pub(crate) fn a_run_that_is_stopped_leaves_no_job(endpoint: &Endpoint) {
         running.ended().expect(130).says("Cancelled 1 job");
         assert_eq!(jobs_of(&target), Vec::<Value>::new());
     }
+}
+
+pub(crate) fn what_stays_beside_a_failure_is_told(endpoint: &Endpoint) {
+    let project = Project::for_endpoint(endpoint);
+    let (source, middle, target) = (endpoint.database(), endpoint.database(), endpoint.database());
+    let refused = Answer::error(403, "forbidden", "no jobs today");
+    let proxy = FaultProxy::start(endpoint.origin(), move |arrival| {
+        let is_job = arrival.method == "PUT" && arrival.target.starts_with("/_replicator/");
+        if is_job { Action::Replace(refused.clone()) } else { Action::Pass }
+    });
+    let places = [source.url(), middle.url_through(&proxy), target.url_through(&proxy)];
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    let run = carry(&project, &places, &["--chain", "--continuous", "--detach"]).expect(4).says("no jobs today");
+    let job = job_id(&jobs_of(&source)[0]);
+    let run = run.says("1 job runs on").says(&format!("couchapp replicate cancel {} {job}", endpoint.origin()));
+    assert!(run.stderr.find("1 job runs on") < run.stderr.find("error: "), "{run}");
+    project.couchapp(&["replicate", "cancel", endpoint.origin(), &job, "--yes"]).ok();
 }
 
 /// Two terminals, one command: whoever came second may leave.

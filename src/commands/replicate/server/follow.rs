@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::conclude::{self, Ended};
+use super::super::conclude;
+use super::super::ended::Ended;
 use super::super::places::name;
 use super::keep::Placed;
 use super::once::PROBE;
@@ -52,7 +53,8 @@ impl Work {
             };
             match placed {
                 Ok(placed) => active.push(Followed::new(placed)),
-                Err(failure) => carried.ended.push(self.failed(context, number, failure, false)),
+                // The others are placed all the same, or were.
+                Err(failure) => carried.ended.push(self.failed(context, number, failure, self.routes.len() > 1)),
             }
         }
         let mut made = Made::default();
@@ -84,8 +86,7 @@ impl Work {
     }
 
     fn failed(&self, context: &Context, number: usize, failure: Failure, others: bool) -> Ended {
-        self.jobs.update(number, |line| line.state = JobState::Failed);
-        let ended = Ended { route: self.routes[number], number, outcome: Err(failure) };
+        let ended = Ended::new(&self.jobs, self.routes[number], number, Err(failure));
         if others {
             conclude::warn(context, &self.places, &ended);
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::conclude::{self, Ended};
+use super::super::conclude;
+use super::super::ended::{self, Ended};
 use super::super::observe::observer;
 use super::super::places::name;
 use super::Work;
@@ -17,7 +18,6 @@ use crate::couch::Phase;
 use crate::exit::Failure;
 use crate::plan::topology::Route;
 use crate::replicator::{self, Outcome};
-use crate::report::JobState;
 
 /// Between two questions, at first and later.
 const FIRST: Duration = Duration::from_millis(100);
@@ -26,29 +26,10 @@ const LATER: Duration = Duration::from_secs(1);
 pub(super) const PROBE: Duration = Duration::from_secs(5);
 
 impl Work {
-    /// One after the other, each on top of what those before it have brought.
+    /// One after the other.
     pub(super) async fn in_order(&self, context: &Context, order: &[Route]) -> Vec<Ended> {
-        let mut ended = Vec::new();
-        for route in order {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            let Some(number) = self.routes.iter().position(|known| known == route) else { continue };
-            let outcome = self.once(context, number).await;
-            self.jobs.update(number, |line| {
-                line.state = match &outcome {
-                    Err(_) => JobState::Failed,
-                    Ok(outcome) if outcome.stopped => JobState::Stopped,
-                    Ok(_) => JobState::Done,
-                };
-            });
-            let failed = outcome.is_err();
-            ended.push(Ended { route: *route, number, outcome });
-            if failed {
-                break;
-            }
-        }
-        ended
+        let once = async |number| self.once(context, number).await;
+        ended::in_order(&self.jobs, &self.routes, order, &self.stop, once).await
     }
 
     async fn once(&self, context: &Context, number: usize) -> Result<Outcome, Failure> {

@@ -73,10 +73,9 @@ impl Work {
         }
         let server = &self.keepers[placed.number].shown;
         let failure = Failure::new(Exit::Refused, format!("{server} carries out this job already, for somebody else"));
-        Err(failure
-            .coded("duplicate_job")
-            .details(told.error.clone())
-            .hint(format!("`couchapp replicate list {server}` shows it, `couchapp replicate cancel` ends it")))
+        Err(failure.coded("duplicate_job").details(told.error.clone()).hint(format!(
+            "`couchapp replicate list {server}` shows it, `couchapp replicate cancel {server} JOB` ends it"
+        )))
     }
 }
 
