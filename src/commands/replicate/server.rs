@@ -25,8 +25,10 @@ use crate::settings::replicate::ReplicateSettings;
 mod follow;
 mod keep;
 mod left;
+mod made;
 mod once;
 mod progress;
+mod reasons;
 mod trouble;
 
 use keep::{Keeper, Placed};

@@ -29,8 +29,12 @@ pub(super) enum Verdict {
 impl Work {
     /// Judges what is told of a job. `probe`: looks at both ends as well.
     pub(super) async fn verdict(&self, number: usize, told: &Told, probe: bool) -> Verdict {
-        if probe
-            && let Err(error) = replicator::probe(&self.comparison(number)).await
+        let probed = async { if probe { replicator::probe(&self.comparison(number)).await } else { Ok(()) } };
+        let probed = tokio::select! {
+            () = self.stop.cancelled() => return Verdict::Goes,
+            probed = probed => probed,
+        };
+        if let Err(error) = probed
             && !error.is_passing()
         {
             return Verdict::Ended(conclude::explained(error, &self.places, self.routes[number]));
