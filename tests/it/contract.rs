@@ -354,7 +354,7 @@ on_the_endpoint! {
 
 #[cfg(all(unix, feature = "serve"))]
 on_the_endpoint! {
-    server_jobs: [what_another_run_waits_for_goes_on];
+    server_jobs: [what_another_run_waits_for_goes_on, what_a_job_that_goes_on_is_refused_is_told];
 }
 
 #[cfg(all(target_os = "linux", feature = "serve"))]

@@ -157,6 +157,25 @@ pub(crate) fn what_a_server_cannot_carry_is_told(endpoint: &Endpoint) {
     assert_eq!(jobs_of(&target), Vec::<Value>::new());
 }
 
+/// A server counts what is refused to a job that goes on; the reasons are found out while all jobs are followed.
+#[cfg(all(unix, feature = "serve"))]
+pub(crate) fn what_a_job_that_goes_on_is_refused_is_told(endpoint: &Endpoint) {
+    let (project, source) = (Project::for_endpoint(endpoint), endpoint.database());
+    let targets = [endpoint.database(), endpoint.database()];
+    fill(&source, 10);
+    let code = "function (doc) { if (doc.n == 3) throw({ forbidden: 'it is bad' }); }";
+    targets[0].store("_design/judge", &json!({ "validate_doc_update": code }));
+    let urls = [source.url(), targets[0].url(), targets[1].url()];
+    let words = ["replicate", &urls[0], &urls[1], &urls[2], "--star", "--via", "server", "--continuous"];
+    let running = crate::harness::Running::start(&project, &words, "");
+    running.until_said("it is bad");
+    source.store("later", &json!({}));
+    until("the document", || targets.iter().all(|target| target.get("later").status == 200));
+    let run = running.end(&project, "INT").expect(8);
+    run.says("1 document could not be written").says(": n03 (1-");
+    assert!(targets.iter().all(|target| jobs_of(target).is_empty()));
+}
+
 pub(crate) fn an_equal_job_is_not_doubled(endpoint: &Endpoint) {
     let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
     fill(&source, 3);
