@@ -17,6 +17,7 @@ mod ended;
 mod jobs;
 mod observe;
 mod places;
+mod selected;
 mod server;
 
 /// Carries the command out.

@@ -11,7 +11,7 @@ use tokio::task::{self, JoinSet};
 use super::conclude;
 use super::ended::{self, Ended};
 use super::observe::observer;
-use super::places::{Known, gather, name};
+use super::places::{Known, gather, make, name};
 use super::{options, shape};
 use crate::commands::ending::Ending;
 use crate::commands::{Context, handles};
@@ -83,7 +83,10 @@ fn interrupted(context: &Context) -> Exit {
 /// Reaches all places and says what begins; `None` for a dry run.
 async fn work(context: &Context, command: &ReplicateSettings, stop: Stop) -> Result<Option<Work>> {
     let routes = topology::routes(command.places.len(), shape(command), command.both);
-    let Some(places) = gather(context, command, &routes).await? else { return Ok(None) };
+    let places = gather(context, command, &routes).await?;
+    if !make(context, &places).await? {
+        return Ok(None);
+    }
     let needed = (routes.len() + SPARE) as u64;
     if let Some(limit) = handles::raise().filter(|limit| command.continuous && *limit < needed) {
         let message = format!("{limit} open files are allowed, and this may need {needed} (`ulimit -n`)");
@@ -174,7 +177,7 @@ impl Work {
     }
 
     fn explained(&self, number: usize, outcome: Result<Outcome, ReplicationError>) -> Result<Outcome, Failure> {
-        outcome.map_err(|error| conclude::explained(error, &self.places, self.routes[number]))
+        outcome.map_err(|error| conclude::explained(error, &self.places, self.routes[number], &self.options.selection))
     }
 }
 

@@ -10,6 +10,7 @@ use super::places::{Known, name};
 use crate::commands::Context;
 use crate::commands::explain::explain;
 use crate::commands::sending::chain;
+use crate::couch::{CouchError, Missing, Selection};
 use crate::exit::{Exit, Failure};
 use crate::plan::topology::Route;
 use crate::replicator::{End, Outcome, ReplicationError};
@@ -131,21 +132,53 @@ fn noun(count: u64) -> &'static str {
 }
 
 /// What a replication failed for, with what to do about it.
-pub(super) fn explained(error: ReplicationError, places: &[Known], route: Route) -> Failure {
-    match error {
-        ReplicationError::Request { end, source } => {
+pub(super) fn explained(error: ReplicationError, places: &[Known], route: Route, selection: &Selection) -> Failure {
+    match (error, selection) {
+        (ReplicationError::Request { end: End::Source, source }, Selection::Filter { name, .. })
+            if is_filter(&source) =>
+        {
+            no_filter(&ReplicationError::NoFilter(name.clone()))
+        }
+        (ReplicationError::Request { end, source }, _) => {
             let place = if end == End::Source { &places[route.from] } else { &places[route.to] };
             explain(source, &place.reached.known).detail(format!("at {}", place.shown))
         }
-        error @ ReplicationError::NoFilter(_) => {
-            Failure::new(Exit::Missing, error.to_string()).hint("it belongs into `filters` of the design document")
-        }
+        (error @ ReplicationError::NoFilter(_), _) => no_filter(&error),
     }
+}
+
+fn no_filter(error: &ReplicationError) -> Failure {
+    Failure::new(Exit::Missing, error.to_string()).hint("it belongs into `filters` of the design document")
+}
+
+/// The changes of a database that is there are not found when the function that filters them went meanwhile.
+fn is_filter(error: &CouchError) -> bool {
+    let CouchError::NotFound { what: Missing::Database(_), source, .. } = error else { return false };
+    let is_of_documents = |reason: &str| ["missing", "deleted"].iter().any(|word| reason.starts_with(word));
+    source.request.contains("/_changes") && source.reason.as_deref().is_some_and(is_of_documents)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::couch::Answer;
+
+    #[test]
+    fn a_filter_that_went_is_no_missing_database() {
+        let error = |request: &str, reason: &str| {
+            let (request, reason) = (request.to_owned(), Some(reason.to_owned()));
+            let source = Box::new(Answer { request, status: 404, error: None, reason });
+            CouchError::NotFound { what: Missing::Database("a".into()), host: "h".into(), source }
+        };
+        let changes = "GET http://h/a/_changes?filter=x%2Fy";
+        for reason in ["missing", "deleted", "missing json key: filters", "missing json key: y"] {
+            assert!(is_filter(&error(changes, reason)), "{reason}");
+            assert!(!is_filter(&error("GET http://h/a", reason)), "{reason}");
+        }
+        for reason in ["Database does not exist.", "no_db_file"] {
+            assert!(!is_filter(&error(changes, reason)), "{reason}");
+        }
+    }
 
     #[test]
     fn every_failure_is_told() {

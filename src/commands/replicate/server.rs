@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use super::conclude;
 use super::ended::Ended;
-use super::places::{Known, gather};
+use super::places::{Known, gather, make};
 use super::{options, shape};
 use crate::commands::Context;
 use crate::commands::ending::{Ending, Sign};
@@ -81,7 +81,7 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
     let stop = Stop::new();
     let prepared = tokio::select! {
         prepared = prepare(context, command, stop.clone()) => prepared?,
-        // What was reached so far has written nothing.
+        // No job was asked for so far; databases that are wanted may have been made.
         () = ending.wanted() => {
             context.printer.clear();
             return Ok(Exit::Interrupted);
@@ -123,8 +123,11 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
 
 async fn prepare(context: &Context, command: &ReplicateSettings, stop: Stop) -> Result<Option<Work>> {
     let routes = topology::routes(command.places.len(), shape(command), command.both);
-    let Some(places) = gather(context, command, &routes).await? else { return Ok(None) };
+    let places = gather(context, command, &routes).await?;
     let keepers = keep::choose(context, &places, &routes, command).await?;
+    if !make(context, &places).await? {
+        return Ok(None);
+    }
     let jobs = Arc::new(Jobs::new(&context.printer, conclude::lines(command, &routes)));
     Ok(Some(Work { places, routes, keepers, jobs, options: options(command), stop }))
 }

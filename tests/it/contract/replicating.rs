@@ -187,11 +187,20 @@ pub(crate) fn a_part_is_replicated(endpoint: &Endpoint) {
     }
     for (flags, expected) in rows {
         let target = endpoint.database();
-        replicate(&project, &[&source.url(), &target.url()], &flags).ok();
+        let run = replicate(&project, &[&source.url(), &target.url()], &flags).ok();
+        assert_eq!(run.stderr.contains("has no document `nowhere`"), flags.contains(&"nowhere"), "{run}");
+        assert!(!run.stderr.contains("has no document `a/b`"), "{run}");
         let found: BTreeSet<String> = leaves(&target).into_keys().collect();
         assert_eq!(found, expected, "{flags:?}");
     }
     let target = endpoint.database();
+    let run = replicate(&project, &[&source.url(), &target.url()], &["--doc-ids", "a/b,gone", "--json"]).ok();
+    let warning = run.lines_of_json().into_iter().find(|line| line["type"] == "warning").unwrap();
+    assert_eq!(warning["code"], "unknown_document");
+    assert!(warning["message"].as_str().unwrap().ends_with("`a/b,gone`; one id for each `--doc-ids`"), "{warning}");
+    let run = replicate(&project, &[&source.url(), &target.url()], &["--both", "--doc-ids", "gone", "--doc-ids", "x"]);
+    assert_eq!(run.stderr.matches("warning: no source has a document `x`").count(), 1, "{run}");
+    assert!(!run.stderr.contains("`gone`"), "{run}");
     replicate(&project, &[&source.url(), &target.url()], &["--winning-revs-only"]).ok();
     let found = leaves(&target);
     assert!(found.values().all(|revisions| revisions.len() == 1), "{found:?}");
@@ -266,7 +275,14 @@ pub(crate) fn a_replication_that_cannot_be_has_its_code(endpoint: &Endpoint) {
     replicate(&project, &[&to, &from], &[]).expect(6);
     replicate(&project, &[&to, &from], &["--create-target"]).expect(6);
     assert!(!target.exists());
-    replicate(&project, &[&from, &to], &["--create-target", "-n"]).ok();
+    for via in ["client", "server"] {
+        let run = replicate(&project, &[&from, &to], &["--create-target", "-n", "--via", via]).ok();
+        run.says(&format!("Would create the database {to}"))
+            .says(&format!("{from} has 1 document"))
+            .says("Nothing was");
+        let wrong = replicate(&project, &[&from, &to], &["--create-target", "--filter", "app/nothing", "--via", via]);
+        wrong.expect(6).says("app/nothing");
+    }
     assert!(!target.exists());
     replicate(&project, &[&from, &to], &["--create-target"]).ok();
     same(&source, &target);

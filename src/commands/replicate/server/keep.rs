@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::super::places::{Known, name};
+use super::super::places::{FEW, Known, name};
 use super::Work;
 use crate::commands::Context;
 use crate::commands::explain::explain;
@@ -137,7 +137,8 @@ fn say(context: &Context, places: &[Known], routes: &[Route], keepers: &[Keeper]
         said.push(&keeper.shown);
         let at_source = places[route.from].reached.server.address().to_string() == keeper.shown;
         let why = if at_source { "" } else { " (the server of the target)" };
-        context.printer.note(&format!("{} carries it{why}", keeper.shown));
+        let own = routes.iter().zip(keepers).filter(|(_, other)| other.shown == keeper.shown).map(|(route, _)| *route);
+        context.printer.note(&format!("{} carries {}{why}", keeper.shown, what(places, own.collect(), routes.len())));
         let signed = [route.from, route.to].iter().any(|place| places[*place].reached.server.has_credentials());
         if command.continuous && signed {
             let message = format!(
@@ -147,6 +148,17 @@ fn say(context: &Context, places: &[Known], routes: &[Route], keepers: &[Keeper]
             );
             context.printer.warning("stored_credentials", &message);
         }
+    }
+}
+
+/// The part of all routes that one server carries.
+fn what(places: &[Known], own: Vec<Route>, all: usize) -> String {
+    if own.len() == all {
+        "it".to_owned()
+    } else if own.len() > FEW {
+        super::count(own.len(), "job", "jobs")
+    } else {
+        own.into_iter().map(|route| name(places, route)).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -43,7 +43,8 @@ impl Work {
         let name = name(&self.places, self.routes[number]);
         let observer = observer(context, Arc::clone(&self.jobs), number, name);
         let outcome = replicator::run(&self.comparison(number), &observer, &self.stop).await;
-        let outcome = outcome.map_err(|error| conclude::explained(error, &self.places, self.routes[number]))?;
+        let outcome = outcome
+            .map_err(|error| conclude::explained(error, &self.places, self.routes[number], &self.options.selection))?;
         if outcome.counts.written > 0 {
             let words =
                 super::count(usize::try_from(outcome.counts.written).unwrap_or(usize::MAX), "document", "documents");
@@ -55,7 +56,7 @@ impl Work {
     /// A filter that does not exist makes servers try again for ever.
     pub(super) async fn check_filter(&self, number: usize) -> Result<(), Failure> {
         let checked = replicator::check_filter(&self.comparison(number)).await;
-        checked.map_err(|error| conclude::explained(error, &self.places, self.routes[number]))
+        checked.map_err(|error| conclude::explained(error, &self.places, self.routes[number], &self.options.selection))
     }
 
     /// Follows a job to its end; `false` when it was stopped.

@@ -37,7 +37,12 @@ impl Work {
         if let Err(error) = probed
             && !error.is_passing()
         {
-            return Verdict::Ended(conclude::explained(error, &self.places, self.routes[number]));
+            return Verdict::Ended(conclude::explained(
+                error,
+                &self.places,
+                self.routes[number],
+                &self.options.selection,
+            ));
         }
         match told.phase {
             Phase::Completed => Verdict::Done,
