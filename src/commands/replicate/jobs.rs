@@ -149,5 +149,5 @@ async fn end(reached: &Reached, told: &Told) -> Result<bool> {
         (None, Some(replication)) => reached.server.cancel_replication(replication).await,
         (None, None) => Ok(false),
     };
-    ended.map_err(|error| reached.failure(error).into())
+    ended.map_err(|error| reached.failure(error))
 }
