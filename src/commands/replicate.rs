@@ -13,9 +13,11 @@ use crate::settings::values::Via;
 
 mod client;
 mod conclude;
+mod ended;
 mod jobs;
 mod observe;
 mod places;
+mod selected;
 mod server;
 
 /// Carries the command out.

@@ -17,13 +17,27 @@ pub(super) fn forward(progress: &crate::report::Progress) -> Progress {
     })
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line. A failure says the same as the error that it explains: that is said once.
 pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
+    let mut texts = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
+        texts.push(inner.to_string());
         cause = inner.source();
     }
-    text
+    texts.dedup();
+    texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::{Exit, Failure};
+
+    #[test]
+    fn what_is_said_twice_is_said_once() {
+        let error = Failure::new(Exit::Missing, "no database").because(std::io::Error::other("404"));
+        let failure = Failure::new(Exit::Missing, "no database").because(error);
+        assert_eq!(chain(&failure), "no database: 404");
+    }
 }

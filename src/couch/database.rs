@@ -125,6 +125,11 @@ impl Database {
         Ok(leaves.into_iter().map(|leaf| leaf.and_then(live)).collect())
     }
 
+    /// Whether there is, or was, a document of each id: a tombstone is something to replicate.
+    pub async fn known(&self, ids: &[DocId]) -> Result<Vec<bool>, CouchError> {
+        Ok(self.leaves_of(ids).await?.iter().map(Option::is_some).collect())
+    }
+
     /// The revision of the tombstone of a deleted document.
     pub(super) async fn tombstone_of(&self, id: &DocId) -> Result<Option<Revision>, CouchError> {
         let leaves = self.leaves_of(std::slice::from_ref(id)).await?;

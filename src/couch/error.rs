@@ -220,6 +220,22 @@ pub enum CouchError {
 }
 
 impl CouchError {
+    /// Whether a write was clearly refused. After a proxy's page, a broken connection or none at all it may have been
+    /// carried out, by an earlier try as well.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized { .. }
+                | Self::Forbidden { .. }
+                | Self::NotFound { .. }
+                | Self::Refused { .. }
+                | Self::TooLarge { .. }
+                | Self::Unaddressable(_)
+                | Self::Unusable { .. }
+                | Self::Certificate { .. }
+        )
+    }
+
     /// The exit code for this error, by the table of [`Exit`].
     pub fn exit(&self) -> Exit {
         match self {

@@ -101,7 +101,8 @@ impl Server {
         }
     }
 
-    /// Writes a document whose id nobody else has.
+    /// Writes a document whose id nobody else has. After an error that is no clear refusal ([`CouchError::is_refusal`]) it may be
+    /// there all the same.
     pub async fn put_job(&self, id: &DocId, spec: &JobSpec<'_>, welcome: &Welcome) -> Result<(), CouchError> {
         let request = self.document_request(Method::PUT, "write a replication", id, None)?;
         match self.client.json(&request.json(&Value::Object(spec.document(welcome))), limit::SMALL).await {
@@ -160,7 +161,11 @@ impl Server {
     /// A document as it is, credentials included, and its revision.
     async fn job_document(&self, id: &DocId) -> Result<Option<(Value, String)>, CouchError> {
         let request = self.document_request(Method::GET, "read a replication", id, None)?;
-        let Some(document) = unknown(self.client.json(&request, limit::SMALL).await)? else { return Ok(None) };
+        let document = match self.client.json(&request, limit::SMALL).await {
+            // Whatever else is answered, the document with its credentials may be there.
+            Err(CouchError::NotFound { .. }) => return Ok(None),
+            answer => answer?,
+        };
         let revision = document.get("_rev").and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Some((document, revision)))
     }

@@ -229,13 +229,10 @@ impl Sources {
     fn is_meant(&self, endpoint: &Endpoint, search: &mut Search) -> bool {
         let host = if endpoint.address.is_loopback() { "localhost" } else { endpoint.address.host() };
         let first = self.host.get_or_init(|| host.to_owned());
-        let variables = [
-            (self.variable_user.is_some() || self.variable_password.is_some(), "COUCHAPP_PASSWORD"),
-            (self.variable_token.is_some(), "COUCHAPP_TOKEN"),
-        ];
-        let given = self.given.as_ref().map(Given::flag);
-        let set = given.into_iter().chain(variables.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name));
         if host != first.as_str() {
+            let password = self.variable_password.as_ref().map(|_| "COUCHAPP_PASSWORD");
+            let token = self.variable_token.as_ref().map(|_| "COUCHAPP_TOKEN");
+            let set = [self.given.as_ref().map(Given::flag), password, token].into_iter().flatten();
             search.places.extend(set.map(|name| format!("{name} (which is for {first})")));
         }
         host == first.as_str()

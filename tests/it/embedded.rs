@@ -23,6 +23,7 @@ on_the_embedded_endpoint! {
         what_the_target_has_is_not_sent_again,
         a_part_is_replicated,
         refused_documents_are_told,
+        what_is_refused_twice_in_a_ring_is_counted_once,
         nothing_is_lost_without_a_word,
         a_replication_that_cannot_be_has_its_code,
         a_killed_replication_goes_on,
@@ -41,6 +42,10 @@ on_the_embedded_endpoint! {
         what_a_killed_run_left_is_tidied_up,
         a_target_that_goes_ends_a_job,
         a_job_that_crashes_for_ever_is_given_up,
+        a_job_that_was_gone_is_not_counted_as_cancelled,
+        what_stays_beside_a_failure_is_told,
+        a_job_that_may_be_left_is_named,
+        a_job_whose_answer_was_lost_is_removed,
         no_credential_is_left_at_a_server,
     ];
     replications: [
@@ -84,6 +89,11 @@ on_the_embedded_endpoint! {
     ];
     served: [functions_answer, an_index_survives_a_push_of_attachments];
     dumping: [a_view_says_what_is_dumped];
+}
+
+#[cfg(unix)]
+on_the_embedded_endpoint! {
+    server_jobs: [what_another_run_waits_for_goes_on, what_a_job_that_goes_on_is_refused_is_told];
 }
 
 #[cfg(target_os = "linux")]

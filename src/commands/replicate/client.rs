@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
-use super::conclude::{self, Ended};
+use super::conclude;
+use super::ended::{self, Ended};
 use super::observe::observer;
-use super::places::{Known, gather, name};
+use super::places::{Known, gather, make, name};
 use super::{options, shape};
 use crate::commands::ending::Ending;
 use crate::commands::{Context, handles};
 use crate::couch::{Errand, Meter, Traffic};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::plan::topology::{self, Route};
 use crate::replicator::{self, Echo, Job, Observer, Options, Outcome, ReplicationError, Stop, Timing};
-use crate::report::{JobState, Jobs};
+use crate::report::Jobs;
 use crate::settings::replicate::ReplicateSettings;
 
 /// Each job that goes on waits with a connection of its own; so many more are needed at once.
@@ -43,7 +44,7 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
     tokio::pin!(work);
     let wanted = ending.wanted();
     tokio::pin!(wanted);
-    // What was reached so far has written nothing.
+    // Nothing was replicated so far; databases that are wanted may have been made.
     let work = tokio::select! {
         work = &mut work => work?,
         () = &mut wanted => return Ok(interrupted(context)),
@@ -82,7 +83,10 @@ fn interrupted(context: &Context) -> Exit {
 /// Reaches all places and says what begins; `None` for a dry run.
 async fn work(context: &Context, command: &ReplicateSettings, stop: Stop) -> Result<Option<Work>> {
     let routes = topology::routes(command.places.len(), shape(command), command.both);
-    let Some(places) = gather(context, command, &routes).await? else { return Ok(None) };
+    let places = gather(context, command, &routes).await?;
+    if !make(context, &places).await? {
+        return Ok(None);
+    }
     let needed = (routes.len() + SPARE) as u64;
     if let Some(limit) = handles::raise().filter(|limit| command.continuous && *limit < needed) {
         let message = format!("{limit} open files are allowed, and this may need {needed} (`ulimit -n`)");
@@ -108,37 +112,30 @@ fn echoes(routes: &[Route]) -> Vec<Option<Echo>> {
 }
 
 impl Work {
-    /// One after the other, each on top of what those before it have brought.
+    /// One after the other.
     async fn in_order(&self, context: &Context, order: &[Route]) -> Vec<Ended> {
-        let mut ended = Vec::new();
-        for route in order {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            let Some(number) = self.routes.iter().position(|known| known == route) else { continue };
-            let job = self.job(number);
-            let outcome = replicator::run(&job, &self.observer(context, number), &self.stop).await;
-            let failed = outcome.is_err();
-            ended.push(self.settle(number, outcome));
-            if failed {
-                break;
-            }
-        }
-        ended
+        ended::in_order(&self.jobs, &self.routes, order, &self.stop, async |number| {
+            let outcome = replicator::run(&self.job(number), &self.observer(context, number), &self.stop).await;
+            self.explained(number, outcome)
+        })
+        .await
     }
 
     /// All at once, until each has ended.
     async fn side_by_side(&self, context: &Context) -> Vec<Ended> {
-        let mut running = JoinSet::new();
+        let mut running = Tasks::default();
         for number in 0..self.routes.len() {
             let (job, observer, stop) = (self.job(number), self.observer(context, number), self.stop.clone());
-            running.spawn(async move { (number, replicator::run(&job, &observer, &stop).await) });
+            running.spawn(number, async move { replicator::run(&job, &observer, &stop).await });
         }
         let mut ended = Vec::new();
-        while let Some(joined) = running.join_next().await {
-            let Ok((number, outcome)) = joined else { continue };
-            let settled = self.settle(number, outcome);
-            if !running.is_empty() {
+        while let Some((number, outcome)) = running.next().await {
+            let outcome = match outcome {
+                Some(outcome) => self.explained(number, outcome),
+                None => Err(Failure::new(Exit::Failed, "the job broke down, which is a mistake of this program")),
+            };
+            let settled = Ended::new(&self.jobs, self.routes[number], number, outcome);
+            if !running.0.is_empty() {
                 // The others go on; the last word comes when all have ended.
                 conclude::warn(context, &self.places, &settled);
             }
@@ -179,15 +176,47 @@ impl Work {
         observer(context, Arc::clone(&self.jobs), number, name)
     }
 
-    fn settle(&self, number: usize, outcome: Result<Outcome, ReplicationError>) -> Ended {
-        self.jobs.update(number, |line| {
-            line.state = match &outcome {
-                Err(_) => JobState::Failed,
-                Ok(outcome) if outcome.stopped => JobState::Stopped,
-                Ok(_) => JobState::Done,
-            };
-        });
-        let route = self.routes[number];
-        Ended { route, number, outcome: outcome.map_err(|error| conclude::explained(error, &self.places, route)) }
+    fn explained(&self, number: usize, outcome: Result<Outcome, ReplicationError>) -> Result<Outcome, Failure> {
+        outcome.map_err(|error| conclude::explained(error, &self.places, self.routes[number], &self.options.selection))
+    }
+}
+
+/// Tasks of which each has a number, whatever becomes of it.
+struct Tasks<T>(JoinSet<T>, HashMap<task::Id, usize>);
+
+impl<T> Default for Tasks<T> {
+    fn default() -> Self {
+        Self(JoinSet::new(), HashMap::new())
+    }
+}
+
+impl<T: Send + 'static> Tasks<T> {
+    fn spawn(&mut self, number: usize, work: impl Future<Output = T> + Send + 'static) {
+        self.1.insert(self.0.spawn(work).id(), number);
+    }
+
+    /// The next one that ends, and what it gives: nothing, if it broke down.
+    async fn next(&mut self) -> Option<(usize, Option<T>)> {
+        let (task, given) = match self.0.join_next_with_id().await? {
+            Ok((task, given)) => (task, Some(given)),
+            Err(error) => (error.id(), None),
+        };
+        self.1.remove(&task).map(|number| (number, given))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_breaks_down_has_ended_as_well() {
+        let mut tasks = Tasks::default();
+        tasks.spawn(7, async { 1 });
+        tasks.spawn(8, async { panic!("as it is meant to") });
+        let mut ended = vec![tasks.next().await, tasks.next().await];
+        ended.sort();
+        assert_eq!(ended, [Some((7, Some(1))), Some((8, None))]);
+        assert_eq!(tasks.next().await, None);
     }
 }

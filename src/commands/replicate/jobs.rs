@@ -125,19 +125,29 @@ async fn cancel(context: &Context, reached: &Reached, jobs: Vec<Told>) -> Result
         return Ok(());
     }
     context.confirmed(&format!("Cancel {words} on {address}?"), "cancelling")?;
-    for told in &jobs {
-        match (&told.document, &told.replication) {
-            (Some(document), _) => {
-                let id = DocId::new(document.as_str());
-                let id = id.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-                reached.server.remove_job(&id).await.map_err(|error| reached.failure(error))?;
-            }
-            (None, Some(replication)) => {
-                reached.server.cancel_replication(replication).await.map_err(|error| reached.failure(error))?;
-            }
-            (None, None) => {}
+    let mut cancelled = Vec::new();
+    for told in jobs {
+        if end(reached, &told).await? {
+            cancelled.push(told);
+        } else {
+            context.printer.note(&format!("{} was gone already", print::name(&told)));
         }
     }
-    context.printer.summary(&format!("Cancelled {words} on {address}"), fields(&jobs));
+    let words = print::count(cancelled.len());
+    context.printer.summary(&format!("Cancelled {words} on {address}"), fields(&cancelled));
     Ok(())
+}
+
+/// Ends a job; says whether it was still there.
+async fn end(reached: &Reached, told: &Told) -> Result<bool> {
+    let ended = match (&told.document, &told.replication) {
+        (Some(document), _) => {
+            let id = DocId::new(document.as_str());
+            let id = id.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+            reached.server.remove_job(&id).await
+        }
+        (None, Some(replication)) => reached.server.cancel_replication(replication).await,
+        (None, None) => Ok(false),
+    };
+    ended.map_err(|error| reached.failure(error))
 }

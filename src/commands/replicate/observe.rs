@@ -6,16 +6,18 @@ use crate::commands::Context;
 use crate::replicator::{Counts, Event, Observer};
 use crate::report::{JobState, Jobs};
 
-/// Shows what a job tells, on top of what its line has counted before.
+/// Shows what a job tells, on top of what its line has counted as written before. What was refused before is tried
+/// again, and counted again where it is refused again.
 pub(super) fn observer(context: &Context, jobs: Arc<Jobs>, number: usize, name: String) -> Observer {
-    let before = jobs.line(number).map_or((0, 0), |line| (line.written, line.refused));
+    let before = jobs.line(number).map_or(0, |line| line.written);
+    jobs.update(number, |line| line.refused = 0);
     let printer = context.printer.clone();
     Arc::new(move |event: &Event| {
         let state = |state: JobState| jobs.update(number, |line| line.state = state);
         let moved = |counts: &Counts, state: Option<JobState>| {
             jobs.update(number, |line| {
-                line.written = before.0 + counts.written;
-                line.refused = before.1 + counts.refused;
+                line.written = before + counts.written;
+                line.refused = counts.refused;
                 line.pending = counts.pending;
                 line.state = state.unwrap_or(match line.state {
                     JobState::Comparing => JobState::Comparing,

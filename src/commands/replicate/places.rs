@@ -2,18 +2,19 @@
 
 use anyhow::Result;
 
+use super::{options, selected};
 use crate::commands::Context;
 use crate::commands::database;
 use crate::commands::login::{Reached, is_unauthorised, with_server};
 use crate::couch::{CouchError, Database, Missing};
 use crate::exit::{Exit, Failure};
 use crate::plan::topology::Route;
-use crate::report::Start;
+use crate::report::{Start, thousands};
 use crate::settings::Endpoint;
 use crate::settings::replicate::{Place, ReplicateSettings};
 
 /// More routes than this are not named one by one.
-const FEW: usize = 20;
+pub(super) const FEW: usize = 20;
 
 /// A database that answered.
 pub(super) struct Known {
@@ -22,6 +23,8 @@ pub(super) struct Known {
     pub shown: String,
     /// It is still to be made.
     pub is_missing: bool,
+    /// How many documents it has.
+    documents: u64,
     endpoint: Endpoint,
 }
 
@@ -33,12 +36,8 @@ impl Known {
     }
 }
 
-/// Says what begins, reaches all places, and makes those that are missing and wanted. `None` for a dry run.
-pub(super) async fn gather(
-    context: &Context,
-    command: &ReplicateSettings,
-    routes: &[Route],
-) -> Result<Option<Vec<Known>>> {
+/// Says what begins, and reaches all places. Nothing is made: what is wrong with the command comes to light first.
+pub(super) async fn gather(context: &Context, command: &ReplicateSettings, routes: &[Route]) -> Result<Vec<Known>> {
     announce(context, command, routes);
     let mut places = Vec::with_capacity(command.places.len());
     for (number, place) in command.places.iter().enumerate() {
@@ -53,14 +52,30 @@ pub(super) async fn gather(
             }
         })?);
     }
+    selected::check(context, &places, routes, &options(command)).await?;
+    Ok(places)
+}
+
+/// Makes the databases that are missing and wanted. `false` for a dry run, which says what it would make.
+pub(super) async fn make(context: &Context, places: &[Known]) -> Result<bool> {
     if context.settings.dry_run {
+        for place in places.iter().filter(|place| place.is_missing || places.len() <= FEW) {
+            let documents = match place.documents {
+                1 => "1 document".to_owned(),
+                count => format!("{} documents", thousands(count)),
+            };
+            context.printer.note(&match place.is_missing {
+                true => format!("Would create the database {}", place.database.address()),
+                false => format!("{} has {documents}", place.shown),
+            });
+        }
         context.printer.note("Nothing was changed");
-        return Ok(None);
+        return Ok(false);
     }
     for place in places.iter().filter(|place| place.is_missing) {
         database::create(context, &place.reached, &place.database).await?;
     }
-    Ok(Some(places))
+    Ok(true)
 }
 
 fn announce(context: &Context, command: &ReplicateSettings, routes: &[Route]) {
@@ -98,9 +113,9 @@ pub(super) async fn reach(context: &Context, place: &Place, may_be_made: bool, o
 
 async fn known(reached: &Reached, place: &Place, may_be_made: bool) -> Result<Known> {
     let database = reached.database(&place.endpoint)?;
-    let is_missing = match database.info().await {
-        Ok(_) => false,
-        Err(CouchError::NotFound { what: Missing::Database(_), .. }) if may_be_made => true,
+    let documents = match database.info().await {
+        Ok(info) => Some(info.doc_count),
+        Err(CouchError::NotFound { what: Missing::Database(_), .. }) if may_be_made => None,
         Err(CouchError::NotFound { what: Missing::Database(_), .. }) => {
             let failure = database::required(reached, &database).await.err();
             let failure = failure.unwrap_or_else(|| anyhow::anyhow!("`{}` was just made", place.shown));
@@ -110,5 +125,6 @@ async fn known(reached: &Reached, place: &Place, may_be_made: bool) -> Result<Kn
     };
     let Reached { server, welcome, known } = reached;
     let reached = Reached { server: server.clone(), welcome: welcome.clone(), known: known.clone() };
-    Ok(Known { reached, database, shown: place.shown.clone(), is_missing, endpoint: place.endpoint.clone() })
+    let (is_missing, documents) = (documents.is_none(), documents.unwrap_or_default());
+    Ok(Known { reached, database, shown: place.shown.clone(), is_missing, documents, endpoint: place.endpoint.clone() })
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Result;
-use serde_json::{Map, Value, json};
 
-use super::conclude::{self, Ended};
-use super::places::{Known, gather};
+use super::conclude;
+use super::ended::Ended;
+use super::places::{Known, gather, make};
 use super::{options, shape};
 use crate::commands::Context;
 use crate::commands::ending::{Ending, Sign};
@@ -24,8 +24,11 @@ use crate::settings::replicate::ReplicateSettings;
 
 mod follow;
 mod keep;
+mod left;
+mod made;
 mod once;
 mod progress;
+mod reasons;
 mod trouble;
 
 use keep::{Keeper, Placed};
@@ -78,7 +81,7 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
     let stop = Stop::new();
     let prepared = tokio::select! {
         prepared = prepare(context, command, stop.clone()) => prepared?,
-        // What was reached so far has written nothing.
+        // No job was asked for so far; databases that are wanted may have been made.
         () = ending.wanted() => {
             context.printer.clear();
             return Ok(Exit::Interrupted);
@@ -105,8 +108,11 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
                 // Who asks again does not want to wait.
                 () = ending.wanted() => {
                     context.printer.clear();
-                    let message = "a job may still be at its server: `couchapp replicate list` shows it";
-                    context.printer.warning("job_left", message);
+                    let servers = work.keepers.iter().map(|keeper| keeper.shown.as_str()).collect::<BTreeSet<_>>();
+                    for server in servers {
+                        let message = format!("a job may still be there: `couchapp replicate list {server}` shows it");
+                        context.printer.warning("job_left", &message);
+                    }
                     return Ok(Exit::Interrupted);
                 }
             }
@@ -117,8 +123,11 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
 
 async fn prepare(context: &Context, command: &ReplicateSettings, stop: Stop) -> Result<Option<Work>> {
     let routes = topology::routes(command.places.len(), shape(command), command.both);
-    let Some(places) = gather(context, command, &routes).await? else { return Ok(None) };
+    let places = gather(context, command, &routes).await?;
     let keepers = keep::choose(context, &places, &routes, command).await?;
+    if !make(context, &places).await? {
+        return Ok(None);
+    }
     let jobs = Arc::new(Jobs::new(&context.printer, conclude::lines(command, &routes)));
     Ok(Some(Work { places, routes, keepers, jobs, options: options(command), stop }))
 }
@@ -135,7 +144,8 @@ impl Work {
     ) -> Result<Exit> {
         let Carried { mut ended, running } = carried;
         if running.is_empty() {
-            return conclude::say(context, command, &self.jobs, ended);
+            let is_unbegun = ended.is_empty() && sign.is_some();
+            return if is_unbegun { Ok(Exit::Interrupted) } else { conclude::say(context, command, &self.jobs, ended) };
         }
         let (own, others): (Vec<&Placed>, Vec<&Placed>) = running.iter().partition(|placed| !placed.is_adopted);
         let stays = command.detach
@@ -152,6 +162,7 @@ impl Work {
         if cancelled > 0 {
             context.printer.note(&format!("Cancelled {}", count(cancelled, "job", "jobs")));
         }
+        let staying: Vec<&Placed> = running.iter().filter(|placed| stays || placed.is_adopted).collect();
         if ended.iter().any(|ended| ended.outcome.is_err()) || self.jobs.lines().iter().any(|line| line.refused > 0) {
             let stopped =
                 |placed: &Placed| Outcome { refused: placed.refused.clone(), stopped: true, ..Outcome::default() };
@@ -161,12 +172,13 @@ impl Work {
                 number,
                 outcome: Ok(outcome),
             }));
+            self.warn_of_left(context, &staying);
             return conclude::say(context, command, &self.jobs, ended);
         }
         if !stays && sign.is_some() {
             return Ok(Exit::Interrupted);
         }
-        self.summarise(context, &running);
+        self.summarise(context, &staying);
         Ok(Exit::Ok)
     }
 
@@ -189,20 +201,6 @@ impl Work {
             answer = asking => matches!(answer, Ok(Some(true))),
             () = ending.wanted() => false,
         }
-    }
-
-    fn summarise(&self, context: &Context, running: &[Placed]) {
-        let lines = self.jobs.lines();
-        let job = |placed: &Placed| {
-            let line = &lines[placed.number];
-            let server = &self.keepers[placed.number].shown;
-            json!({ "from": line.from, "to": line.to, "written": line.written, "server": server, "job": placed.id.as_str() })
-        };
-        let jobs: Vec<Value> = running.iter().map(job).collect();
-        let fields = Map::from_iter([("jobs".to_owned(), Value::from(jobs))]);
-        let words = count(running.len(), "job runs", "jobs run");
-        let text = format!("{words} on; `couchapp replicate list` shows, `couchapp replicate cancel` ends them");
-        context.printer.summary(&text, fields);
     }
 }
 

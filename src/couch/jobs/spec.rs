@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_document_is_equal_whoever_wrote_it() {
-        let (source, target) = (database("http://bob:canary@h/a"), database("http://h:80/b"));
+        let (source, target) = (database("http://bob:c4n4ry@h/a"), database("http://h:80/b"));
         let ids = Selection::Ids(["y", "x", "x"].map(|id| DocId::new(id).unwrap()).into());
         let spec = |selection, continuous| JobSpec {
             source: &source,
@@ -189,6 +189,10 @@ mod tests {
             (json!({ "selector": no_design, "continuous": true }), &all, true, true),
             (json!({ "selector": no_design, "continuous": false }), &all, false, true),
             (json!({}), &all, false, false),
+            (json!({ "selector": no_design, "worker_processes": 1, "_replication_id": "x" }), &all, false, true),
+            (json!({ "selector": no_design, "since_seq": "9-x" }), &all, false, false),
+            (json!({ "selector": no_design, "since_seq": null }), &all, false, true),
+            (json!({ "selector": no_design, "what is to come": 1 }), &all, false, false),
         ] {
             assert_eq!(with(&document).is_equal(&spec(selection, continuous)), equal, "{document}");
         }

@@ -147,6 +147,32 @@ impl Told {
     }
 }
 
+/// What in a document of `_replicator` says nothing about which changes are carried: its name, the ends, who asks, and how
+/// the work is done. <https://docs.couchdb.org/en/stable/json-structure.html#replication-settings>
+const ASIDE: [&str; 21] = [
+    "_id",
+    "_rev",
+    "_revisions",
+    "source",
+    "target",
+    "create_target",
+    "create_target_params",
+    "owner",
+    "user_ctx",
+    "checkpoint_interval",
+    "connection_timeout",
+    "http_connections",
+    "proxy",
+    "retries_per_request",
+    "socket_options",
+    "source_proxy",
+    "target_proxy",
+    "use_bulk_get",
+    "use_checkpoints",
+    "worker_batch_size",
+    "worker_processes",
+];
+
 /// A document of `_replicator`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobDocument {
@@ -172,9 +198,10 @@ impl JobDocument {
             Some("failed" | "error") => Phase::Failed,
             _ => Phase::Waiting,
         };
-        let keys = ["continuous", "winning_revs_only", "doc_ids", "selector", "filter", "query_params"];
-        let options = keys.into_iter().filter_map(|key| Some((key.to_owned(), document.get(key)?.clone())));
-        let options: Object = without_nothing(options.collect());
+        // What is not known may mean that less is carried (`since_seq`).
+        let says_what = |key: &str| !ASIDE.contains(&key) && !key.starts_with("_replication_");
+        let options = document.as_object()?.iter().filter(|(key, _)| says_what(key));
+        let options: Object = without_nothing(options.map(|(key, value)| (key.clone(), value.clone())).collect());
         let is_whole = options.keys().all(|key| key == "continuous");
         let identity = identity(source.as_deref().unwrap_or_default(), target.as_deref().unwrap_or_default(), options);
         let told =

@@ -260,7 +260,7 @@ pub(crate) fn a_session_of_users(endpoint: &Endpoint) {
     exit 5
     ----- stdout
     ----- stderr
-    error: there is a user `[DB]-ann` on `127.0.0.1` already
+    error: there is a user `[DB]-ann` on `127.0.0.1:[PORT]` already
     hint: `couchapp user password` gives a user another password
     =====
     exit 9
@@ -282,7 +282,7 @@ pub(crate) fn a_session_of_users(endpoint: &Endpoint) {
     exit 6
     ----- stdout
     ----- stderr
-    error: there is no user `[DB]-bob` on `127.0.0.1`
+    error: there is no user `[DB]-bob` on `127.0.0.1:[PORT]`
     hint: `couchapp user list` names those that there are
     =====
     exit 9

@@ -267,12 +267,12 @@ pub(crate) fn a_session_of_databases(endpoint: &Endpoint) {
     exit 0
     ----- stdout
     ----- stderr
-    warning: there is no user `ann` on `127.0.0.1` yet: `couchapp user add` makes one
+    warning: there is no user `ann` on `127.0.0.1:[PORT]` yet: `couchapp user add` makes one
     Created the database http://127.0.0.1:[PORT]/[DB] (members: ann; admins: server admins only)
     Pushing a → http://127.0.0.1:[PORT]/[DB]/_design/a
       + language
     Pushed: rev [REV], 12 B sent, 0 B unchanged, [TIME]
-    warning: there is no user `ann` on `127.0.0.1` yet: `couchapp user add` makes one
+    warning: there is no user `ann` on `127.0.0.1:[PORT]` yet: `couchapp user add` makes one
     Created the database http://127.0.0.1:[PORT]/[DB] (members: ann; admins: server admins only)
     Pushing a → http://127.0.0.1:[PORT]/[DB]/_design/a
       + language
@@ -300,7 +300,7 @@ pub(crate) fn a_session_of_databases(endpoint: &Endpoint) {
       - member ann
       + member bob
       + admin role staff
-    warning: there is no user `bob` on `127.0.0.1` yet: `couchapp user add` makes one
+    warning: there is no user `bob` on `127.0.0.1:[PORT]` yet: `couchapp user add` makes one
     Changed who may use http://127.0.0.1:[PORT]/[DB] (members: bob; admins: role staff)
     "#);
     settled(&project, &first);
@@ -333,7 +333,7 @@ fn settled(project: &Project, first: &str) {
     Who may use http://127.0.0.1:[PORT]/[DB]:
       - member bob
       + member eve
-    warning: there is no user `eve` on `127.0.0.1` yet: `couchapp user add` makes one
+    warning: there is no user `eve` on `127.0.0.1:[PORT]` yet: `couchapp user add` makes one
     Would change who may use http://127.0.0.1:[PORT]/[DB] (members: eve; admins: role staff)
     =====
     exit 9
@@ -359,7 +359,7 @@ fn settled(project: &Project, first: &str) {
     Who may use http://127.0.0.1:[PORT]/[DB]:
       - everybody may read and write documents
       + member bob
-    warning: there is no user `bob` on `127.0.0.1` yet: `couchapp user add` makes one
+    warning: there is no user `bob` on `127.0.0.1:[PORT]` yet: `couchapp user add` makes one
     Changed who may use http://127.0.0.1:[PORT]/[DB] (members: bob; admins: role staff)
     =====
     exit 9

@@ -187,11 +187,20 @@ pub(crate) fn a_part_is_replicated(endpoint: &Endpoint) {
     }
     for (flags, expected) in rows {
         let target = endpoint.database();
-        replicate(&project, &[&source.url(), &target.url()], &flags).ok();
+        let run = replicate(&project, &[&source.url(), &target.url()], &flags).ok();
+        assert_eq!(run.stderr.contains("has no document `nowhere`"), flags.contains(&"nowhere"), "{run}");
+        assert!(!run.stderr.contains("has no document `a/b`"), "{run}");
         let found: BTreeSet<String> = leaves(&target).into_keys().collect();
         assert_eq!(found, expected, "{flags:?}");
     }
     let target = endpoint.database();
+    let run = replicate(&project, &[&source.url(), &target.url()], &["--doc-ids", "a/b,gone", "--json"]).ok();
+    let warning = run.lines_of_json().into_iter().find(|line| line["type"] == "warning").unwrap();
+    assert_eq!(warning["code"], "unknown_document");
+    assert!(warning["message"].as_str().unwrap().ends_with("`a/b,gone`; one id for each `--doc-ids`"), "{warning}");
+    let run = replicate(&project, &[&source.url(), &target.url()], &["--both", "--doc-ids", "gone", "--doc-ids", "x"]);
+    assert_eq!(run.stderr.matches("warning: no source has a document `x`").count(), 1, "{run}");
+    assert!(!run.stderr.contains("`gone`"), "{run}");
     replicate(&project, &[&source.url(), &target.url()], &["--winning-revs-only"]).ok();
     let found = leaves(&target);
     assert!(found.values().all(|revisions| revisions.len() == 1), "{found:?}");
@@ -223,6 +232,22 @@ pub(crate) fn refused_documents_are_told(endpoint: &Endpoint) {
     replicate(&project, &[&source.url(), &target.url()], &[]).ok().says("Replicated 2 documents");
 }
 
+/// A ring takes its first routes again at the end.
+pub(crate) fn what_is_refused_twice_in_a_ring_is_counted_once(endpoint: &Endpoint) {
+    let project = Project::for_endpoint(endpoint);
+    let places = [endpoint.database(), endpoint.database(), endpoint.database()];
+    places[0].store("bad", &json!({}));
+    let code = "function (doc) { if (doc._id == 'bad') throw({ forbidden: 'it is bad' }); }";
+    places[1].store("_design/judge", &json!({ "validate_doc_update": code }));
+    let urls = places.each_ref().map(Database::url);
+    let urls = urls.each_ref().map(String::as_str);
+    for via in ["client", "server"] {
+        let run =
+            replicate(&project, &urls, &["--ring", "--via", via]).expect(8).says("1 document could not be written");
+        assert_eq!(run.stderr.matches(": bad (1-").count(), 1, "{run}");
+    }
+}
+
 pub(crate) fn nothing_is_lost_without_a_word(endpoint: &Endpoint) {
     let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
     source.store("_design/judge", &json!({ "validate_doc_update": "function (doc) { }" }));
@@ -250,7 +275,14 @@ pub(crate) fn a_replication_that_cannot_be_has_its_code(endpoint: &Endpoint) {
     replicate(&project, &[&to, &from], &[]).expect(6);
     replicate(&project, &[&to, &from], &["--create-target"]).expect(6);
     assert!(!target.exists());
-    replicate(&project, &[&from, &to], &["--create-target", "-n"]).ok();
+    for via in ["client", "server"] {
+        let run = replicate(&project, &[&from, &to], &["--create-target", "-n", "--via", via]).ok();
+        run.says(&format!("Would create the database {to}"))
+            .says(&format!("{from} has 1 document"))
+            .says("Nothing was");
+        let wrong = replicate(&project, &[&from, &to], &["--create-target", "--filter", "app/nothing", "--via", via]);
+        wrong.expect(6).says("app/nothing");
+    }
     assert!(!target.exists());
     replicate(&project, &[&from, &to], &["--create-target"]).ok();
     same(&source, &target);

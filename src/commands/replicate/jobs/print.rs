@@ -62,7 +62,8 @@ pub(super) fn announce(context: &Context, jobs: &[Told]) {
     }
 }
 
-fn name(told: &Told) -> &str {
+/// The name by which a job can be asked for.
+pub(super) fn name(told: &Told) -> &str {
     told.document.as_deref().or(told.replication.as_deref()).unwrap_or("-")
 }
 

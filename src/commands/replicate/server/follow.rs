@@ -1,21 +1,23 @@
 //! Replications that go on: all at once, until each has ended or somebody wants it to stop.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::super::conclude::{self, Ended};
+use super::super::conclude;
+use super::super::ended::Ended;
 use super::super::places::name;
 use super::keep::Placed;
+use super::made::Made;
 use super::once::PROBE;
+use super::reasons::{Found, Reasons};
 use super::trouble::{self, Verdict};
 use super::{Carried, Work};
 use crate::commands::Context;
-use crate::couch::{CouchError, Phase, Sequence, Told};
+use crate::couch::{CouchError, Phase, Told};
 use crate::exit::Failure;
-use crate::replicator::{self, Event, Observer};
 use crate::report::JobState;
 
 /// Fewer jobs of one server are asked for one by one.
@@ -25,9 +27,15 @@ const OPENED: Duration = Duration::from_secs(6);
 /// So many jobs are asked for what is left in one round.
 const ASKED: usize = 32;
 
+/// So many jobs are looked at side by side.
+pub(super) const AT_ONCE: usize = 16;
+
+/// What a server tells of a job: nothing, if it does not know it.
+type Answer = Result<Option<Told>, CouchError>;
+
 /// A job that is followed.
-struct Followed {
-    placed: Placed,
+pub(super) struct Followed {
+    pub placed: Placed,
     /// The last reason that was said.
     said: Option<String>,
     /// Refusals whose reasons were looked for.
@@ -40,8 +48,50 @@ struct Followed {
 
 impl Work {
     pub(super) async fn side_by_side(&self, context: &Context, detach: bool) -> Carried {
-        let mut carried = Carried::default();
-        let mut active: Vec<Followed> = Vec::new();
+        let (mut active, mut carried) = self.place_all(context).await;
+        let (mut made, mut reasons) = (Made::default(), Reasons::default());
+        let mut probe_at = Instant::now();
+        while !active.is_empty() && !self.stop.is_cancelled() {
+            let probe = Instant::now() >= probe_at;
+            if probe {
+                let anew = tokio::select! {
+                    () = self.stop.cancelled() => break,
+                    anew = made.look(&self.places) => anew,
+                };
+                self.begin_again(context, &mut active, &anew).await;
+                // A thousand places are no reason to ask two hundred of them each second.
+                let more = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+                probe_at = Instant::now() + PROBE.max(Duration::from_millis(50) * more);
+            }
+            let round = tokio::select! {
+                () = self.stop.cancelled() => break,
+                round = self.round(&active) => round,
+            };
+            for number in self.judge(context, round, &mut active, &mut carried, probe).await {
+                reasons.want(number);
+            }
+            if let Some(found) = reasons.found(self) {
+                keep(found, &mut active);
+            }
+            if detach && active.iter().all(|job| job.runs) {
+                break;
+            }
+            let wait = if active.len() <= FEW { 500 } else { 1000 };
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+            }
+        }
+        while let Some(found) = reasons.next(self).await {
+            keep(found, &mut active);
+        }
+        carried.running = active.into_iter().map(|job| job.placed).collect();
+        carried
+    }
+
+    /// Asks for all jobs.
+    async fn place_all(&self, context: &Context) -> (Vec<Followed>, Carried) {
+        let (mut active, mut carried) = (Vec::new(), Carried::default());
         for number in 0..self.routes.len() {
             if self.stop.is_cancelled() {
                 break;
@@ -52,40 +102,15 @@ impl Work {
             };
             match placed {
                 Ok(placed) => active.push(Followed::new(placed)),
-                Err(failure) => carried.ended.push(self.failed(context, number, failure, false)),
+                // The others are placed all the same, or were.
+                Err(failure) => carried.ended.push(self.failed(context, number, failure, self.routes.len() > 1)),
             }
         }
-        let mut made = Made::default();
-        let mut probe_at = Instant::now();
-        while !active.is_empty() && !self.stop.is_cancelled() {
-            let probe = Instant::now() >= probe_at;
-            if probe {
-                made.look(self, context, &mut active).await;
-                // A thousand places are no reason to ask two hundred of them each second.
-                let more = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-                probe_at = Instant::now() + PROBE.max(Duration::from_millis(50) * more);
-            }
-            let round = tokio::select! {
-                () = self.stop.cancelled() => break,
-                round = self.round(&active) => round,
-            };
-            self.judge(context, round, &mut active, &mut carried, probe).await;
-            if detach && active.iter().all(|job| job.runs) {
-                break;
-            }
-            let wait = if active.len() <= FEW { 500 } else { 1000 };
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = tokio::time::sleep(Duration::from_millis(wait)) => {}
-            }
-        }
-        carried.running = active.into_iter().map(|job| job.placed).collect();
-        carried
+        (active, carried)
     }
 
     fn failed(&self, context: &Context, number: usize, failure: Failure, others: bool) -> Ended {
-        self.jobs.update(number, |line| line.state = JobState::Failed);
-        let ended = Ended { route: self.routes[number], number, outcome: Err(failure) };
+        let ended = Ended::new(&self.jobs, self.routes[number], number, Err(failure));
         if others {
             conclude::warn(context, &self.places, &ended);
         }
@@ -93,8 +118,8 @@ impl Work {
     }
 
     /// What all servers tell at the moment, in the order of the jobs.
-    async fn round(&self, active: &[Followed]) -> Vec<Result<Option<Told>, CouchError>> {
-        let mut told: BTreeMap<usize, Result<Option<Told>, CouchError>> = BTreeMap::new();
+    async fn round(&self, active: &[Followed]) -> Vec<Answer> {
+        let mut told: BTreeMap<usize, Answer> = BTreeMap::new();
         let mut servers: HashMap<&str, Vec<&Placed>> = HashMap::new();
         for job in active {
             servers.entry(&self.keepers[job.placed.number].shown).or_default().push(&job.placed);
@@ -126,39 +151,51 @@ impl Work {
         active.iter().map(|job| told.remove(&job.placed.number).unwrap_or_else(nothing)).collect()
     }
 
+    /// What is to be done about each job. All are looked at side by side: an end that does not answer holds up no other.
+    async fn verdicts(&self, active: &[Followed], round: &[Answer], probe: bool) -> Vec<Option<Verdict>> {
+        let one = async |(job, told): (&Followed, &Answer)| {
+            let Ok(Some(told)) = told else { return None };
+            let probe = probe || told.phase == Phase::Crashing && told.error != job.said;
+            Some(self.verdict(job.placed.number, told, probe).await)
+        };
+        stream::iter(active.iter().zip(round)).map(one).buffered(AT_ONCE).collect().await
+    }
+
+    /// Carries out what is to be done; gives the jobs of which is to be found out why they were refused something.
     async fn judge(
         &self,
         context: &Context,
-        round: Vec<Result<Option<Told>, CouchError>>,
+        round: Vec<Answer>,
         active: &mut Vec<Followed>,
         carried: &mut Carried,
         probe: bool,
-    ) {
-        let mut asked = 0;
+    ) -> Vec<usize> {
+        let (mut asked, mut refused) = (0, Vec::new());
+        let mut verdicts = self.verdicts(active, &round, probe).await;
         for (at, told) in round.into_iter().enumerate().rev() {
             let others = active.len() > 1;
+            let verdict = verdicts.pop().flatten();
             let job = &mut active[at];
             let number = job.placed.number;
             let failure = match told {
-                Ok(Some(told)) => {
-                    let probe = probe || told.phase == Phase::Crashing && told.error != job.said;
-                    match self.verdict(number, &told, probe).await {
-                        Verdict::Goes => {
-                            self.tell(context, job, &told, &mut asked).await;
+                Ok(Some(told)) => match verdict.unwrap_or(Verdict::Goes) {
+                    Verdict::Goes => {
+                        if self.tell(context, job, &told, &mut asked).await {
+                            refused.push(number);
+                        }
+                        continue;
+                    }
+                    Verdict::Ended(failure) => Some(failure),
+                    Verdict::Double(id) => match self.double(context, &job.placed, id, &told).await {
+                        Ok(other) => {
+                            self.remove(context, &job.placed).await;
+                            *job = Followed::new(other);
                             continue;
                         }
-                        Verdict::Ended(failure) => Some(failure),
-                        Verdict::Double(id) => match self.double(context, &job.placed, id, &told).await {
-                            Ok(other) => {
-                                self.remove(context, &job.placed).await;
-                                *job = Followed::new(other);
-                                continue;
-                            }
-                            Err(failure) => Some(failure),
-                        },
-                        Verdict::Done => Some(trouble::ended(&self.keepers[number].shown, &job.placed.id)),
-                    }
-                }
+                        Err(failure) => Some(failure),
+                    },
+                    Verdict::Done => Some(trouble::ended(&self.keepers[number].shown, &job.placed.id)),
+                },
                 Ok(None) => Some(trouble::removed(&self.keepers[number].shown, &job.placed.id)),
                 Err(error) => {
                     // The job may well go on: only its state is not known.
@@ -174,14 +211,18 @@ impl Work {
                 carried.ended.push(self.failed(context, number, failure, others));
             }
         }
+        refused
     }
 
-    /// Shows how far a job is.
-    async fn tell(&self, context: &Context, job: &mut Followed, told: &Told, asked: &mut usize) {
+    /// Shows how far a job is; says whether documents were refused of which nobody knows why.
+    async fn tell(&self, context: &Context, job: &mut Followed, told: &Told, asked: &mut usize) -> bool {
         let number = job.placed.number;
         trouble::say(context, &name(&self.places, self.routes[number]), told, &mut job.said);
         *asked += 1;
-        let told = self.adjusted(&mut job.placed, told, *asked <= ASKED).await;
+        let told = tokio::select! {
+            () = self.stop.cancelled() => return false,
+            told = self.adjusted(&mut job.placed, told, *asked <= ASKED) => told,
+        };
         self.show(number, 0, &told);
         let caught_up = told.phase == Phase::Running && told.pending == Some(0);
         if told.phase == Phase::Running {
@@ -193,66 +234,20 @@ impl Work {
         }
         if caught_up && told.refused > job.looked {
             job.looked = told.refused;
-            self.look_for_reasons(job).await;
+            return true;
         }
-    }
-
-    /// The server counts what the target did not take, and does not say what it was: it is tried once more.
-    async fn look_for_reasons(&self, job: &mut Followed) {
-        let number = job.placed.number;
-        let found = Arc::new(Mutex::new(Vec::new()));
-        let (hears, jobs) = (Arc::clone(&found), Arc::clone(&self.jobs));
-        let observer: Observer = Arc::new(move |event: &Event| {
-            if let Event::Refused(refused) = event {
-                jobs.refused(number, &refused.id, refused.revision.as_deref(), &refused.reason);
-                hears.lock().unwrap_or_else(PoisonError::into_inner).push(refused.clone());
-            }
-        });
-        // An end that fails is noticed by the next look at it.
-        let _ = replicator::run(&self.comparison(number), &observer, &self.stop).await;
-        job.placed.refused = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+        false
     }
 }
 
 impl Followed {
-    fn new(placed: Placed) -> Self {
+    pub(super) fn new(placed: Placed) -> Self {
         Self { placed, said: None, looked: 0, running_since: None, runs: false }
     }
 }
 
-/// When each database was made, and how far it was. A running job goes on writing what is new to one that was made anew meanwhile, and what
-/// was there before is lacking for ever.
-#[derive(Default)]
-struct Made(HashMap<usize, (Option<String>, Option<Sequence>)>);
-
-impl Made {
-    async fn look(&mut self, work: &Work, context: &Context, active: &mut [Followed]) {
-        let mut anew = Vec::new();
-        for (number, place) in work.places.iter().enumerate() {
-            let Ok(info) = place.database.info().await else { continue };
-            let now = (info.instance_start_time.clone(), info.sequence());
-            // PouchDB gives the same time to all, but starts to count anew.
-            let is_another = |before: &(Option<String>, Option<Sequence>)| {
-                before.0 != now.0
-                    || now.1.as_ref().zip(before.1.as_ref()).is_some_and(|(now, then)| now.is_behind(then))
-            };
-            if self.0.get(&number).is_some_and(is_another) {
-                anew.push(number);
-            }
-            self.0.insert(number, now);
-        }
-        for job in active {
-            let route = work.routes[job.placed.number];
-            if job.placed.is_adopted || !(anew.contains(&route.from) || anew.contains(&route.to)) {
-                continue;
-            }
-            context.printer.note(&format!("{}: a database was made anew; beginning again", name(&work.places, route)));
-            work.remove(context, &job.placed).await;
-            match work.place(context, job.placed.number).await {
-                Ok(placed) => *job = Followed::new(placed),
-                // It is gone then, which the next round says.
-                Err(failure) => context.printer.warning("job_failed", &failure.to_string()),
-            }
-        }
+fn keep((number, refused): Found, active: &mut [Followed]) {
+    if let Some(job) = active.iter_mut().find(|job| job.placed.number == number) {
+        job.placed.refused = refused;
     }
 }

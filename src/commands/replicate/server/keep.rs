@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::super::places::{Known, name};
+use super::super::places::{FEW, Known, name};
 use super::Work;
 use crate::commands::Context;
 use crate::commands::explain::explain;
+use crate::commands::sending::chain;
 use crate::couch::{Earlier, JobDocument, Server};
 use crate::exit::{Exit, Failure};
 use crate::name::DocId;
@@ -136,7 +137,8 @@ fn say(context: &Context, places: &[Known], routes: &[Route], keepers: &[Keeper]
         said.push(&keeper.shown);
         let at_source = places[route.from].reached.server.address().to_string() == keeper.shown;
         let why = if at_source { "" } else { " (the server of the target)" };
-        context.printer.note(&format!("{} carries it{why}", keeper.shown));
+        let own = routes.iter().zip(keepers).filter(|(_, other)| other.shown == keeper.shown).map(|(route, _)| *route);
+        context.printer.note(&format!("{} carries {}{why}", keeper.shown, what(places, own.collect(), routes.len())));
         let signed = [route.from, route.to].iter().any(|place| places[*place].reached.server.has_credentials());
         if command.continuous && signed {
             let message = format!(
@@ -146,6 +148,17 @@ fn say(context: &Context, places: &[Known], routes: &[Route], keepers: &[Keeper]
             );
             context.printer.warning("stored_credentials", &message);
         }
+    }
+}
+
+/// The part of all routes that one server carries.
+fn what(places: &[Known], own: Vec<Route>, all: usize) -> String {
+    if own.len() == all {
+        "it".to_owned()
+    } else if own.len() > FEW {
+        super::count(own.len(), "job", "jobs")
+    } else {
+        own.into_iter().map(|route| name(places, route)).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -171,7 +184,13 @@ impl Work {
         }
         let text = format!("{OURS}{}{}", random::hexadecimal(), random::hexadecimal());
         let id = DocId::new(text).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        server.put_job(&id, &spec, &known.welcome).await.map_err(|error| explain(error, &known.known))?;
+        if let Err(error) = server.put_job(&id, &spec, &known.welcome).await {
+            if !error.is_refusal() {
+                // Only its answer may be lost, and nobody else knows the id.
+                self.remove_document(context, number, &id).await;
+            }
+            return Err(explain(error, &known.known));
+        }
         context.printer.detail(&format!("{}: job {id}", name(&self.places, self.routes[number])));
         Ok(Placed { number, id, is_adopted: false, earlier: None, refused: Vec::new() })
     }
@@ -185,26 +204,35 @@ impl Work {
 
     /// Removes the document of a job; tells when it cannot be.
     pub(super) async fn remove(&self, context: &Context, placed: &Placed) -> bool {
-        match self.server(placed.number).remove_job(&placed.id).await {
+        self.remove_document(context, placed.number, &placed.id).await
+    }
+
+    async fn remove_document(&self, context: &Context, number: usize, id: &DocId) -> bool {
+        match self.server(number).remove_job(id).await {
             Ok(was_there) => was_there,
             Err(error) => {
-                let server = &self.keepers[placed.number].shown;
-                let message = format!(
-                    "the job `{}` stays at {server}, with the credentials in it: {}",
-                    placed.id,
-                    crate::commands::sending::chain(&error)
-                );
+                let server = &self.keepers[number].shown;
+                let message =
+                    format!("the job `{id}` may still be at {server}, with the credentials in it: {}", chain(&error));
                 context.printer.warning("job_left", &message);
                 false
             }
         }
     }
 
-    /// The same for a job that has come to its end. What others wrote is theirs.
+    /// The same for a job that is followed no longer. What others wrote is theirs, and what another run of ours waits
+    /// for is not removed before it is over.
     pub(super) async fn tidy(&self, context: &Context, placed: &Placed) {
-        if !placed.is_adopted || is_ours(&placed.id) {
-            self.remove(context, placed).await;
+        if placed.is_adopted {
+            let is_over = async || {
+                let told = self.server(placed.number).job(&placed.id).await;
+                told.is_ok_and(|told| told.is_some_and(|told| told.phase.is_over()))
+            };
+            if !is_ours(&placed.id) || !is_over().await {
+                return;
+            }
         }
+        self.remove(context, placed).await;
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::conclude::{self, Ended};
+use super::super::conclude;
+use super::super::ended::{self, Ended};
 use super::super::observe::observer;
 use super::super::places::name;
 use super::Work;
@@ -17,7 +18,6 @@ use crate::couch::Phase;
 use crate::exit::Failure;
 use crate::plan::topology::Route;
 use crate::replicator::{self, Outcome};
-use crate::report::JobState;
 
 /// Between two questions, at first and later.
 const FIRST: Duration = Duration::from_millis(100);
@@ -26,29 +26,10 @@ const LATER: Duration = Duration::from_secs(1);
 pub(super) const PROBE: Duration = Duration::from_secs(5);
 
 impl Work {
-    /// One after the other, each on top of what those before it have brought.
+    /// One after the other.
     pub(super) async fn in_order(&self, context: &Context, order: &[Route]) -> Vec<Ended> {
-        let mut ended = Vec::new();
-        for route in order {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            let Some(number) = self.routes.iter().position(|known| known == route) else { continue };
-            let outcome = self.once(context, number).await;
-            self.jobs.update(number, |line| {
-                line.state = match &outcome {
-                    Err(_) => JobState::Failed,
-                    Ok(outcome) if outcome.stopped => JobState::Stopped,
-                    Ok(_) => JobState::Done,
-                };
-            });
-            let failed = outcome.is_err();
-            ended.push(Ended { route: *route, number, outcome });
-            if failed {
-                break;
-            }
-        }
-        ended
+        let once = async |number| self.once(context, number).await;
+        ended::in_order(&self.jobs, &self.routes, order, &self.stop, once).await
     }
 
     async fn once(&self, context: &Context, number: usize) -> Result<Outcome, Failure> {
@@ -62,7 +43,8 @@ impl Work {
         let name = name(&self.places, self.routes[number]);
         let observer = observer(context, Arc::clone(&self.jobs), number, name);
         let outcome = replicator::run(&self.comparison(number), &observer, &self.stop).await;
-        let outcome = outcome.map_err(|error| conclude::explained(error, &self.places, self.routes[number]))?;
+        let outcome = outcome
+            .map_err(|error| conclude::explained(error, &self.places, self.routes[number], &self.options.selection))?;
         if outcome.counts.written > 0 {
             let words =
                 super::count(usize::try_from(outcome.counts.written).unwrap_or(usize::MAX), "document", "documents");
@@ -74,7 +56,7 @@ impl Work {
     /// A filter that does not exist makes servers try again for ever.
     pub(super) async fn check_filter(&self, number: usize) -> Result<(), Failure> {
         let checked = replicator::check_filter(&self.comparison(number)).await;
-        checked.map_err(|error| conclude::explained(error, &self.places, self.routes[number]))
+        checked.map_err(|error| conclude::explained(error, &self.places, self.routes[number], &self.options.selection))
     }
 
     /// Follows a job to its end; `false` when it was stopped.

@@ -29,11 +29,20 @@ pub(super) enum Verdict {
 impl Work {
     /// Judges what is told of a job. `probe`: looks at both ends as well.
     pub(super) async fn verdict(&self, number: usize, told: &Told, probe: bool) -> Verdict {
-        if probe
-            && let Err(error) = replicator::probe(&self.comparison(number)).await
+        let probed = async { if probe { replicator::probe(&self.comparison(number)).await } else { Ok(()) } };
+        let probed = tokio::select! {
+            () = self.stop.cancelled() => return Verdict::Goes,
+            probed = probed => probed,
+        };
+        if let Err(error) = probed
             && !error.is_passing()
         {
-            return Verdict::Ended(conclude::explained(error, &self.places, self.routes[number]));
+            return Verdict::Ended(conclude::explained(
+                error,
+                &self.places,
+                self.routes[number],
+                &self.options.selection,
+            ));
         }
         match told.phase {
             Phase::Completed => Verdict::Done,
@@ -73,10 +82,9 @@ impl Work {
         }
         let server = &self.keepers[placed.number].shown;
         let failure = Failure::new(Exit::Refused, format!("{server} carries out this job already, for somebody else"));
-        Err(failure
-            .coded("duplicate_job")
-            .details(told.error.clone())
-            .hint(format!("`couchapp replicate list {server}` shows it, `couchapp replicate cancel` ends it")))
+        Err(failure.coded("duplicate_job").details(told.error.clone()).hint(format!(
+            "`couchapp replicate list {server}` shows it, `couchapp replicate cancel {server} JOB` ends it"
+        )))
     }
 }
 
