@@ -38,7 +38,8 @@ Exit codes
   1  failed                               6  database, document or folder missing
   2  bad flag, argument or file           7  server unavailable, try again later
   3  differences (with --exit-code)       8  some items failed, others are done
-  4  credentials missing or refused       9  refused for safety, nothing was written";
+  4  credentials missing or refused       9  refused for safety, nothing was written
+                                        130  ended by Ctrl-C";
 
 /// `serve`
 pub const SERVE: &str = "\
@@ -98,8 +99,8 @@ Examples
   couchapp watch . http://127.0.0.1:5984/blog --open
   couchapp watch prod --delay 500ms    wait longer for the last of several saves
 
-First a push, with its questions, then another one whenever something has changed. What fails is told
-and waits for the next change; a server that is away is asked again until it is back.
+First a push, with its questions, then another one whenever something has changed. What fails is
+told, and tried again with the next change; a server that is away is asked until it is back.
 Each push makes a revision: for fast loops, `couchapp serve` has an endpoint of its own.
 ";
 /// `watch`

@@ -18,7 +18,7 @@ pub struct ReplicateArgs {
     #[arg(value_name = "PLACE", required = true, num_args = 2..)]
     pub places: Vec<String>,
     /// In both directions; what was changed at both ends stays as a conflict
-    #[arg(long)]
+    #[arg(long, aliases = ["bidirectional", "two-way"])]
     pub both: bool,
     /// Each place to the next (of two places, always)
     #[arg(long, group = "shape")]
@@ -41,10 +41,10 @@ pub struct ReplicateArgs {
     )]
     pub tree: Option<u16>,
     /// Go on with every change until Ctrl-C
-    #[arg(long)]
+    #[arg(long, aliases = ["live", "watch"])]
     pub continuous: bool,
     /// Create databases that do not exist and are written to
-    #[arg(long)]
+    #[arg(long, alias = "create-db")]
     pub create_target: bool,
     /// Who moves the documents [default: client]
     #[arg(long, value_enum, value_name = "WHO")]
@@ -77,7 +77,7 @@ pub struct ReplicateArgs {
 #[derive(Clone, Subcommand)]
 pub enum ReplicateCommand {
     /// List what a server replicates by itself
-    #[command(before_help = help::REPLICATE_JOBS, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
+    #[command(alias = "ls", before_help = help::REPLICATE_JOBS, after_help = help::READ_EXITS, help_template = help::TEMPLATE)]
     List {
         /// The server's URL or a target [default: the default target's server]
         #[arg(value_name = "SERVER")]
@@ -91,7 +91,8 @@ pub enum ReplicateCommand {
         words: Vec<String>,
     },
     /// End jobs and remove their documents
-    #[command(before_help = help::REPLICATE_JOBS, after_help = help::CANCEL_EXITS, help_template = help::TEMPLATE)]
+    #[command(aliases = ["stop", "rm", "remove"], before_help = help::REPLICATE_JOBS, after_help = help::CANCEL_EXITS)]
+    #[command(help_template = help::TEMPLATE)]
     Cancel {
         /// The server's URL or a target, then jobs by their first letters
         #[arg(value_name = "SERVER|JOB")]

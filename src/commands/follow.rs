@@ -224,9 +224,10 @@ impl<R: Round> Follower<'_, R> {
             Ok(()) => {
                 self.failures = 0;
                 self.overtaken = 0;
-                let before = self.told.take();
-                if before.is_some_and(|told| told.exit == Exit::Unavailable) && !has_done {
-                    context.printer.moment("the server is back; nothing has changed");
+                if let Some(told) = self.told.take().filter(|_| !has_done) {
+                    let away = told.exit == Exit::Unavailable;
+                    let what = if away { "the server is back" } else { "mended" };
+                    context.printer.moment(&format!("{what}; nothing has changed"));
                 }
             }
             Err(error) => self.fail(error, Some(&context)).await,

@@ -77,7 +77,7 @@ impl Printer {
             self.err_line(&line);
         }
         // Where it arose helps only with what nobody foresaw; many environments have the variable set for good.
-        if self.settings().backtrace && (parts.exit == Exit::Failed || self.is_verbose()) {
+        if self.settings().backtrace && self.is_verbose() {
             self.err_text(&redact(&format!("{}\n", error.backtrace())));
         }
         parts.exit

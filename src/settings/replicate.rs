@@ -197,6 +197,25 @@ pub(super) fn refuse_twins(places: &[Place]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the changes feed understands: in a query it would change what is carried.
+/// <https://docs.couchdb.org/en/stable/api/database/changes.html>
+const RESERVED: [&str; 14] = [
+    "att_encoding_info",
+    "attachments",
+    "conflicts",
+    "descending",
+    "feed",
+    "filter",
+    "heartbeat",
+    "include_docs",
+    "last-event-id",
+    "limit",
+    "seq_interval",
+    "since",
+    "style",
+    "timeout",
+];
+
 fn which(given: &ReplicateArgs) -> Result<Which, Failure> {
     if let Some(text) = &given.selector {
         return match json::parse(text.as_bytes()) {
@@ -212,6 +231,10 @@ fn which(given: &ReplicateArgs) -> Result<Which, Failure> {
         }
         let pair = |text: &String| {
             let pair = text.split_once('=').ok_or_else(|| usage(format!("`--query`: `{text}` is no `KEY=VALUE`")))?;
+            if RESERVED.contains(&pair.0) {
+                let failure = usage(format!("`--query`: `{}` belongs to the changes feed itself", pair.0));
+                return Err(failure.hint("the filter function sees it there, but the feed would do as it says"));
+            }
             Ok((pair.0.to_owned(), pair.1.to_owned()))
         };
         let query = given.query.iter().map(pair).collect::<Result<_, Failure>>()?;
@@ -276,6 +299,7 @@ mod tests {
             &["--filter", "d"],
             &["--filter", "_design/f"],
             &["--filter", "d/f", "--query", "k"],
+            &["--filter", "d/f", "--query", "k=v", "--query", "limit=2"],
             &["--query", "k=v"],
             &["--doc-ids", "_x"],
             &["--filter", "d/f", "--doc-ids", "a"],

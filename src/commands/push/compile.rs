@@ -15,11 +15,11 @@ use crate::json::Object;
 use crate::name::{DocId, Revision};
 use crate::random;
 
-/// Compiles `source` on the server of `database`; the scratch document is always removed again.
+/// Compiles the `source` of `design` on the server of `database`; the scratch document is always removed again.
 pub(super) async fn validation(
     reached: &Reached,
     database: &Database,
-    source: &str,
+    (design, source): (&DocId, &str),
     file: Option<String>,
 ) -> Result<()> {
     if reached.welcome.kind != Kind::CouchDb {
@@ -30,6 +30,10 @@ pub(super) async fn validation(
     let write = Write { id: id.clone(), parent: None, body, attachments: Vec::new(), progress: None };
     match database.put(&write).await {
         Ok(written) => remove(reached, database, &id, &written.revision).await,
+        // Who may not write this one may not write the other either.
+        Err(CouchError::Forbidden { source, .. }) => {
+            Err(reached.failure(CouchError::Forbidden { action: format!("write `{design}`"), source }))
+        }
         Err(error) if error.answer().is_some_and(|answer| (400..500).contains(&answer.status)) => {
             refusal(error, reached, source, file)
         }

@@ -185,7 +185,7 @@ async fn compile_validation(place: &Place<'_>, prepared: &Prepared<'_>) -> Resul
     }
     if let Some(source) = compile::new_validation(&prepared.compared.body) {
         let file = Some(prepared.compared.path(&key));
-        compile::validation(place.reached, place.database, source, file).await?;
+        compile::validation(place.reached, place.database, (&prepared.local.folded.id, source), file).await?;
     }
     Ok(())
 }

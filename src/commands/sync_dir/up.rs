@@ -135,13 +135,13 @@ impl Run<'_> {
             return self.troubles.conclude(self.context, (&would(&plan, "send"), fields), 0);
         }
         self.confirm(&plan)?;
-        if idle {
-            return self.conclude_idle(&plan, fields, info);
-        }
         let info = match info {
             Some(info) => info.clone(),
             None => self.create().await?,
         };
+        if idle {
+            return self.conclude_idle(&plan, fields);
+        }
         let sent = match self.scope.document.clone() {
             Some(id) => self.send_attachments(&plan, &id).await?,
             None => self.send(&plan).await?,
@@ -185,10 +185,8 @@ impl Run<'_> {
         is_alone
     }
 
-    fn conclude_idle(mut self, plan: &Mirror, fields: Map<String, Value>, info: Option<&Info>) -> Result<Exit> {
-        if info.is_some() {
-            self.memory.save_news(self.context);
-        }
+    fn conclude_idle(mut self, plan: &Mirror, fields: Map<String, Value>) -> Result<Exit> {
+        self.memory.save_news(self.context);
         let elapsed = self.context.printer.elapsed().as_secs_f64();
         let text = format!("Up to date: {}, nothing sent, {elapsed:.1} s", files(plan.same));
         self.troubles.conclude(self.context, (&text, fields), 0)
