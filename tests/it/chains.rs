@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::contract::app::noise;
-use crate::contract::replicating::{contents, leaves};
+use crate::contract::leaves::{contents, leaves};
 use crate::harness::{Database, Endpoint, Kind, Project, Running, Served, cases, until_found_or};
 
 const STYLE: &str = "blog/_attachments/style.css";

@@ -11,18 +11,23 @@ pub(crate) mod app;
 pub(crate) mod both_ways;
 pub(crate) mod cloning;
 pub(crate) mod conflicts;
+pub(crate) mod continuous;
 pub(crate) mod credentials;
 pub(crate) mod damage;
 pub(crate) mod dump_damage;
 pub(crate) mod dump_hostile;
+pub(crate) mod dump_telling;
 pub(crate) mod dumping;
 pub(crate) mod endings;
 pub(crate) mod faults;
 pub(crate) mod fetching;
 pub(crate) mod folders;
 pub(crate) mod hostile;
+pub(crate) mod interruptions;
+pub(crate) mod job_endings;
 pub(crate) mod keeping;
 pub(crate) mod laws;
+pub(crate) mod leaves;
 pub(crate) mod mirroring;
 pub(crate) mod naming;
 pub(crate) mod one_document;
@@ -30,6 +35,7 @@ pub(crate) mod pushing;
 pub(crate) mod remembering;
 pub(crate) mod removing;
 pub(crate) mod replicating;
+pub(crate) mod replication_rules;
 pub(crate) mod replications;
 pub(crate) mod sending;
 pub(crate) mod served;
@@ -96,18 +102,20 @@ macro_rules! for_each_case {
                 what_would_turn_a_plain_folder_into_another_is_refused,
                 what_a_plain_folder_cannot_hold_stays_with_others,
                 a_layout_that_does_not_show_is_asked_for,
-                a_killed_update_goes_on,
                 a_dry_update_changes_nothing,
                 what_others_have_on_the_server_survives_an_update,
                 what_an_update_cannot_take_stays_on_the_server,
                 a_folder_that_is_no_app_is_not_updated,
+                an_update_knows_what_a_macro_made,
+                an_update_remembers_text_that_was_adopted,
+                an_update_only_fetches_what_is_new,
+            ];
+            interruptions: [
+                a_killed_update_goes_on,
                 one_clone_at_a_time_works_on_a_folder,
                 a_broken_download_leaves_the_folder_as_it_was,
                 what_is_edited_during_an_update_is_not_replaced,
                 an_interrupted_clone_goes_on,
-                an_update_knows_what_a_macro_made,
-                an_update_remembers_text_that_was_adopted,
-                an_update_only_fetches_what_is_new,
             ];
             folders: [
                 documents_travel_with_the_app,
@@ -226,13 +234,15 @@ macro_rules! for_each_case {
                 a_part_is_dumped,
                 documents_are_dumped_as_push_takes_them,
                 losing_revisions_are_dumped_when_asked_for,
-                a_dump_is_verified,
-                a_dump_is_a_stream_of_lines,
                 a_design_document_is_dumped,
                 what_people_attached_is_dumped,
+                one_document_is_dumped_whole,
+            ];
+            dump_telling: [
+                a_dump_is_verified,
+                a_dump_is_a_stream_of_lines,
                 two_files_for_one_path_are_told,
                 a_losing_revision_without_a_path_is_told,
-                one_document_is_dumped_whole,
                 a_document_that_goes_during_a_dump_is_told,
                 another_compression_is_no_difference,
                 a_verification_tells_of_everything,
@@ -287,6 +297,8 @@ on_the_endpoint! {
         a_replication_that_cannot_be_has_its_code,
         a_killed_replication_goes_on,
         shapes_carry_everything_everywhere,
+    ];
+    continuous: [
         edits_at_both_ends_meet,
         an_edit_is_asked_for_once,
         a_target_that_goes_ends_the_job,
@@ -301,6 +313,8 @@ on_the_endpoint! {
         a_document_tells_how_it_ended,
         the_same_replication_twice_fails,
         what_cannot_be_replicated_is_tried_again,
+    ];
+    replication_rules: [
         what_is_no_replication_is_refused,
         replications_are_for_administrators,
         others_see_no_password,
@@ -338,11 +352,13 @@ on_the_endpoint! {
         what_a_server_cannot_carry_is_told,
         an_equal_job_is_not_doubled,
         somebody_elses_job_stays_theirs,
+        a_job_that_was_gone_is_not_counted_as_cancelled,
+    ];
+    job_endings: [
         a_run_that_is_stopped_leaves_no_job,
         what_a_killed_run_left_is_tidied_up,
         a_target_that_goes_ends_a_job,
         a_job_that_crashes_for_ever_is_given_up,
-        a_job_that_was_gone_is_not_counted_as_cancelled,
         what_stays_beside_a_failure_is_told,
         a_job_that_may_be_left_is_named,
         a_job_whose_answer_was_lost_is_removed,
@@ -359,5 +375,5 @@ on_the_endpoint! {
 
 #[cfg(all(target_os = "linux", feature = "serve"))]
 on_the_endpoint! {
-    server_jobs: [on_a_terminal_it_is_asked_what_stays];
+    job_endings: [on_a_terminal_it_is_asked_what_stays];
 }

@@ -28,6 +28,8 @@ on_the_embedded_endpoint! {
         a_replication_that_cannot_be_has_its_code,
         a_killed_replication_goes_on,
         shapes_carry_everything_everywhere,
+    ];
+    continuous: [
         edits_at_both_ends_meet,
         a_target_that_goes_ends_the_job,
         a_source_that_changes_meanwhile_is_carried,
@@ -38,11 +40,13 @@ on_the_embedded_endpoint! {
         what_a_server_cannot_carry_is_told,
         an_equal_job_is_not_doubled,
         somebody_elses_job_stays_theirs,
+        a_job_that_was_gone_is_not_counted_as_cancelled,
+    ];
+    job_endings: [
         a_run_that_is_stopped_leaves_no_job,
         what_a_killed_run_left_is_tidied_up,
         a_target_that_goes_ends_a_job,
         a_job_that_crashes_for_ever_is_given_up,
-        a_job_that_was_gone_is_not_counted_as_cancelled,
         what_stays_beside_a_failure_is_told,
         a_job_that_may_be_left_is_named,
         a_job_whose_answer_was_lost_is_removed,
@@ -57,6 +61,8 @@ on_the_embedded_endpoint! {
         a_document_tells_how_it_ended,
         the_same_replication_twice_fails,
         what_cannot_be_replicated_is_tried_again,
+    ];
+    replication_rules: [
         what_is_no_replication_is_refused,
         replications_are_for_administrators,
         others_see_no_password,
@@ -98,5 +104,5 @@ on_the_embedded_endpoint! {
 
 #[cfg(target_os = "linux")]
 on_the_embedded_endpoint! {
-    server_jobs: [on_a_terminal_it_is_asked_what_stays];
+    job_endings: [on_a_terminal_it_is_asked_what_stays];
 }

@@ -8,7 +8,7 @@ pub(crate) mod embedded;
 mod endpoint;
 mod project;
 mod run;
-#[cfg(all(unix, feature = "serve"))]
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "most of it is for `serve` and `watch`"))]
 mod running;
 #[cfg(all(unix, feature = "serve"))]
 mod served;
@@ -21,7 +21,6 @@ use tokio::runtime::Runtime;
 pub(crate) use self::endpoint::{Database, Endpoint, Kind, Response, encoded};
 pub(crate) use self::project::{Project, Tree, difference};
 pub(crate) use self::run::{Run, Secrets};
-#[cfg(all(unix, feature = "serve"))]
 pub(crate) use self::running::Running;
 #[cfg(all(unix, feature = "serve"))]
 pub(crate) use self::served::Served;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::contract::replicating::{graft, leaves};
+use crate::contract::leaves::{graft, leaves};
 use crate::fault_proxy::{Action, FaultProxy};
 use crate::harness::{Database, Endpoint, runtime, until, variable};
 use crate::wire::Answer;

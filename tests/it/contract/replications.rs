@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::replicating::{fill, graft, leaves, same};
+use super::leaves::{fill, graft, leaves, same};
 use crate::harness::{Database, Endpoint, Kind, Response, encoded, until, until_found};
 
 /// An end by its URL, with the credentials of the administrator.
@@ -11,19 +11,37 @@ fn end(database: &Database<'_>) -> Value {
     json!({ "url": database.url(), "auth": { "basic": { "username": username, "password": password } } })
 }
 
-fn body(source: &Database<'_>, target: &Database<'_>, more: &Value) -> Value {
+pub(super) fn body(source: &Database<'_>, target: &Database<'_>, more: &Value) -> Value {
     let mut body = json!({ "source": end(source), "target": end(target) });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     body
 }
 
-fn replicate(endpoint: &Endpoint, body: &Value) -> Response {
-    endpoint.post("/_replicate", body)
+pub(super) fn replicate(endpoint: &Endpoint, body: &Value) -> Response {
+    replicate_as(endpoint, endpoint, body)
+}
+
+/// Asks in the name of `who`. Of a replication that has an end CouchDB tells before its scheduler has let go of the job, and
+/// whoever asks for the same one meanwhile waits for ever.
+pub(super) fn replicate_as(who: &Endpoint, administrator: &Endpoint, body: &Value) -> Response {
+    let response = who.post("/_replicate", body);
+    let target = body["target"]["url"].as_str().or(body["target"].as_str()).unwrap_or_default();
+    let name = format!("/{}/", target.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+    let is_over = |job: &Value| {
+        !job["target"].as_str().unwrap().ends_with(&name) || job["id"].as_str().unwrap().ends_with("+continuous")
+    };
+    if administrator.kind() != Kind::PouchDb {
+        until("the scheduler lets go", || {
+            let answer = administrator.get("/_scheduler/jobs").expect(200).json();
+            answer["jobs"].as_array().unwrap().iter().all(is_over)
+        });
+    }
+    response
 }
 
 /// Whatever is told must not have the password in it.
 #[track_caller]
-fn without_password(endpoint: &Endpoint, response: &Response) {
+pub(super) fn without_password(endpoint: &Endpoint, response: &Response) {
     let text = String::from_utf8_lossy(&response.body);
     let password = endpoint.credentials().map_or("no password", |(_, password)| password);
     assert!(!text.contains(password) && !text.contains("\"auth\""), "{text}");
@@ -31,37 +49,37 @@ fn without_password(endpoint: &Endpoint, response: &Response) {
 
 /// Whether replications are told of as CouchDB does. PouchDB Server carries them out as well, and answers in its own way.
 #[track_caller]
-fn has_scheduler(endpoint: &Endpoint) -> bool {
+pub(super) fn has_scheduler(endpoint: &Endpoint) -> bool {
     let is_there = endpoint.get("/_scheduler/jobs").status == 200;
     assert_eq!(is_there, endpoint.kind() != Kind::PouchDb);
     is_there
 }
 
 /// A document of `_replicator`; it is removed at the end.
-struct Document<'a> {
+pub(super) struct Document<'a> {
     endpoint: &'a Endpoint,
     id: String,
 }
 
 impl<'a> Document<'a> {
     #[track_caller]
-    fn write(endpoint: &'a Endpoint, id: &str, members: &Value) -> Self {
+    pub(super) fn write(endpoint: &'a Endpoint, id: &str, members: &Value) -> Self {
         let document = Self { endpoint, id: id.to_owned() };
         endpoint.put(&document.target(), members).expect(201);
         document
     }
 
-    fn target(&self) -> String {
+    pub(super) fn target(&self) -> String {
         format!("/_replicator/{}", encoded(&self.id))
     }
 
-    fn read(&self) -> Value {
+    pub(super) fn read(&self) -> Value {
         self.endpoint.get(&self.target()).json()
     }
 
     /// Writes it anew, without what the server wrote.
     #[track_caller]
-    fn replace(&self, members: &Value) {
+    pub(super) fn replace(&self, members: &Value) {
         until_found("a write that nobody else writes into", || {
             let revision = self.read()["_rev"].as_str().unwrap().to_owned();
             let written = self.endpoint.put(&format!("{}?rev={revision}", self.target()), members);
@@ -70,7 +88,7 @@ impl<'a> Document<'a> {
     }
 
     #[track_caller]
-    fn until_state(&self, state: &str) -> Value {
+    pub(super) fn until_state(&self, state: &str) -> Value {
         until_found(&format!("{} {state}", self.id), || {
             Some(self.read()).filter(|document| document["_replication_state"] == state)
         })
@@ -78,7 +96,7 @@ impl<'a> Document<'a> {
 
     /// What the scheduler tells of it, once it suits.
     #[track_caller]
-    fn until_told(&self, suits: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn until_told(&self, suits: impl Fn(&Value) -> bool) -> Value {
         let target = format!("/_scheduler/docs/_replicator/{}", encoded(&self.id));
         until_found(&self.id, || {
             let answer = self.endpoint.get(&target);
@@ -87,7 +105,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    fn remove(&self) {
+    pub(super) fn remove(&self) {
         until_found("a removal", || {
             let document = self.read();
             let Some(revision) = document["_rev"].as_str() else { return Some(()) };
@@ -106,7 +124,7 @@ impl Drop for Document<'_> {
 }
 
 /// The jobs of a database, as source or target.
-fn jobs_of(endpoint: &Endpoint, database: &Database<'_>) -> Vec<Value> {
+pub(super) fn jobs_of(endpoint: &Endpoint, database: &Database<'_>) -> Vec<Value> {
     let answer = endpoint.get("/_scheduler/jobs").expect(200);
     without_password(endpoint, &answer);
     let jobs = answer.json()["jobs"].as_array().unwrap().clone();
@@ -374,156 +392,4 @@ pub(crate) fn what_cannot_be_replicated_is_tried_again(endpoint: &Endpoint) {
     target.make();
     document.until_state("completed");
     same(&source, &target);
-}
-
-pub(crate) fn what_is_no_replication_is_refused(endpoint: &Endpoint) {
-    if !has_scheduler(endpoint) {
-        return;
-    }
-    let (url, name) = ("http://127.0.0.1:9/x", endpoint.unmade_database().name().to_owned());
-    let both = |more: Value| {
-        let mut body = json!({ "source": url, "target": url });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        body
-    };
-    let rows = [
-        (json!({}), 500, Some("Missing replicator database")),
-        (json!({ "source": url }), 500, Some("Missing replicator database")),
-        (both(json!({ "continuous": "x" })), 400, Some("parameter `continuous` must be a boolean")),
-        (both(json!({ "create_target": 1 })), 400, Some("parameter `create_target` must be a boolean")),
-        (both(json!({ "winning_revs_only": 1 })), 400, Some("parameter `winning_revs_only` must be a boolean")),
-        (both(json!({ "selector": 5 })), 400, Some("parameter `selector` must be a JSON object")),
-        (both(json!({ "doc_ids": 5 })), 400, Some("parameter `doc_ids` must be an array")),
-        (both(json!({ "query_params": 5 })), 400, Some("parameter `query_params` must be an object")),
-        (
-            both(json!({ "selector": {}, "doc_ids": ["x"] })),
-            400,
-            Some("`doc_ids`,`filter`,`selector` are mutually exclusive"),
-        ),
-        (both(json!({ "cancel": true, "continuous": true })), 404, Some("missing")),
-    ];
-    for (body, status, reason) in rows {
-        let answer = replicate(endpoint, &body).expect(status).json();
-        assert_eq!(answer["reason"].as_str(), reason, "{body}");
-        let is_document = body.get("cancel").is_none();
-        if let Some(reason) = reason.filter(|_| is_document) {
-            // CouchDB has more around it.
-            let answer = endpoint.put(&format!("/_replicator/{name}"), &body).expect(403).json();
-            let told = answer["reason"].as_str().unwrap();
-            assert!(answer["error"] == "forbidden" && told.contains(reason), "{body}: {answer}");
-        }
-    }
-    replicate(endpoint, &json!([])).expect(400);
-    endpoint.send("POST", "/_replicate", &[], b"{}".to_vec()).expect(415);
-    for (source, reason) in [("x", "local_endpoints_not_supported"), ("http://", "endpoint has an invalid url")] {
-        let body = json!({ "source": source, "target": url });
-        let answer = endpoint.put(&format!("/_replicator/{name}"), &body).expect(403).json();
-        assert_eq!(answer["reason"], reason, "{source}");
-        let rows = json!({ "docs": [{ "_id": name, "source": source, "target": url }] });
-        endpoint.post("/_replicator/_bulk_docs", &rows).expect(403);
-    }
-    endpoint.get(&format!("/_replicator/{name}")).expect(404);
-    for (target, status) in [
-        ("/_scheduler/jobs/nothing", 404),
-        ("/_scheduler/docs/_replicator/nothing", 404),
-        ("/_scheduler/docs/nothing", 400),
-        ("/_scheduler/docs?states=nothing", 400),
-        ("/_scheduler/docs?states=crashing,running&limit=1&skip=100000", 200),
-        ("/_scheduler/nothing", 404),
-    ] {
-        assert_eq!(endpoint.get(target).status, status, "{target}");
-    }
-}
-
-pub(crate) fn replications_are_for_administrators(endpoint: &Endpoint) {
-    if !has_scheduler(endpoint) {
-        return;
-    }
-    let (source, target) = (endpoint.database(), endpoint.database());
-    let (name, password) = (source.name().to_owned(), "a password of somebody");
-    let user = format!("/_users/org.couchdb.user:{name}");
-    let account = json!({ "name": name, "password": password, "roles": [], "type": "user" });
-    endpoint.put(&user, &account).expect(201);
-    let somebody = Endpoint::at(endpoint.origin(), Some((&name, password)));
-    let nobody = Endpoint::at(endpoint.origin(), None);
-    let names = json!({ "source": source.name(), "target": target.name() });
-    nobody.post("/_replicate", &names).expect(401);
-    // A local database is asked in the name of whoever asks.
-    let answer = somebody.post("/_replicate", &names).expect(403).json();
-    assert_eq!((&answer["error"], &answer["reason"]), (&json!("forbidden"), &json!(format!("{}/", source.url()))));
-    for database in [&source, &target] {
-        database.put("_security", &json!({ "members": { "names": [name] } })).expect(200);
-    }
-    source.store("a", &json!({}));
-    source.store("_design/app", &json!({}));
-    let done = somebody.post("/_replicate", &names).expect(200).json();
-    assert_eq!((&done["ok"], &done["history"][0]["doc_write_failures"]), (&json!(true), &json!(1)), "{done}");
-    assert_eq!(leaves(&target).keys().collect::<Vec<_>>(), ["a"], "design documents are for administrators");
-    let made = endpoint.unmade_database();
-    let create = json!({ "source": source.name(), "target": made.name(), "create_target": true });
-    somebody.post("/_replicate", &create).expect(401);
-    assert!(!made.exists());
-    let on = json!({ "source": source.name(), "target": target.name(), "continuous": true });
-    let id = endpoint.post("/_replicate", &on).expect(202).json()["_local_id"].clone();
-    let cancel = json!({ "cancel": true, "replication_id": id });
-    somebody.post("/_replicate", &cancel).expect(401);
-    endpoint.post("/_replicate", &cancel).expect(200);
-    let document = body(&source, &target, &json!({}));
-    for who in [&somebody, &nobody] {
-        let refused = if who.credentials().is_some() { 403 } else { 401 };
-        who.put(&format!("/_replicator/{name}"), &document).expect(refused);
-        who.get("/_replicator").expect(refused);
-        who.get("/_replicator/_all_docs?include_docs=true").expect(401);
-        who.get("/_replicator/_changes?include_docs=true").expect(401);
-        for target in ["/_scheduler/jobs", "/_scheduler/docs", "/_active_tasks"] {
-            assert_eq!(who.get(target).status, 401, "{target}");
-        }
-    }
-    let revision = endpoint.get(&user).json()["_rev"].as_str().unwrap().to_owned();
-    endpoint.delete(&format!("{user}?rev={revision}")).ok();
-}
-
-/// What is told to those who let others into `_replicator`; they share it with everybody else on the server, so that this
-/// is for a database of its own.
-pub(crate) fn others_see_no_password(endpoint: &Endpoint) {
-    if !has_scheduler(endpoint) {
-        return;
-    }
-    let (source, target) = (endpoint.database(), endpoint.database());
-    let (owner, other) = (format!("{}-owner", source.name()), format!("{}-other", source.name()));
-    let password = "a password of somebody";
-    let user = |name: &str| format!("/_users/org.couchdb.user:{name}");
-    for name in [&owner, &other] {
-        let account = json!({ "name": name, "password": password, "roles": [], "type": "user" });
-        endpoint.put(&user(name), &account).expect(201);
-    }
-    let place = format!("/{}%2F_replicator", source.name());
-    endpoint.send("PUT", &place, &[], Vec::new()).expect(201);
-    endpoint.put(&format!("{place}/_security"), &json!({ "members": { "names": [owner, other] } })).expect(200);
-    let [own, others] = [&owner, &other].map(|name| Endpoint::at(endpoint.origin(), Some((name, password))));
-    let members = json!({
-        "source": { "url": source.url(), "auth": { "basic": { "username": owner, "password": password } } },
-        "target": target.url().replacen("://", &format!("://{owner}:a-password@"), 1),
-        "continuous": true,
-    });
-    let document = format!("{place}/job");
-    own.put(&document, &members).expect(201);
-    for who in [&own, endpoint] {
-        let shown = who.get(&document).expect(200).json();
-        assert_eq!((&shown["source"], &shown["target"]), (&members["source"], &members["target"]), "{shown}");
-        assert_eq!(shown["owner"], owner.as_str());
-    }
-    let rows = json!({ "docs": [{ "id": "job" }] });
-    for shown in [others.get(&document), others.post(&format!("{place}/_bulk_get"), &rows)] {
-        let text = String::from_utf8(shown.expect(200).body).unwrap();
-        assert!(!text.contains("password") && text.contains(&source.url()), "{text}");
-    }
-    let forged = json!({ "source": source.url(), "target": target.url(), "owner": owner });
-    others.put(&format!("{place}/forged"), &forged).expect(403);
-    endpoint.delete(&place).expect(200);
-    until("the end of the job", || jobs_of(endpoint, &source).is_empty());
-    for name in [&owner, &other] {
-        let revision = endpoint.get(&user(name)).json()["_rev"].as_str().unwrap().to_owned();
-        endpoint.delete(&format!("{}?rev={revision}", user(name))).ok();
-    }
 }

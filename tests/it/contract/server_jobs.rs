@@ -1,74 +1,46 @@
 //! Databases that a server carries to others by itself (`replicate --via server`), and what is told of its jobs.
 
-use std::process::Child;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::fault_proxy::{Action, FaultProxy};
-use crate::harness::{CANARY, Database, Endpoint, Kind, Project, Run, encoded, until};
+use crate::harness::{Database, Endpoint, Kind, Project, Run, Running, encoded, until};
 use crate::wire::Answer;
 
-fn carry(project: &Project, places: &[&str], flags: &[&str]) -> Run {
+pub(super) fn carry(project: &Project, places: &[&str], flags: &[&str]) -> Run {
     project.couchapp(&[&["replicate"], places, &["--via", "server"], flags].concat())
 }
 
 /// The documents of `_replicator` that name a database.
-fn jobs_of(database: &Database<'_>) -> Vec<Value> {
+pub(super) fn jobs_of(database: &Database<'_>) -> Vec<Value> {
     let answer = database.endpoint().get("/_replicator/_all_docs?include_docs=true").expect(200).json();
     let rows = answer["rows"].as_array().unwrap().iter().map(|row| row["doc"].clone());
     rows.filter(|document| document.to_string().contains(database.name())).collect()
 }
 
-fn job_id(job: &Value) -> String {
+pub(super) fn job_id(job: &Value) -> String {
     job["_id"].as_str().unwrap().to_owned()
 }
 
-fn ids(database: &Database<'_>) -> Vec<String> {
+pub(super) fn ids(database: &Database<'_>) -> Vec<String> {
     let answer = database.get("_all_docs").expect(200).json();
     answer["rows"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn fill(database: &Database<'_>, count: usize) {
+pub(super) fn fill(database: &Database<'_>, count: usize) {
     let documents: Vec<Value> = (0..count).map(|n| json!({ "_id": format!("n{n:02}"), "n": n })).collect();
     database.post("_bulk_docs", &json!({ "docs": documents })).ok();
 }
 
-/// A run under way; it is killed with the test.
-struct Carrying<'a>(Option<Child>, &'a Project);
-
-impl Drop for Carrying<'_> {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-impl<'a> Carrying<'a> {
-    fn start(project: &'a Project, places: &[&str], flags: &[&str]) -> Self {
-        let arguments = [&["replicate"], places, &["--via", "server"], flags].concat();
-        Self(Some(project.start("", &arguments)), project)
-    }
-
-    fn signal(&self, name: &str) {
-        let line = format!("kill -{name} {}", self.0.as_ref().unwrap().id());
-        assert!(std::process::Command::new("sh").args(["-c", &line]).status().unwrap().success());
-    }
-
-    fn has_ended(&mut self) -> bool {
-        self.0.as_mut().unwrap().try_wait().unwrap().is_some()
-    }
-
-    fn ended(mut self) -> Run {
-        self.1.ended(&self.0.take().unwrap().wait_with_output().unwrap())
-    }
+/// A run under way.
+pub(super) fn start(project: &Project, places: &[&str], flags: &[&str]) -> Running {
+    Running::start(project, &[&["replicate"], places, &["--via", "server"], flags].concat(), "")
 }
 
 /// A proxy through which nobody learns what has changed before the gate is opened.
-fn held(endpoint: &Endpoint) -> (FaultProxy, Arc<Semaphore>) {
+pub(super) fn held(endpoint: &Endpoint) -> (FaultProxy, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let guard = Arc::clone(&gate);
     let hold = move |arrival: &crate::fault_proxy::Arrival| match arrival.target.contains("/_changes") {
@@ -249,44 +221,6 @@ pub(crate) fn somebody_elses_job_stays_theirs(endpoint: &Endpoint) {
     endpoint.delete(&format!("{theirs}?rev={}", document["_rev"].as_str().unwrap())).ok();
 }
 
-pub(crate) fn a_run_that_is_stopped_leaves_no_job(endpoint: &Endpoint) {
-    let project = Project::for_endpoint(endpoint);
-    for signal in ["INT", "TERM"] {
-        let (source, target) = (endpoint.database(), endpoint.database());
-        fill(&source, 3);
-        let (proxy, gate) = held(endpoint);
-        let running = Carrying::start(&project, &[&source.url_through(&proxy), &target.url()], &[]);
-        until("the job", || jobs_of(&target).len() == 1);
-        running.signal(signal);
-        running.ended().expect(130).says("Stopped before the end");
-        assert_eq!(jobs_of(&target), Vec::<Value>::new());
-        gate.add_permits(1000);
-        // Nobody can be asked whether a job that goes on is to stay.
-        let running = Carrying::start(&project, &[&source.url(), &target.url()], &["--continuous"]);
-        until("the documents", || ids(&target).len() == 3);
-        running.signal(signal);
-        running.ended().expect(130).says("Cancelled 1 job");
-        assert_eq!(jobs_of(&target), Vec::<Value>::new());
-    }
-}
-
-pub(crate) fn what_stays_beside_a_failure_is_told(endpoint: &Endpoint) {
-    let project = Project::for_endpoint(endpoint);
-    let (source, middle, target) = (endpoint.database(), endpoint.database(), endpoint.database());
-    let refused = Answer::error(403, "forbidden", "no jobs today");
-    let proxy = FaultProxy::start(endpoint.origin(), move |arrival| {
-        let is_job = arrival.method == "PUT" && arrival.target.starts_with("/_replicator/");
-        if is_job { Action::Replace(refused.clone()) } else { Action::Pass }
-    });
-    let places = [source.url(), middle.url_through(&proxy), target.url_through(&proxy)];
-    let places: Vec<&str> = places.iter().map(String::as_str).collect();
-    let run = carry(&project, &places, &["--chain", "--continuous", "--detach"]).expect(4).says("no jobs today");
-    let job = job_id(&jobs_of(&source)[0]);
-    let run = run.says("1 job runs on").says(&format!("couchapp replicate cancel {} {job}", endpoint.origin()));
-    assert!(run.stderr.find("1 job runs on") < run.stderr.find("error: "), "{run}");
-    project.couchapp(&["replicate", "cancel", endpoint.origin(), &job, "--yes"]).ok();
-}
-
 /// Two terminals, one command: whoever came second may leave.
 #[cfg(all(unix, feature = "serve"))]
 pub(crate) fn what_another_run_waits_for_goes_on(endpoint: &Endpoint) {
@@ -294,14 +228,14 @@ pub(crate) fn what_another_run_waits_for_goes_on(endpoint: &Endpoint) {
     fill(&source, 3);
     let (proxy, gate) = held(endpoint);
     let (from, to) = (source.url_through(&proxy), target.url());
-    let first = Carrying::start(&project, &[&from, &to], &[]);
+    let first = start(&project, &[&from, &to], &[]);
     until("the job", || jobs_of(&target).len() == 1);
     let second = crate::harness::Running::start(&project, &["replicate", &from, &to, "--via", "server"], "");
     second.until_said("this job is there already");
     second.end(&project, "INT").expect(130);
     assert_eq!(jobs_of(&target).len(), 1);
     gate.add_permits(1000);
-    let run = first.ended().ok();
+    let run = first.ended(&project).ok();
     assert!(!run.stderr.contains("was removed at its server"), "{run}");
     assert_eq!((ids(&target).len(), jobs_of(&target)), (3, Vec::new()));
 }
@@ -320,237 +254,4 @@ pub(crate) fn a_job_that_was_gone_is_not_counted_as_cancelled(endpoint: &Endpoin
     let run = project.couchapp(&["replicate", "cancel", &proxy.origin(), &id, "--yes"]).ok();
     run.says(&format!("{id} was gone already")).says("Cancelled 0 jobs");
     project.couchapp(&["replicate", "cancel", endpoint.origin(), &id, "--yes"]).ok().says("Cancelled 1 job");
-}
-
-pub(crate) fn what_a_killed_run_left_is_tidied_up(endpoint: &Endpoint) {
-    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
-    fill(&source, 3);
-    let (proxy, gate) = held(endpoint);
-    let places = [source.url_through(&proxy), target.url()];
-    let places = [places[0].as_str(), places[1].as_str()];
-    let running = Carrying::start(&project, &places, &[]);
-    until("the job", || jobs_of(&target).len() == 1);
-    running.signal("KILL");
-    running.ended().expect(-1);
-    let left = job_id(&jobs_of(&target)[0]);
-    gate.add_permits(1000);
-    let run = carry(&project, &places, &["-v"]).ok();
-    assert_eq!(jobs_of(&target), Vec::<Value>::new(), "{left}\n{run}");
-    assert_eq!(ids(&target).len(), 3);
-}
-
-pub(crate) fn a_target_that_goes_ends_a_job(endpoint: &Endpoint) {
-    let project = Project::for_endpoint(endpoint);
-    let (source, target) = (endpoint.database(), endpoint.database());
-    fill(&source, 3);
-    let running = Carrying::start(&project, &[&source.url(), &target.url()], &["--continuous"]);
-    until("the documents", || ids(&target).len() == 3);
-    endpoint.delete(&target.target()).ok();
-    if endpoint.kind() == Kind::PouchDb {
-        // Its own job may make the database again, empty, before anybody looks: then there is nothing to be noticed.
-        let mut running = running;
-        until("the end, or the database", || running.has_ended() || target.exists());
-        if !running.has_ended() {
-            running.signal("INT");
-        }
-        let run = running.ended();
-        assert!([6, 130].contains(&run.code), "{run}");
-    } else {
-        running.ended().expect(6).says(target.name());
-    }
-    assert_eq!(jobs_of(&target), Vec::<Value>::new());
-    let target = endpoint.database();
-    let (proxy, gate) = held(endpoint);
-    let running = Carrying::start(&project, &[&source.url_through(&proxy), &target.url()], &[]);
-    until("the job", || jobs_of(&target).len() == 1);
-    endpoint.delete(&target.target()).ok();
-    gate.add_permits(1000);
-    let run = running.ended();
-    if endpoint.kind() == Kind::PouchDb {
-        // It makes databases that are written to.
-        assert!([0, 6].contains(&run.code), "{run}");
-    } else {
-        run.expect(6).says(target.name());
-    }
-    assert_eq!(jobs_of(&target), Vec::<Value>::new());
-}
-
-pub(crate) fn a_job_that_crashes_for_ever_is_given_up(endpoint: &Endpoint) {
-    let (project, source) = (Project::for_endpoint(endpoint), endpoint.database());
-    fill(&source, 3);
-    let told = |state: &str, errors: u64, cause: &str| {
-        let told = json!({ "state": state, "error_count": errors, "info": { "error": cause, "docs_written": 0 } });
-        Action::Replace(Answer::json(200, &told))
-    };
-    for (continuous, cause, code) in [
-        (&[][..], "db_not_found: could not open http://other/db/", 6),
-        (&["--continuous"], "unauthorized: unauthorized to access or create database http://other/db/", 4),
-        (&[], "{worker_died,<0.1.0>,kaboom}", 1),
-    ] {
-        let target = endpoint.database();
-        let proxy = FaultProxy::counting(endpoint.origin());
-        let mut asked = 0;
-        proxy.play(move |arrival| {
-            if !arrival.target.starts_with("/_scheduler/docs/_replicator/") {
-                return Action::Pass;
-            }
-            asked += 1;
-            told("crashing", asked, cause)
-        });
-        let run = carry(&project, &[&source.url_through(&proxy), &target.url()], continuous).expect(code);
-        run.says(cause).says("--via client");
-        assert_eq!(jobs_of(&target), Vec::<Value>::new());
-    }
-    // One that recovers is not.
-    let target = endpoint.database();
-    let proxy = FaultProxy::counting(endpoint.origin());
-    let mut asked = 0;
-    proxy.play(move |arrival| match arrival.target.starts_with("/_scheduler/docs/_replicator/") {
-        true if asked < 2 => {
-            asked += 1;
-            told("crashing", asked, "{timeout,http://other/db/}")
-        }
-        true => Action::Replace(Answer::json(200, &json!({ "state": "completed", "info": { "docs_written": 3 } }))),
-        false => Action::Pass,
-    });
-    let run = carry(&project, &[&source.url_through(&proxy), &target.url()], &[]).ok();
-    assert_eq!(run.stderr.matches("{timeout,http://other/db/}; the server will try again").count(), 1, "{run}");
-    assert_eq!(ids(&target).len(), 3);
-}
-
-/// Whatever a server says of it but that it is not there, the document of a job may be there.
-pub(crate) fn a_job_that_may_be_left_is_named(endpoint: &Endpoint) {
-    let (project, source) = (Project::for_endpoint(endpoint), endpoint.database());
-    fill(&source, 3);
-    let refused = Answer::error(401, "unauthorized", "Name or password is incorrect.");
-    let page = Answer::new(200, "text/html", "<h1>Maintenance</h1>");
-    for (answer, code) in [(refused, 4), (page, 1)] {
-        let target = endpoint.database();
-        let proxy = FaultProxy::counting(endpoint.origin());
-        let mut is_written = false;
-        proxy.play(move |arrival| {
-            is_written |= arrival.method == "PUT" && arrival.target.starts_with("/_replicator/");
-            let is_asked = arrival.method != "PUT" && arrival.target.contains("_replicator/");
-            if is_written && is_asked { Action::Replace(answer.clone()) } else { Action::Pass }
-        });
-        let run = carry(&project, &[&source.url_through(&proxy), &target.url()], &[]).expect(code);
-        let jobs = jobs_of(&target);
-        assert_eq!(jobs.len(), 1, "{run}");
-        assert!(run.stderr.contains(&format!("the job `{}` may still be at", job_id(&jobs[0]))), "{run}");
-        project.couchapp(&["replicate", "cancel", endpoint.origin(), &job_id(&jobs[0]), "--yes"]).ok();
-    }
-}
-
-/// The answer to the last try may be lost, and the document written.
-pub(crate) fn a_job_whose_answer_was_lost_is_removed(endpoint: &Endpoint) {
-    let (project, source) = (Project::for_endpoint(endpoint), endpoint.database());
-    fill(&source, 3);
-    for is_reachable in [true, false] {
-        let target = endpoint.database();
-        let proxy = FaultProxy::counting(endpoint.origin());
-        let mut is_written = false;
-        proxy.play(move |arrival| {
-            let is_document = arrival.target.starts_with("/_replicator/couchapp_");
-            let is_first = is_document && arrival.method == "PUT" && !is_written;
-            is_written |= is_first;
-            match (is_first, is_document && !is_reachable) {
-                (true, _) => Action::SwallowAnswer,
-                (_, true) => Action::Replace(Answer::error(503, "unavailable", "not now")),
-                _ => Action::Pass,
-            }
-        });
-        let run = carry(&project, &[&source.url_through(&proxy), &target.url()], &["--retries", "0"]).expect(7);
-        let jobs = jobs_of(&target);
-        assert_eq!(jobs.is_empty(), is_reachable, "{run}");
-        for job in jobs {
-            assert!(run.stderr.contains(&format!("the job `{}` may still be at", job_id(&job))), "{run}");
-            project.couchapp(&["replicate", "cancel", endpoint.origin(), &job_id(&job), "--yes"]).ok();
-        }
-    }
-}
-
-pub(crate) fn a_scheduler_that_fails_is_done_without(endpoint: &Endpoint) {
-    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
-    fill(&source, 3);
-    let proxy = FaultProxy::start(endpoint.origin(), |arrival| {
-        let failure = Answer::json(500, &json!({ "error": "unknown_error", "reason": "function_clause" }));
-        if arrival.target.starts_with("/_scheduler/docs/") { Action::Replace(failure) } else { Action::Pass }
-    });
-    carry(&project, &[&source.url_through(&proxy), &target.url()], &["--retries", "1"])
-        .ok()
-        .says("Replicated 3 documents");
-    assert_eq!(ids(&target).len(), 3);
-    assert_eq!(jobs_of(&target), Vec::<Value>::new());
-}
-
-pub(crate) fn no_credential_is_left_at_a_server(endpoint: &Endpoint) {
-    let (project, source, target) = (Project::for_endpoint(endpoint), endpoint.database(), endpoint.database());
-    fill(&source, 3);
-    if endpoint.kind() == Kind::PouchDb {
-        // It has no accounts: nothing is to be kept, and no warning is due.
-        let run = carry(&project, &[&source.url(), &target.url()], &["--continuous", "--detach"]).ok();
-        assert!(!run.stderr.contains("credentials"), "{run}");
-        for job in jobs_of(&target) {
-            project.couchapp(&["replicate", "cancel", endpoint.origin(), &job_id(&job), "--yes"]).ok();
-        }
-        return;
-    }
-    // The writer is a user of the test, with the password that is looked for.
-    let name = target.name().to_owned();
-    let user = format!("/_users/org.couchdb.user%3A{name}");
-    let account = json!({ "name": name, "password": CANARY, "roles": [], "type": "user" });
-    endpoint.put(&user, &account).ok();
-    let admins = json!({ "admins": { "names": [name], "roles": [] }, "members": { "names": [name], "roles": [] } });
-    target.put("_security", &admins).ok();
-    let to = target.url().replacen("://", &format!("://{name}:{CANARY}@"), 1);
-    let clean = |what: &str| {
-        for place in ["/_scheduler/docs?limit=1000", "/_scheduler/jobs?limit=1000", "/_active_tasks"] {
-            let text = String::from_utf8_lossy(&endpoint.get(place).body).into_owned();
-            assert!(!text.contains(CANARY), "{what}: {place}");
-        }
-    };
-    carry(&project, &[&source.url(), &to], &["-vv", "--log-file", "log"]).ok();
-    clean("one-shot");
-    // Other tests may have jobs there meanwhile.
-    assert_eq!(jobs_of(&target), Vec::<Value>::new());
-    let running = Carrying::start(&project, &[&source.url(), &to], &["--continuous", "--json"]);
-    until("the job", || jobs_of(&target).len() == 1);
-    let document = jobs_of(&target)[0].clone();
-    assert_eq!(document["target"]["url"], json!(target.url()), "no userinfo");
-    clean("continuous");
-    for command in ["list", "status"] {
-        project.couchapp(&["replicate", command, endpoint.origin(), "--json"]).ok();
-    }
-    running.signal("INT");
-    running.ended().expect(130);
-    clean("cancelled");
-    let document = endpoint.get(&user).json();
-    endpoint.delete(&format!("{user}?rev={}", document["_rev"].as_str().unwrap())).ok();
-    project.check_secrets();
-}
-
-/// Somebody sits at a terminal and is asked.
-#[cfg(all(target_os = "linux", feature = "serve"))]
-pub(crate) fn on_a_terminal_it_is_asked_what_stays(endpoint: &Endpoint) {
-    use crate::harness::Running;
-    let project = Project::for_endpoint(endpoint);
-    for (keys, stays) in [("y\n", true), ("n\n", false), ("\u{3}", false)] {
-        let (source, target) = (endpoint.database(), endpoint.database());
-        fill(&source, 3);
-        let (from, to) = (source.url(), target.url());
-        let words = ["replicate", &from, &to, "--via", "server", "--continuous"];
-        let mut running = Running::start_on_terminal(&project, &words);
-        until("the documents", || ids(&target).len() == 3);
-        running.press("\u{3}");
-        running.until_said("Leave the job running on");
-        running.press(keys);
-        running.until_said(if stays { "end 0" } else { "end 130" });
-        let text = running.text();
-        assert_eq!(text.contains("Cancelled 1 job"), !stays, "{text}");
-        let jobs = jobs_of(&target);
-        assert_eq!(jobs.len(), usize::from(stays), "{text}");
-        for job in jobs {
-            project.couchapp(&["replicate", "cancel", endpoint.origin(), &job_id(&job), "--yes"]).ok();
-        }
-    }
 }

@@ -101,6 +101,11 @@ impl Running {
         assert!(!waited.timed_out(), "no {text:?}, {times} times, in\n{}", joined(&texts));
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
