@@ -116,7 +116,7 @@ async fn reach_and_work<T>(
     known: Circumstances,
     work: &impl AsyncFn(&Reached) -> Result<T>,
 ) -> Result<T> {
-    let network = network(context)?;
+    let network = network(context, endpoint)?;
     let credentials = found.map(|found| found.credentials.clone());
     let server = Server::connect(&endpoint.address, credentials, &network).map_err(|error| explain(error, &known))?;
     let welcome = server.welcome().await.map_err(|error| explain(error, &known))?;
@@ -139,20 +139,21 @@ fn ask(context: &Context, endpoint: &Endpoint, user: Option<&str>) -> Option<Fou
     Some(Found { credentials, source: "the answer at the prompt".into(), exposed: false })
 }
 
-/// The client's settings, with retries told to the user.
-fn network(context: &Context) -> Result<Network> {
+/// The client's settings, with retries told to the user: with the server, because there may be several.
+fn network(context: &Context, endpoint: &Endpoint) -> Result<Network> {
     let settings = &context.settings.network;
     let pem = |path: &Option<std::path::PathBuf>| match path {
         Some(path) => crate::local::read_text(path, PEM_LIMIT).map(|text| Some(text.into_bytes())),
         None => Ok(None),
     };
-    let printer = context.printer.clone();
+    let (printer, host) = (context.printer.clone(), endpoint.address.authority().to_owned());
     let observer = move |notice: Notice| match notice {
         Notice::Retrying { wait, attempt, of, cause, .. } => {
-            printer.note(&format!("retrying in {:.1} s (attempt {attempt} of {of}): {cause}", wait.as_secs_f64()));
+            let wait = wait.as_secs_f64();
+            printer.note(&format!("retrying in {wait:.1} s ({host}, attempt {attempt} of {of}): {cause}"));
         }
         Notice::Recognising { cause, .. } => {
-            printer.note(&format!("{cause}; looking whether the write has landed"));
+            printer.note(&format!("{host}: {cause}; looking whether the write has landed"));
         }
     };
     Ok(Network {

@@ -17,7 +17,7 @@ pub type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>
 /// Something that happened on the way and did not end the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// A try failed and another one follows: "retrying in 2 s (attempt 2 of 4): connection refused".
+    /// A try failed and another one follows: "retrying in 2 s (127.0.0.1:5984, attempt 2 of 4): connection refused".
     Retrying {
         /// The wait before the next try.
         wait: Duration,

@@ -176,6 +176,12 @@ pub(crate) fn who_is_no_admin_is_told_so(endpoint: &Endpoint) {
         assert!(run.stderr.contains("only an admin of") && run.stderr.contains("admin_only_all_dbs"), "{run}");
     }
     assert!(database.exists() && !other.exists());
+    // It is their design document that may not be written, whatever else was tried before it.
+    project.write("app/_id", "_design/guarded").write("app/validate_doc_update.js", "function () {}");
+    if endpoint.kind() != Kind::PouchDb {
+        let run = project.couchapp(&["push", "app", &url]).expect(4).says("`_design/guarded`");
+        assert!(!run.output().contains("couchapp-check-"), "{run}");
+    }
     // An admin of the database can shut the door behind them, but not by chance.
     project.set("COUCHAPP_USER", &bob.name).set("COUCHAPP_PASSWORD", &bob.password);
     let run = db(&project, &["security", &url, "--remove-admin", &bob.name]).expect(9);

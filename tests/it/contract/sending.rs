@@ -277,6 +277,12 @@ pub(crate) fn a_missing_database_is_made_only_when_asked_for(endpoint: &Endpoint
     project.couchapp(&["sync-dir", "pics", &url, "--create-db"]).ok();
     let count = database.get("_all_docs").expect(200).json()["rows"].as_array().map(Vec::len);
     assert_eq!(count, Some(some_files().len()));
+    let empty = endpoint.unmade_database();
+    std::fs::create_dir(project.path().join("nothing")).unwrap();
+    project.couchapp(&["sync-dir", "nothing", &empty.url(), "--create-db", "-n"]).ok();
+    assert!(!empty.exists());
+    project.couchapp(&["sync-dir", "nothing", &empty.url(), "--create-db"]).ok();
+    assert!(empty.exists(), "a folder that is filled later has its database");
 }
 
 pub(crate) fn the_stream_of_events_tells_all(endpoint: &Endpoint) {
