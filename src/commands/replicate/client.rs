@@ -12,7 +12,7 @@ use super::conclude;
 use super::ended::{self, Ended};
 use super::observe::observer;
 use super::places::{Known, gather, make, name};
-use super::{options, shape};
+use super::{options, selected, shape};
 use crate::commands::ending::Ending;
 use crate::commands::{Context, handles};
 use crate::couch::{Errand, Meter, Traffic};
@@ -84,6 +84,7 @@ fn interrupted(context: &Context) -> Exit {
 async fn work(context: &Context, command: &ReplicateSettings, stop: Stop) -> Result<Option<Work>> {
     let routes = topology::routes(command.places.len(), shape(command), command.both);
     let places = gather(context, command, &routes).await?;
+    selected::check(context, &places, &routes, &options(command)).await?;
     if !make(context, &places).await? {
         return Ok(None);
     }

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use super::{options, selected};
 use crate::commands::Context;
 use crate::commands::database;
 use crate::commands::login::{Reached, is_unauthorised, with_server};
@@ -52,7 +51,6 @@ pub(super) async fn gather(context: &Context, command: &ReplicateSettings, route
             }
         })?);
     }
-    selected::check(context, &places, routes, &options(command)).await?;
     Ok(places)
 }
 

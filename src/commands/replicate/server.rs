@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::conclude;
 use super::ended::Ended;
 use super::places::{Known, gather, make};
-use super::{options, shape};
+use super::{options, selected, shape};
 use crate::commands::Context;
 use crate::commands::ending::{Ending, Sign};
 use crate::couch::JobSpec;
@@ -23,6 +23,7 @@ use crate::report::Jobs;
 use crate::settings::replicate::ReplicateSettings;
 
 mod follow;
+mod followed;
 mod keep;
 mod left;
 mod made;
@@ -124,6 +125,7 @@ pub(super) async fn run(context: &Context, command: &ReplicateSettings, mut endi
 async fn prepare(context: &Context, command: &ReplicateSettings, stop: Stop) -> Result<Option<Work>> {
     let routes = topology::routes(command.places.len(), shape(command), command.both);
     let places = gather(context, command, &routes).await?;
+    selected::check(context, &places, &routes, &options(command)).await?;
     let keepers = keep::choose(context, &places, &routes, command).await?;
     if !make(context, &places).await? {
         return Ok(None);

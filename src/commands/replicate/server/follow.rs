@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::super::conclude;
 use super::super::ended::Ended;
 use super::super::places::name;
+use super::followed::{AT_ONCE, Followed, keep};
 use super::keep::Placed;
 use super::made::Made;
 use super::once::PROBE;
-use super::reasons::{Found, Reasons};
+use super::reasons::Reasons;
 use super::trouble::{self, Verdict};
 use super::{Carried, Work};
 use crate::commands::Context;
@@ -22,29 +23,11 @@ use crate::report::JobState;
 
 /// Fewer jobs of one server are asked for one by one.
 const FEW: usize = 8;
-/// A server that cannot open a database says so sooner.
-const OPENED: Duration = Duration::from_secs(6);
 /// So many jobs are asked for what is left in one round.
 const ASKED: usize = 32;
 
-/// So many jobs are looked at side by side.
-pub(super) const AT_ONCE: usize = 16;
-
 /// What a server tells of a job: nothing, if it does not know it.
 type Answer = Result<Option<Told>, CouchError>;
-
-/// A job that is followed.
-pub(super) struct Followed {
-    pub placed: Placed,
-    /// The last reason that was said.
-    said: Option<String>,
-    /// Refusals whose reasons were looked for.
-    looked: u64,
-    /// Since when it is said to run.
-    running_since: Option<Instant>,
-    /// It runs: both databases were opened.
-    runs: bool,
-}
 
 impl Work {
     pub(super) async fn side_by_side(&self, context: &Context, detach: bool) -> Carried {
@@ -224,30 +207,6 @@ impl Work {
             told = self.adjusted(&mut job.placed, told, *asked <= ASKED) => told,
         };
         self.show(number, 0, &told);
-        let caught_up = told.phase == Phase::Running && told.pending == Some(0);
-        if told.phase == Phase::Running {
-            let since = *job.running_since.get_or_insert_with(Instant::now);
-            // A server says that it runs before it has opened the databases.
-            job.runs |= caught_up || told.written.is_some() || since.elapsed() >= OPENED;
-        } else {
-            job.running_since = None;
-        }
-        if caught_up && told.refused > job.looked {
-            job.looked = told.refused;
-            return true;
-        }
-        false
-    }
-}
-
-impl Followed {
-    pub(super) fn new(placed: Placed) -> Self {
-        Self { placed, said: None, looked: 0, running_since: None, runs: false }
-    }
-}
-
-fn keep((number, refused): Found, active: &mut [Followed]) {
-    if let Some(job) = active.iter_mut().find(|job| job.placed.number == number) {
-        job.placed.refused = refused;
+        job.lacks_reasons(&told)
     }
 }

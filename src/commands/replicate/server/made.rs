@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::super::places::{Known, name};
 use super::Work;
-use super::follow::{AT_ONCE, Followed};
+use super::followed::{AT_ONCE, Followed};
 use crate::commands::Context;
 use crate::couch::Sequence;
 
