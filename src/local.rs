@@ -112,6 +112,12 @@ pub enum LocalError {
         /// The locked folder.
         path: PathBuf,
     },
+    /// The system watches no more folders for this user.
+    #[error("the system watches no more folders, not even `{}`", shown(.path))]
+    Unwatched {
+        /// The first folder that it would not watch.
+        path: PathBuf,
+    },
     /// The system refused; the source says why.
     #[error("cannot {action} `{}`", shown(.path))]
     Io {
@@ -152,6 +158,7 @@ impl LocalError {
             | Self::TooLarge { path, .. }
             | Self::NotText { path }
             | Self::Locked { path }
+            | Self::Unwatched { path }
             | Self::Io { path, .. } => path,
         }
     }

@@ -37,6 +37,10 @@ pub(super) fn explain(error: CouchError, known: &Circumstances) -> Failure {
     }
 }
 
+/// What to do when a folder has more folders in it than may be watched.
+/// <https://man7.org/linux/man-pages/man7/inotify.7.html>
+const MORE_WATCHES: &str = "on Linux `sudo sysctl fs.inotify.max_user_watches=1048576` lets each user watch more of them";
+
 /// An error as it left a command, made a failure with the exit code of its kind.
 pub(super) fn settle(error: anyhow::Error) -> anyhow::Error {
     if error.chain().any(<dyn std::error::Error>::is::<Failure>) {
@@ -45,7 +49,12 @@ pub(super) fn settle(error: anyhow::Error) -> anyhow::Error {
     let couch = error.chain().find_map(|cause| cause.downcast_ref::<CouchError>()).map(CouchError::exit);
     let local = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>()).map(exit_of_disk);
     match couch.or(local) {
-        Some(exit) => Failure::new(exit, error.to_string()).because(error).into(),
+        Some(exit) => {
+            let failure = Failure::new(exit, error.to_string());
+            let is_full = matches!(error.downcast_ref(), Some(LocalError::Unwatched { .. }));
+            let failure = if is_full { failure.hint(MORE_WATCHES) } else { failure };
+            failure.because(error).into()
+        }
         None => error,
     }
 }

@@ -64,14 +64,6 @@ impl Watch {
     /// Watches folders and what is in them, now and later. An error names the first that cannot be watched.
     pub fn start(folders: &[PathBuf]) -> Result<Self, LocalError> {
         let seen = Arc::new(Seen::default());
-        let failed = |path: &Path, error: notify::Error| {
-            let source = match error.kind {
-                notify::ErrorKind::Io(source) => source,
-                notify::ErrorKind::PathNotFound => io::ErrorKind::NotFound.into(),
-                _ => io::Error::other(error),
-            };
-            LocalError::from_io("watch", path.to_owned(), source)
-        };
         // Some systems name what has changed by its true path.
         let folders: Vec<PathBuf> = folders.iter().map(|folder| canonical(folder)).collect();
         let telling = teller(folders.clone(), Arc::clone(&seen));
@@ -106,13 +98,33 @@ impl Watch {
 impl Watch {
     /// Whether something changes within the time `soon`, or has changed since the changes were last asked for.
     pub async fn has_news(&self, soon: Duration) -> bool {
-        !self.seen.is_empty() || timeout(soon, self.seen.news.notified()).await.is_ok()
+        let come = async {
+            // What woke somebody may have been taken since.
+            while self.seen.is_empty() {
+                self.seen.news.notified().await;
+            }
+        };
+        timeout(soon, come).await.is_ok()
     }
 
     /// Whether each folder is still the one whose watch began. A watch stays with a folder that is renamed or removed.
     pub fn is_current(&self) -> bool {
         self.folders.iter().all(|(folder, known)| identity(folder) == *known)
     }
+}
+
+/// Why `folder` cannot be watched.
+fn failed(folder: &Path, error: notify::Error) -> LocalError {
+    let source = match error.kind {
+        notify::ErrorKind::MaxFilesWatch => {
+            let path = error.paths.into_iter().next().unwrap_or_else(|| folder.to_owned());
+            return LocalError::Unwatched { path };
+        }
+        notify::ErrorKind::Io(source) => source,
+        notify::ErrorKind::PathNotFound => io::ErrorKind::NotFound.into(),
+        _ => io::Error::other(error),
+    };
+    LocalError::from_io("watch", folder.to_owned(), source)
 }
 
 #[cfg(unix)]
@@ -208,6 +220,9 @@ mod tests {
         assert!(watch.has_news(Duration::from_mins(1)).await);
         assert!(timeout(QUIET * 500, watch.changed(QUIET)).await.is_ok());
         assert!(!watch.has_news(QUIET).await);
+        // Told again of what was taken just then.
+        watch.seen.news.notify_one();
+        assert!(!watch.has_news(QUIET).await);
     }
 
     #[test]
@@ -226,6 +241,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_watched_is_named() {
+        let full = notify::Error::new(notify::ErrorKind::MaxFilesWatch).add_path("/a/b".into());
+        assert!(matches!(failed(Path::new("/a"), full), LocalError::Unwatched { path } if path == Path::new("/a/b")));
         let error = Watch::start(&[PathBuf::from("/no/such/folder")]).err().unwrap();
         assert!(error.to_string().contains("/no/such/folder"), "{error}");
     }
