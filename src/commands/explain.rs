@@ -39,7 +39,8 @@ pub(super) fn explain(error: CouchError, known: &Circumstances) -> Failure {
 
 /// What to do when a folder has more folders in it than may be watched.
 /// <https://man7.org/linux/man-pages/man7/inotify.7.html>
-const MORE_WATCHES: &str = "on Linux `sudo sysctl fs.inotify.max_user_watches=1048576` lets each user watch more of them";
+const MORE_WATCHES: &str =
+    "on Linux `sudo sysctl fs.inotify.max_user_watches=1048576` lets each user watch more of them";
 
 /// An error as it left a command, made a failure with the exit code of its kind.
 pub(super) fn settle(error: anyhow::Error) -> anyhow::Error {
